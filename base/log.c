@@ -1,0 +1,134 @@
+/* logfmt lines, gathered in a buffer for each thread. The time stamp's text is kept for a whole millisecond.
+ */
+#include "log.h"
+
+#include "buf.h"
+#include "clock.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+enum { GATHER_MAX = 128 * 1024, FLUSH_AT = 48 * 1024, VALUE_MAX = 1024 };
+
+static int log_fd = STDERR_FILENO;
+static enum log_level log_most = LOG_LEVEL_WARN;
+
+struct gatherer {
+    struct buf lines;
+    bool open; /* a line is being written, and its level is on */
+    enum log_level level;
+    wall_us stamped;
+    char stamp[CLOCK_TEXT_MAX];
+};
+static _Thread_local struct gatherer here = {.lines = {.max = GATHER_MAX}};
+
+void log_setup(int fd, enum log_level most) {
+    log_fd = fd;
+    log_most = most;
+}
+
+bool log_on(enum log_level level) {
+    return level <= log_most && log_most != LOG_LEVEL_OFF;
+}
+
+void log_begin(enum log_level level, const char *event) {
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    here.open = log_on(level);
+    if (!here.open) return;
+    here.level = level;
+    wall_us now = clock_wall() / US_PER_MS;
+    if (now != here.stamped) {
+        here.stamped = now;
+        clock_rfc3339(now * US_PER_MS, here.stamp);
+    }
+    buf_put_text(&here.lines, "ts=");
+    buf_put_text(&here.lines, here.stamp);
+    buf_put_text(&here.lines, " level=");
+    buf_put_text(&here.lines, names[level]);
+    buf_put_text(&here.lines, " event=");
+    buf_put_text(&here.lines, event);
+}
+
+static bool plain(struct slice value) {
+    if (value.len == 0) return false;
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+        if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f) return false;
+    }
+    return true;
+}
+
+static void put_quoted(struct buf *b, struct slice value) {
+    static const char hex[] = "0123456789abcdef";
+    buf_put_c(b, '"');
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+        if (c == '"' || c == '\\')
+            buf_put_c(b, '\\'), buf_put_c(b, (char)c);
+        else if (c == '\n')
+            buf_put_text(b, "\\n");
+        else if (c == '\r')
+            buf_put_text(b, "\\r");
+        else if (c < ' ' || c == 0x7f)
+            buf_put(b, (char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
+        else
+            buf_put_c(b, (char)c);
+    }
+    buf_put_c(b, '"');
+}
+
+static void put_key(const char *key) {
+    buf_put_c(&here.lines, ' ');
+    buf_put_text(&here.lines, key);
+    buf_put_c(&here.lines, '=');
+}
+
+void log_slice(const char *key, struct slice value) {
+    if (!here.open) return;
+    if (value.len > VALUE_MAX) value.len = VALUE_MAX;
+    put_key(key);
+    if (plain(value))
+        buf_put_slice(&here.lines, value);
+    else
+        put_quoted(&here.lines, value);
+}
+
+void log_text(const char *key, const char *value) {
+    log_slice(key, slice_of(value));
+}
+
+void log_number(const char *key, int64_t value) {
+    if (!here.open) return;
+    put_key(key);
+    if (value < 0) buf_put_c(&here.lines, '-');
+    buf_put_u64(&here.lines, value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value);
+}
+
+void log_end(void) {
+    if (!here.open) return;
+    here.open = false;
+    buf_put_c(&here.lines, '\n');
+    if (here.level <= LOG_LEVEL_WARN || here.lines.len >= FLUSH_AT || here.lines.failed) log_flush();
+}
+
+void log_say(enum log_level level, const char *event, ...) {
+    va_list args;
+    va_start(args, event);
+    log_begin(level, event);
+    for (const char *key; (key = va_arg(args, const char *));)
+        log_text(key, va_arg(args, const char *));
+    log_end();
+    va_end(args);
+}
+
+void log_flush(void) {
+    struct slice rest = buf_slice(&here.lines);
+    while (rest.len) {
+        ssize_t n = write(log_fd, rest.at, rest.len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break; /* a log that can't be written must not stop the mail */
+        rest = slice_skip(rest, (size_t)n);
+    }
+    buf_reset(&here.lines);
+}
