@@ -1,0 +1,139 @@
+/* The engine: one owner thread that holds queue and lanes, and the workers that speak SMTP.
+ *
+ * Program starts it on an open store and asks it from any thread. Everything asked goes through a mailbox to the
+ * owner thread and is answered there; calls below block the caller until it is. */
+#ifndef TSUBAME_ENGINE_H
+#define TSUBAME_ENGINE_H
+
+#include "addr.h"
+#include "err.h"
+#include "rid.h"
+#include "row.h"
+#include "store.h"
+
+/* Fixed limits of a lane (source x provider). 0 means unlimited. */
+struct lane_limits {
+    uint32_t connections;          /* at a time */
+    uint32_t messages_per_connection;
+    uint32_t messages_per_second;
+    uint32_t connections_per_minute;
+};
+
+enum engine_tls { ENGINE_TLS_OFF, ENGINE_TLS_OPPORTUNISTIC, ENGINE_TLS_REQUIRED };
+
+/* A provider: whose mail exchangers end in one of the suffixes. What matches none is a provider of its own, named by its
+ * mail exchangers. */
+struct provider_options {
+    const char *name;
+    const char *const *mx_suffixes; /* ".google.com": ends with it; "mx.example.com": equals */
+    size_t mx_suffix_count;
+    struct lane_limits limits;
+    enum engine_tls tls;
+};
+
+struct source_options {
+    const char *name;
+    bool bind; /* else the system chooses */
+    struct net_addr address;
+    const char *helo;
+};
+
+struct retry_options {
+    int64_t first_us, most_us; /* exponential from first to most, with jitter */
+    double factor;
+};
+
+struct dkim_options {
+    const char *domain, *selector, *key_file; /* all NULL: unsigned */
+};
+
+/* All strings outlive the engine. */
+struct engine_options {
+    unsigned workers;
+    unsigned max_sessions;
+    uint16_t port; /* where mail exchangers listen: 25 */
+    struct net_addr dns_servers[8];
+    size_t dns_server_count; /* 0: the system's */
+    const char *dns_trust_anchor; /* NULL: no DNSSEC */
+    const char *tls_ca_file;      /* NULL: the system's */
+    struct lane_limits default_limits;
+    enum engine_tls default_tls;
+    const struct provider_options *providers;
+    size_t provider_count;
+    const struct source_options *sources;
+    size_t source_count; /* at least 1 */
+    struct retry_options retry;
+    const char *message_id_domain; /* NULL: the From domain */
+    const char *return_path_domain; /* NULL: the From address is the return path; else VERP at this domain */
+    struct dkim_options dkim;
+    int64_t idle_us;        /* how long a session without work is kept */
+    int64_t connect_us;     /* deadline of a connection attempt */
+    double timeout_scale;   /* of RFC 5321's time-outs; 1 outside of tests */
+    bool log_outcomes;      /* a log line for each */
+};
+
+struct engine;
+
+/* Recovers the ledger and starts the threads. The store stays open and the program's until engine_stop has returned.
+ * Returns NULL with err. */
+struct engine *engine_start(const struct engine_options *options, struct store *store, struct store_writer *writer, struct err *err);
+
+/* No new mail is begun; what is under way is finished, for at most `grace_us`; then every session is cut (its open mails
+ * become returned or uncertain, as they are), a checkpoint is written and the threads end. Frees the engine. */
+void engine_stop(struct engine *e, int64_t grace_us);
+
+/* The ledger's keys for public encodings (rid.h), newest first. Valid while the engine lives. */
+const struct rid_key *engine_rid_keys(const struct engine *e, size_t *count);
+
+/* A new campaign under CAMPAIGN_LOADING. Checks the name (unique among those not done). Fills row->id, hash_seed, created;
+ * durable on return. */
+int engine_campaign_begin(struct engine *e, struct campaign_row *row, struct slice payload, struct err *err);
+/* All chunks are durable: the campaign turns to ready (or held) with this tally. Durable on return. */
+int engine_campaign_ready(struct engine *e, uint32_t id, uint32_t chunks, const struct tally *tally, bool held, struct err *err);
+/* Loading failed or was given up: everything of it is removed. */
+int engine_campaign_abandon(struct engine *e, uint32_t id, struct err *err);
+int engine_campaign_hold(struct engine *e, uint32_t id, struct err *err);
+int engine_campaign_resume(struct engine *e, uint32_t id, struct err *err);
+int engine_campaign_cancel(struct engine *e, uint32_t id, struct err *err);
+
+/* What is shown of campaigns and lanes, as of now. */
+struct campaign_status {
+    uint32_t id;
+    char name[128];
+    enum campaign_state state;
+    struct tally tally;
+    uint64_t leased, deferred; /* parts of pending */
+    wall_us created, ready, ended;
+};
+/* Fills at most `most`, the newest first; returns how many there are. */
+size_t engine_campaigns(struct engine *e, struct campaign_status *out, size_t most);
+int engine_campaign(struct engine *e, uint32_t id, struct campaign_status *out, struct err *err);
+
+struct lane_status {
+    char provider[128];
+    uint32_t sessions, waiting; /* open sessions; recipients known to wait for this lane (in chunks that are known to be its) */
+    uint64_t delivered, deferred, failed;
+    bool down;
+    char last_error[256]; /* the last refusal or failure, in the receiver's words */
+};
+size_t engine_lanes(struct engine *e, struct lane_status *out, size_t most);
+
+struct engine_counters {
+    uint64_t delivered, deferred, failed, uncertain, returned; /* since start */
+    uint64_t sessions_open, sessions_opened, sessions_failed;
+    uint64_t dns_queries, chunks_open, retries_waiting;
+    uint64_t blocks, block_bytes;
+    bool stalled; /* commits fail (disk full?): nothing new is leased */
+    char stall_text[256];
+};
+void engine_counters(struct engine *e, struct engine_counters *out);
+
+/* The projector has folded every block up to `sequence` into the history: older ones may go. Any thread. */
+void engine_projected(struct engine *e, uint64_t sequence);
+/* The newest committed block. Any thread. */
+uint64_t engine_committed(struct engine *e);
+
+/* Calls `wake` (owner thread; must not block) whenever blocks were committed, for the projector. */
+void engine_on_commit(struct engine *e, void (*wake)(void *ctx, uint64_t sequence), void *ctx);
+
+#endif
