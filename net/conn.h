@@ -1,0 +1,114 @@
+/* One non-blocking stream connection on a loop: TCP or Unix, in clear or under TLS.
+ *
+ * It holds no output: the caller keeps what the kernel (or TLS) did not take and offers it again when
+ * `writable` comes. Input goes to the caller as it arrives. TCP_NODELAY is set: write whole things.
+ *
+ * Ownership: conn_open, conn_adopt -> the caller, who ends it with conn_close, also after `closed` came. */
+#ifndef TSUBAME_CONN_H
+#define TSUBAME_CONN_H
+
+#include "addr.h"
+#include "loop.h"
+#include "tls.h"
+
+struct conn;
+
+enum conn_end {
+    CONN_EOF,     /* the peer ended the stream (in TLS: with or without saying so) */
+    CONN_RESET,   /* reset, broken pipe, unreachable while open: see the text */
+    CONN_REFUSED, /* while connecting: refused, unreachable, no route, source address not usable */
+    CONN_TIMEOUT, /* while connecting: the connect deadline passed or the kernel gave up */
+    CONN_TLS      /* bad TLS after the handshake: alert, bad record */
+};
+
+struct conn_end_info {
+    enum conn_end why;
+    int error;      /* errno, or 0 */
+    char text[160]; /* for people: "connect to 127.0.0.1:25: Connection refused" */
+};
+
+/* Any may be NULL. ctx is the one handed to conn_open. All may call any conn function, conn_close too. */
+struct conn_events {
+    void (*opened)(void *ctx);                    /* connected; not for adopted connections */
+    void (*input)(void *ctx, struct slice bytes); /* len > 0; valid during the call */
+    void (*writable)(void *ctx);                  /* after conn_write took less than offered */
+    void (*tls_done)(void *ctx, const struct tls_info *info);
+    void (*expired)(void *ctx); /* the deadline of conn_deadline passed; still open */
+    void (*closed)(void *ctx, const struct conn_end_info *end); /* the last one; then conn_close */
+};
+
+struct conn_options {
+    struct net_addr remote;   /* with port */
+    struct net_addr source;   /* to bind; NET_NONE: the kernel's choice. Its port is usually 0. */
+    mono_us connect_deadline; /* absolute; NEVER: the kernel's */
+    unsigned send_buffer;     /* SO_SNDBUF, 0: the kernel's choice */
+};
+
+/* Starts connecting; `opened` or `closed` follows, never from within. NULL with err only for lack of
+ * descriptors or memory (a source address that can't be bound is reported through `closed`). */
+struct conn *conn_open(struct loop *loop, const struct conn_options *options,
+                       const struct conn_events *events, void *ctx, struct err *err);
+
+/* Takes over a connected stream socket (made non-blocking); on failure fd stays the caller's. */
+struct conn *conn_adopt(struct loop *loop, int fd, const struct conn_events *events, void *ctx,
+                        struct err *err);
+
+/* No callback comes any more; the memory goes at the end of the turn, so that a second call in the same turn
+ * is harmless. What conn_write took is still delivered by the kernel. NULL is fine. */
+void conn_close(struct conn *c);
+
+/* How many of the n bytes were taken. Less than n: `writable` will come; offer the remaining bytes again
+ * then, the same ones in front (TLS insists). 0 before opened, during a handshake and after the end. An error
+ * shows itself as `closed` later, when what the peer had said before has been read: a server's last words
+ * matter. */
+size_t conn_write(struct conn *c, const void *bytes, size_t n);
+
+/* No more output: the peer reads the end (in TLS: close_notify too). Input goes on. */
+void conn_finish(struct conn *c);
+
+/* Calls `expired` at that time, once; NEVER takes it back. Setting it again and again is cheap. */
+void conn_deadline(struct conn *c, mono_us at);
+
+/* Stops and starts reading: for back-pressure. Starts on. */
+void conn_read(struct conn *c, bool on);
+
+/* Begins TLS on an open connection; no output may be pending. `tls_done` follows, never from within, unless
+ * the deadline comes first (then `expired`). After tls_done with !ok nothing more comes: conn_close. The
+ * session is remembered for server_name and the remote address. -1 with err for lack of memory. */
+int conn_start_tls(struct conn *c, struct tls_client_ctx *ctx, struct slice server_name,
+                   enum tls_verify verify, struct err *err);
+int conn_accept_tls(struct conn *c, struct tls_server_ctx *ctx, struct err *err);
+
+/* Unix sockets: the oldest descriptor that the peer passed and nobody took, now the caller's; -1 for none. At
+ * most CONN_MAX_FDS wait, more are closed; those not taken are closed with the connection. */
+enum { CONN_MAX_FDS = 4 };
+int conn_take_fd(struct conn *c);
+
+/* Sends bytes with descriptors attached (Unix sockets, blocking or not): for the other side, which is a
+ * command line without a loop. n > 0, fds at most CONN_MAX_FDS. */
+int conn_send_fds(int socket, const void *bytes, size_t n, const int fds[], size_t fd_count, struct err *err);
+
+/* Of a Unix socket's peer: false when unknown. */
+bool conn_peer_uid(const struct conn *c, unsigned *uid);
+
+const struct net_addr *conn_remote(const struct conn *c); /* NET_NONE for Unix sockets */
+const struct net_addr *conn_local(const struct conn *c);  /* known from `opened` on */
+uint64_t conn_bytes_in(const struct conn *c);             /* payload, under TLS too */
+uint64_t conn_bytes_out(const struct conn *c);
+
+/* Accepts connections. The callback gets a connected socket, its own from then on: conn_adopt or close it. */
+struct listener;
+typedef void listener_accept(void *ctx, int fd);
+
+/* TCP: *addr with port 0 takes any; listener_addr tells which. */
+struct listener *listener_open_tcp(struct loop *loop, const struct net_addr *addr, listener_accept *accept,
+                                   void *ctx, struct err *err);
+
+/* Unix: mode as for chmod. A socket left by a dead process is replaced; a live one is ERR_BUSY. The path is
+ * removed on close. */
+struct listener *listener_open_unix(struct loop *loop, const char *path, unsigned mode,
+                                    listener_accept *accept, void *ctx, struct err *err);
+const struct net_addr *listener_addr(const struct listener *l);
+void listener_close(struct listener *l); /* NULL is fine */
+
+#endif
