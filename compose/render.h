@@ -1,0 +1,47 @@
+/* One recipient's mail out of a template: a pure function of template and input. A retry renders the same
+ * bytes.
+ *
+ * The result is a whole RFC 5322 message in 7 bits: header and body with CRLF line ends, quoted-printable
+ * bodies with lines of at most 76, not dot-stuffed, not signed. */
+#ifndef TSUBAME_RENDER_H
+#define TSUBAME_RENDER_H
+
+#include "clock.h"
+#include "template.h"
+
+/* Per worker: scratch memory that is kept from mail to mail. */
+struct renderer {
+    struct buf scratch;
+    struct arena arena;
+};
+
+void renderer_init(struct renderer *r);
+void renderer_done(struct renderer *r);
+
+/* The headers of bulk mail (RFC 2369, 2919, 8058). An empty slice leaves its header out. All printable ASCII.
+ */
+struct render_list {
+    struct slice unsubscribe; /* "<https://...>, <mailto:...>" */
+    bool one_click;           /* add List-Unsubscribe-Post */
+    struct slice list_id;
+    struct slice feedback_id;
+};
+
+struct render_input {
+    struct slice to;            /* canonical envelope address */
+    const struct slice *values; /* by column, UTF-8; .at NULL means missing */
+    size_t value_count;         /* as many as the template has columns */
+    struct slice message_id;    /* without <>: printable ASCII without blanks and brackets */
+    wall_us date;
+    const struct render_list *list; /* or NULL */
+};
+
+/* Appends the mail to out. 0, or -1 with err (ERR_INPUT): a rendering failure. This recipient gets nothing;
+ * others are not affected. It is one when a column that the template uses is missing (an empty value is
+ * fine), a value that goes into a header holds CR, LF or NUL, or one that goes into a body holds NUL or is
+ * not UTF-8; when the result is larger than out may become; when reply_to does not become an address. The
+ * text names variable, part and line. out is then left with part of a mail: reset it. */
+int render_mail(struct renderer *r, const struct template *t, const struct render_input *in, struct buf *out,
+                struct err *err);
+
+#endif

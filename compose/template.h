@@ -1,0 +1,28 @@
+/* A template: content compiled once for a set of columns into a flat program, which render.h runs for each
+ * recipient. Immutable; shared by all threads.
+ *
+ * {{name}} is the column of that name (exactly; blanks inside the braces are ignored), with & < > " ' escaped
+ * in the html part; {{{name}}} is never escaped. \{{ is a literal {{. An unknown column, an empty or unclosed
+ * tag is an error that names the part, line and column: "html, line 12, column 7: no column is called 'nmae'
+ * (there are: email, name)". */
+#ifndef TSUBAME_TEMPLATE_H
+#define TSUBAME_TEMPLATE_H
+
+#include "address.h"
+#include "content.h"
+
+struct template;
+
+/* columns: names of what render_input.values holds, in that order; at most 1024. Nothing of the arguments is
+ * kept. NULL with err: a person's mistake (ERR_INPUT) or no memory. */
+struct template *template_compile(const struct content *c, const struct slice *columns, size_t count,
+                                  struct err *err);
+void template_free(struct template *t);
+
+/* The columns that the template uses, as indexes in rising order; the rest of values may be left NULL. */
+const uint32_t *template_columns(const struct template *t, size_t *count);
+
+/* The From address (canonical): its domain is what DKIM signs for. Valid as long as t. */
+const struct address *template_from(const struct template *t);
+
+#endif
