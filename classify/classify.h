@@ -1,0 +1,113 @@
+/* What a server's reply, or a failure before one, means for a mail, its recipient and the way it took.
+ *
+ * A pure function over tables. Conservative: `hard` only where the reply says for certain that there is no
+ * such user or domain. Classes are those of the project's bounce taxonomy. */
+#ifndef TSUBAME_CLASSIFY_H
+#define TSUBAME_CLASSIFY_H
+
+#include "slice.h"
+
+/* Stored in the ledger: numbers don't change. */
+enum classify_class {
+    CLASSIFY_NONE = 0,
+    CLASSIFY_INVALID_RECIPIENT = 1,
+    CLASSIFY_INVALID_DOMAIN = 2,
+    CLASSIFY_SUPPRESSED = 3,
+    CLASSIFY_INACTIVE_MAILBOX = 4,
+    CLASSIFY_RECIPIENT_REFUSED = 5,
+    CLASSIFY_MAILBOX_FULL = 6,
+    CLASSIFY_MESSAGE_TOO_LARGE = 7,
+    CLASSIFY_CONTENT_REJECTED = 8,
+    CLASSIFY_MALWARE_REJECTED = 9,
+    CLASSIFY_AUTH_FAILURE = 10,
+    CLASSIFY_SENDER_REJECTED = 11,
+    CLASSIFY_REPUTATION_BLOCK = 12,
+    CLASSIFY_POLICY_BLOCK = 13,
+    CLASSIFY_RELAY_DENIED = 14,
+    CLASSIFY_RATE_LIMITED = 15,
+    CLASSIFY_GREYLISTED = 16,
+    CLASSIFY_NETWORK_FAILURE = 17,
+    CLASSIFY_REMOTE_FAILURE = 18,
+    CLASSIFY_UNDETERMINED = 19,
+    CLASSIFY_COMPLAINT = 20,
+    CLASSIFY_UNSUBSCRIBE = 21,
+    CLASSIFY_FEEDBACK_INFO = 22,
+    CLASSIFY_AUTO_REPLY = 23,
+    CLASSIFY_DELIVERED = 24,
+    CLASSIFY_NOT_A_BOUNCE = 25,
+    CLASSIFY_CLASSES
+};
+const char *classify_name(enum classify_class class);    /* "invalid-recipient"; "-" for none */
+enum classify_class classify_by_name(struct slice name); /* CLASSIFY_NONE when there is none such */
+
+enum classify_hardness { CLASSIFY_NOT_BOUNCED, CLASSIFY_SOFT, CLASSIFY_HARD };
+
+enum classify_action {
+    CLASSIFY_DO_NOTHING,
+    CLASSIFY_RETRY,
+    CLASSIFY_SLOW,             /* the lane: fewer or slower */
+    CLASSIFY_PAUSE_ALERT,      /* something of ours is wrong: tell a person */
+    CLASSIFY_SUPPRESS_AFTER_N, /* the address, when it goes on */
+    CLASSIFY_SUPPRESS_NOW
+};
+const char *classify_action_name(enum classify_action action);
+
+/* Whom the answer is about. */
+enum classify_scope {
+    CLASSIFY_SCOPE_RECIPIENT, /* this recipient only */
+    CLASSIFY_SCOPE_MESSAGE,   /* this content, whoever gets it */
+    CLASSIFY_SCOPE_SENDER,    /* our sender, domain or authentication */
+    CLASSIFY_SCOPE_LANE,      /* this source address at this provider */
+    CLASSIFY_SCOPE_HOST       /* this one host of theirs: another may do */
+};
+const char *classify_scope_name(enum classify_scope scope);
+
+/* Where the answer came. */
+enum classify_stage {
+    CLASSIFY_AT_UNKNOWN,
+    CLASSIFY_AT_SESSION, /* greeting, EHLO, STARTTLS */
+    CLASSIFY_AT_MAIL,
+    CLASSIFY_AT_RCPT,
+    CLASSIFY_AT_DATA /* DATA and the end of data */
+};
+
+/* What decided, where it was no reply. */
+enum classify_local {
+    CLASSIFY_REPLY = 0,       /* a reply: code, enhanced, text */
+    CLASSIFY_CONNECT_FAILED,  /* no connection, to none of the hosts */
+    CLASSIFY_CONNECTION_LOST, /* in the session */
+    CLASSIFY_TIMED_OUT,       /* in the session */
+    CLASSIFY_PROTOCOL_ERROR,  /* the peer does not speak SMTP as it should */
+    CLASSIFY_TLS_UNAVAILABLE, /* required, but missing or failing */
+    CLASSIFY_DNS_TEMPORARY,   /* no answer, SERVFAIL, bogus */
+    CLASSIFY_DNS_NO_DOMAIN,   /* NXDOMAIN */
+    CLASSIFY_DNS_NO_HOST,     /* the domain has neither MX nor address, or its exchangers have none */
+    CLASSIFY_DNS_NULL_MX,     /* RFC 7505 */
+    CLASSIFY_BAD_ADDRESS,     /* malformed: never tried */
+    CLASSIFY_TOO_LARGE,       /* above the SIZE that the server offers */
+    CLASSIFY_CONTENT_FAILED,  /* could not be rendered or signed */
+    CLASSIFY_EXPIRED,         /* tried for as long as allowed */
+    CLASSIFY_ON_SUPPRESSION_LIST
+};
+
+struct classify_input {
+    enum classify_local local;
+    enum classify_stage stage;
+    int code;             /* 0 unless a reply */
+    uint16_t enhanced[3]; /* 0.0.0 where none */
+    struct slice text;    /* the reply's words; the enhanced code may still stand in it */
+};
+
+struct classify_verdict {
+    enum classify_class class;
+    enum classify_hardness hardness;
+    enum classify_action action;
+    enum classify_scope scope;
+    bool permanent;   /* failed: not tried again. Else deferred. Not the same as hard. */
+    uint32_t wait_s;  /* the least pause that is known to make sense; 0: as usual */
+    const char *rule; /* what decided, for people: "text: user unknown", "5.1.1", "code 550"; static */
+};
+
+struct classify_verdict classify(const struct classify_input *input);
+
+#endif
