@@ -8,6 +8,7 @@
 #define TSUBAME_CONN_H
 
 #include "addr.h"
+#include "listener.h"
 #include "loop.h"
 #include "tls.h"
 
@@ -27,7 +28,8 @@ struct conn_end_info {
     char text[160]; /* for people: "connect to 127.0.0.1:25: Connection refused" */
 };
 
-/* Any may be NULL. ctx is the one handed to conn_open. All may call any conn function, conn_close too. */
+/* Any may be NULL; the table outlives the connection. ctx is the one handed to conn_open. All may call any
+ * conn function, conn_close too. */
 struct conn_events {
     void (*opened)(void *ctx);                    /* connected; not for adopted connections */
     void (*input)(void *ctx, struct slice bytes); /* len > 0; valid during the call */
@@ -95,20 +97,5 @@ const struct net_addr *conn_remote(const struct conn *c); /* NET_NONE for Unix s
 const struct net_addr *conn_local(const struct conn *c);  /* known from `opened` on */
 uint64_t conn_bytes_in(const struct conn *c);             /* payload, under TLS too */
 uint64_t conn_bytes_out(const struct conn *c);
-
-/* Accepts connections. The callback gets a connected socket, its own from then on: conn_adopt or close it. */
-struct listener;
-typedef void listener_accept(void *ctx, int fd);
-
-/* TCP: *addr with port 0 takes any; listener_addr tells which. */
-struct listener *listener_open_tcp(struct loop *loop, const struct net_addr *addr, listener_accept *accept,
-                                   void *ctx, struct err *err);
-
-/* Unix: mode as for chmod. A socket left by a dead process is replaced; a live one is ERR_BUSY. The path is
- * removed on close. */
-struct listener *listener_open_unix(struct loop *loop, const char *path, unsigned mode,
-                                    listener_accept *accept, void *ctx, struct err *err);
-const struct net_addr *listener_addr(const struct listener *l);
-void listener_close(struct listener *l); /* NULL is fine */
 
 #endif

@@ -54,7 +54,7 @@ enum tls_result { TLS_OK, TLS_WANT_READ, TLS_WANT_WRITE, TLS_CLOSED, TLS_FAILED 
 struct tls *tls_connect(struct tls_client_ctx *ctx, int fd, struct slice server_name, enum tls_verify verify,
                         struct slice session_key, struct err *err);
 struct tls *tls_accept(struct tls_server_ctx *ctx, int fd, struct err *err);
-void tls_free(struct tls *tls); /* says goodbye (close_notify) when that is possible; NULL is fine */
+void tls_free(struct tls *tls); /* NULL is fine */
 
 enum tls_result tls_handshake(struct tls *tls, struct tls_info *info); /* info is filled on OK and FAILED */
 enum tls_result tls_read(struct tls *tls, char *into, size_t room, size_t *got);
@@ -62,6 +62,12 @@ enum tls_result tls_read(struct tls *tls, char *into, size_t room, size_t *got);
 /* *put: how many bytes are on their way; after WANT_* the next call must offer the same bytes again, and may
  * offer more behind them. */
 enum tls_result tls_write(struct tls *tls, const char *bytes, size_t n, size_t *put);
+
+/* No more output: close_notify. */
+void tls_finish(struct tls *tls);
+
+/* Something decrypted or buffered waits: no readiness of the socket will tell. */
+bool tls_pending(const struct tls *tls);
 
 /* What TLS_FAILED and TLS_CLOSED of read or write meant. */
 const char *tls_why(const struct tls *tls);

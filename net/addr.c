@@ -1,0 +1,117 @@
+/* IP addresses as plain data: read, written, compared. Pure. */
+#include "addr.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+static const unsigned char mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+static bool read_ip(struct slice text, int af, struct net_addr *addr) {
+    char copy[INET6_ADDRSTRLEN];
+    if (text.len == 0 || text.len >= sizeof copy || slice_find(text, '\0') >= 0) return false;
+    memcpy(copy, text.at, text.len);
+    copy[text.len] = '\0';
+    addr->family = af == AF_INET ? NET_V4 : NET_V6;
+    return inet_pton(af, copy, addr->bytes) == 1;
+}
+
+static bool read_port(struct slice text, uint16_t *port) {
+    uint64_t value;
+    if (text.len > 5 || !slice_to_u64(text, &value) || value == 0 || value > UINT16_MAX) return false;
+    *port = (uint16_t)value;
+    return true;
+}
+
+/* "[::1]" or "[::1]:25" */
+static bool read_bracketed(struct slice text, struct net_addr *addr) {
+    ptrdiff_t end = slice_find(text, ']');
+    if (end < 0 || !read_ip(slice_make(text.at + 1, (size_t)end - 1), AF_INET6, addr)) return false;
+    struct slice rest = slice_skip(text, (size_t)end + 1);
+    return rest.len == 0 || (rest.at[0] == ':' && read_port(slice_skip(rest, 1), &addr->port));
+}
+
+bool net_addr_parse(struct slice text, uint16_t default_port, struct net_addr *addr) {
+    *addr = (struct net_addr){.port = default_port};
+    if (text.len > 0 && text.at[0] == '[') return read_bracketed(text, addr);
+    ptrdiff_t colon = slice_find(text, ':');
+    if (colon < 0) return read_ip(text, AF_INET, addr);
+    struct slice rest = slice_skip(text, (size_t)colon + 1);
+    if (slice_find(rest, ':') >= 0) return read_ip(text, AF_INET6, addr);
+    return read_ip(slice_make(text.at, (size_t)colon), AF_INET, addr) && read_port(rest, &addr->port);
+}
+
+int net_addr_format(const struct net_addr *addr, char out[NET_ADDR_TEXT_MAX]) {
+    out[0] = '\0';
+    if (addr->family == NET_NONE) return 0;
+    const char *text =
+        inet_ntop(addr->family == NET_V4 ? AF_INET : AF_INET6, addr->bytes, out, NET_ADDR_TEXT_MAX);
+    assert(text);
+    return (int)strlen(out);
+}
+
+int net_addr_format_port(const struct net_addr *addr, char out[NET_ADDR_TEXT_MAX]) {
+    char ip[NET_ADDR_TEXT_MAX];
+    out[0] = '\0';
+    if (net_addr_format(addr, ip) == 0) return 0;
+    return snprintf(out, NET_ADDR_TEXT_MAX, addr->family == NET_V4 ? "%.48s:%u" : "[%.48s]:%u", ip,
+                    addr->port);
+}
+
+socklen_t net_addr_to_sockaddr(const struct net_addr *addr, struct sockaddr_storage *to) {
+    memset(to, 0, sizeof *to);
+    if (addr->family == NET_V4) {
+        struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(addr->port)};
+        memcpy(&in.sin_addr, addr->bytes, 4);
+        memcpy(to, &in, sizeof in);
+        return sizeof in;
+    }
+    if (addr->family == NET_V6) {
+        struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(addr->port)};
+        memcpy(&in6.sin6_addr, addr->bytes, 16);
+        memcpy(to, &in6, sizeof in6);
+        return sizeof in6;
+    }
+    return 0;
+}
+
+bool net_addr_from_sockaddr(const struct sockaddr *from, struct net_addr *addr) {
+    *addr = (struct net_addr){.family = NET_NONE};
+    if (from->sa_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, from, sizeof in);
+        addr->family = NET_V4;
+        addr->port = ntohs(in.sin_port);
+        memcpy(addr->bytes, &in.sin_addr, 4);
+        return true;
+    }
+    if (from->sa_family != AF_INET6) return false;
+    struct sockaddr_in6 in6;
+    memcpy(&in6, from, sizeof in6);
+    addr->port = ntohs(in6.sin6_port);
+    if (memcmp(&in6.sin6_addr, mapped_prefix, sizeof mapped_prefix) == 0) {
+        addr->family = NET_V4;
+        memcpy(addr->bytes, in6.sin6_addr.s6_addr + 12, 4);
+    } else {
+        addr->family = NET_V6;
+        memcpy(addr->bytes, &in6.sin6_addr, 16);
+    }
+    return true;
+}
+
+int net_addr_cmp(const struct net_addr *a, const struct net_addr *b) {
+    if (a->family != b->family) return a->family < b->family ? -1 : 1;
+    int order = memcmp(a->bytes, b->bytes, sizeof a->bytes);
+    if (order != 0) return order;
+    return (a->port > b->port) - (a->port < b->port);
+}
+
+bool net_addr_is_loopback(const struct net_addr *addr) {
+    if (addr->family == NET_V4) return addr->bytes[0] == 127;
+    if (addr->family != NET_V6) return false;
+    if (memcmp(addr->bytes, mapped_prefix, sizeof mapped_prefix) == 0) return addr->bytes[12] == 127;
+    static const unsigned char one[16] = {[15] = 1};
+    return memcmp(addr->bytes, one, sizeof one) == 0;
+}
