@@ -1,7 +1,7 @@
 /* The engine: one owner thread that holds queue and lanes, and the workers that speak SMTP.
  *
- * Program starts it on an open store and asks it from any thread. Everything asked goes through a mailbox to the
- * owner thread and is answered there; calls below block the caller until it is. */
+ * Program starts it on an open store and asks it from any thread. Everything asked goes through a mailbox to
+ * the owner thread and is answered there; calls below block the caller until it is. */
 #ifndef TSUBAME_ENGINE_H
 #define TSUBAME_ENGINE_H
 
@@ -13,7 +13,7 @@
 
 /* Fixed limits of a lane (source x provider). 0 means unlimited. */
 struct lane_limits {
-    uint32_t connections;          /* at a time */
+    uint32_t connections; /* at a time */
     uint32_t messages_per_connection;
     uint32_t messages_per_second;
     uint32_t connections_per_minute;
@@ -21,8 +21,8 @@ struct lane_limits {
 
 enum engine_tls { ENGINE_TLS_OFF, ENGINE_TLS_OPPORTUNISTIC, ENGINE_TLS_REQUIRED };
 
-/* A provider: whose mail exchangers end in one of the suffixes. What matches none is a provider of its own, named by its
- * mail exchangers. */
+/* A provider: whose mail exchangers end in one of the suffixes. What matches none is a provider of its own,
+ * named by its mail exchangers. */
 struct provider_options {
     const char *name;
     const char *const *mx_suffixes; /* ".google.com": ends with it; "mx.example.com": equals */
@@ -53,7 +53,7 @@ struct engine_options {
     unsigned max_sessions;
     uint16_t port; /* where mail exchangers listen: 25 */
     struct net_addr dns_servers[8];
-    size_t dns_server_count; /* 0: the system's */
+    size_t dns_server_count;      /* 0: the system's */
     const char *dns_trust_anchor; /* NULL: no DNSSEC */
     const char *tls_ca_file;      /* NULL: the system's */
     struct lane_limits default_limits;
@@ -63,33 +63,35 @@ struct engine_options {
     const struct source_options *sources;
     size_t source_count; /* at least 1 */
     struct retry_options retry;
-    const char *message_id_domain; /* NULL: the From domain */
+    const char *message_id_domain;  /* NULL: the From domain */
     const char *return_path_domain; /* NULL: the From address is the return path; else VERP at this domain */
     struct dkim_options dkim;
-    int64_t idle_us;        /* how long a session without work is kept */
-    int64_t connect_us;     /* deadline of a connection attempt */
-    double timeout_scale;   /* of RFC 5321's time-outs; 1 outside of tests */
-    bool log_outcomes;      /* a log line for each */
+    int64_t idle_us;      /* how long a session without work is kept */
+    int64_t connect_us;   /* deadline of a connection attempt */
+    double timeout_scale; /* of RFC 5321's time-outs; 1 outside of tests */
+    bool log_outcomes;    /* a log line for each */
 };
 
 struct engine;
 
-/* Recovers the ledger and starts the threads. The store stays open and the program's until engine_stop has returned.
- * Returns NULL with err. */
-struct engine *engine_start(const struct engine_options *options, struct store *store, struct store_writer *writer, struct err *err);
+/* Recovers the ledger and starts the threads. The store stays open and the program's until engine_stop has
+ * returned. Returns NULL with err. */
+struct engine *engine_start(const struct engine_options *options, struct store *store, struct err *err);
 
-/* No new mail is begun; what is under way is finished, for at most `grace_us`; then every session is cut (its open mails
- * become returned or uncertain, as they are), a checkpoint is written and the threads end. Frees the engine. */
+/* No new mail is begun; what is under way is finished, for at most `grace_us`; then every session is cut (its
+ * open mails become returned or uncertain, as they are), a checkpoint is written and the threads end. Frees
+ * the engine. */
 void engine_stop(struct engine *e, int64_t grace_us);
 
 /* The ledger's keys for public encodings (rid.h), newest first. Valid while the engine lives. */
 const struct rid_key *engine_rid_keys(const struct engine *e, size_t *count);
 
-/* A new campaign under CAMPAIGN_LOADING. Checks the name (unique among those not done). Fills row->id, hash_seed, created;
- * durable on return. */
+/* A new campaign under CAMPAIGN_LOADING. Checks the name (unique among those not done). Fills row->id,
+ * hash_seed, created; durable on return. */
 int engine_campaign_begin(struct engine *e, struct campaign_row *row, struct slice payload, struct err *err);
 /* All chunks are durable: the campaign turns to ready (or held) with this tally. Durable on return. */
-int engine_campaign_ready(struct engine *e, uint32_t id, uint32_t chunks, const struct tally *tally, bool held, struct err *err);
+int engine_campaign_ready(struct engine *e, uint32_t id, uint32_t chunks, const struct tally *tally,
+                          bool held, struct err *err);
 /* Loading failed or was given up: everything of it is removed. */
 int engine_campaign_abandon(struct engine *e, uint32_t id, struct err *err);
 int engine_campaign_hold(struct engine *e, uint32_t id, struct err *err);
@@ -111,7 +113,8 @@ int engine_campaign(struct engine *e, uint32_t id, struct campaign_status *out, 
 
 struct lane_status {
     char provider[128];
-    uint32_t sessions, waiting; /* open sessions; recipients known to wait for this lane (in chunks that are known to be its) */
+    uint32_t sessions, waiting; /* open sessions; recipients known to wait for this lane (in chunks that are
+                                   known to be its) */
     uint64_t delivered, deferred, failed;
     bool down;
     char last_error[256]; /* the last refusal or failure, in the receiver's words */

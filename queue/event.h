@@ -49,10 +49,12 @@ static inline bool slots_has(const struct slots *s, unsigned slot) {
 }
 static inline unsigned slots_count(const struct slots *s) {
     unsigned n = 0;
-    for (int i = 0; i < 4; i++) n += (unsigned)__builtin_popcountll(s->bits[i]);
+    for (int i = 0; i < 4; i++)
+        n += (unsigned)__builtin_popcountll(s->bits[i]);
     return n;
 }
-/* The lowest slot in the set at or above `from`, or -1. for (int i = slots_next(s, 0); i >= 0; i = slots_next(s, i + 1)) */
+/* The lowest slot in the set at or above `from`, or -1. for (int i = slots_next(s, 0); i >= 0; i =
+ * slots_next(s, i + 1)) */
 int slots_next(const struct slots *s, unsigned from);
 /* The set {0 .. count - 1}, count at most 256. */
 struct slots slots_first(unsigned count);
@@ -61,57 +63,58 @@ enum { EVENT_TEXT_MAX = 480, EVENT_HOST_MAX = 255 };
 
 struct event {
     enum event_kind kind;
-    wall_us at;           /* kept to the millisecond */
-    uint64_t chunk;       /* chunk id */
-    struct slots slots;   /* empty for EVENT_CLOSED and EVENT_CAMPAIGN */
-    uint8_t stage;        /* enum smtp_stage of the answer; 0 where none */
-    uint8_t class;        /* enum classify_class; 0 where none */
-    uint16_t code;        /* SMTP code, 0 where none */
-    uint16_t enhanced[3]; /* 0.0.0 where none */
-    uint16_t attempt;     /* from 1; 0 where none was made */
-    bool doubt;           /* an earlier attempt ended uncertain: this may be its second copy */
-    wall_us due;          /* EVENT_DEFERRED, EVENT_UNCERTAIN */
+    wall_us at;            /* kept to the millisecond */
+    uint64_t chunk;        /* chunk id */
+    struct slots slots;    /* empty for EVENT_CLOSED and EVENT_CAMPAIGN */
+    uint8_t stage;         /* enum smtp_stage of the answer; 0 where none */
+    uint8_t class;         /* enum classify_class; 0 where none */
+    uint16_t code;         /* SMTP code, 0 where none */
+    uint16_t enhanced[3];  /* 0.0.0 where none */
+    uint16_t attempt;      /* from 1; 0 where none was made */
+    bool doubt;            /* an earlier attempt ended uncertain: this may be its second copy */
+    wall_us due;           /* EVENT_DEFERRED, EVENT_UNCERTAIN */
     struct slice provider; /* lane's provider, empty where unknown; borrowed */
-    struct slice host;    /* who answered, "mx1.example.com [192.0.2.1]"; borrowed */
-    struct slice text;    /* the receiver's words, or ours; cut at EVENT_TEXT_MAX; borrowed */
-    struct slice detail;  /* EVENT_ACCEPTED, EVENT_CAMPAIGN; borrowed */
+    struct slice host;     /* who answered, "mx1.example.com [192.0.2.1]"; borrowed */
+    struct slice text;     /* the receiver's words, or ours; cut at EVENT_TEXT_MAX; borrowed */
+    struct slice detail;   /* EVENT_ACCEPTED, EVENT_CAMPAIGN; borrowed */
 };
 
-/* A block under construction. Times are kept relative to the block's first event, and a string that stood in the block
- * before is named by its number. Owner calls event_block_init/done; reset after sealing. */
+/* A block under construction: its events in order, with times relative to the first. Owner calls
+ * event_block_init/done; reset after sealing. */
 struct event_block {
     struct buf bytes;
     uint32_t count;
     wall_us base;
-    wall_us last;
-    struct event_strings *strings;
 };
 
-int event_block_init(struct event_block *b); /* 0, or -1 without memory */
+enum { EVENT_BLOCK_MAX = 4 << 20 };
+
+void event_block_init(struct event_block *b);
 void event_block_done(struct event_block *b);
 void event_block_reset(struct event_block *b);
 
-/* False (block unchanged) when it would pass 4 MB. */
+/* False (block unchanged) when it would pass EVENT_BLOCK_MAX or memory runs out. */
 bool event_block_add(struct event_block *b, const struct event *e);
 
-/* The block as stored: header, zstd where that is smaller, XXH3 of the content. Appends to out. */
+/* The block as stored: header, content (zstd where that is smaller), XXH3 of the content. Appends to out. */
 bool event_block_seal(const struct event_block *b, struct buf *out);
 
-/* Reads a stored block: checks it, unpacks into `scratch` (reset first; it must outlive the reader), then yields
- * events whose slices point into scratch. Hostile bytes give ERR_CORRUPT, never more than that. */
+/* Reads a stored block: checks it, unpacks into `scratch` (reset first; it must outlive the reader and hold
+ * EVENT_BLOCK_MAX), then yields events whose slices point into scratch. Hostile bytes give ERR_CORRUPT, never
+ * more. */
 struct event_reader {
     struct slice rest;
     uint32_t left;
-    wall_us last;
-    struct slice strings[4096];
-    uint32_t string_count;
+    wall_us base;
 };
 int event_reader_init(struct event_reader *r, struct slice stored, struct buf *scratch, struct err *err);
 /* 1 with *e filled, 0 at the end, -1 with err. */
 int event_reader_next(struct event_reader *r, struct event *e, struct err *err);
 
-/* One event without a block (history keeps its own lists in the same encoding). `base` is the time it is relative to. */
+/* One event by itself (history keeps its own lists in the same encoding). `base` is the time it is relative
+ * to. */
 bool event_encode(struct buf *out, const struct event *e, wall_us base);
-int event_decode(struct slice *rest, wall_us base, struct event *e);
+/* Takes one event off the front of *rest; false when it is malformed. */
+bool event_decode(struct slice *rest, wall_us base, struct event *e);
 
 #endif

@@ -1,13 +1,13 @@
 /* The identity of a recipient, and its public encoding.
  *
- * A rid is campaign:28 | chunk:28 | slot:8 and never changes. What the world sees of it (Message-ID, VERP return
- * path, later unsubscribe and click tokens) is one versioned text of tenant and rid with a keyed check, so that
- * nobody can make up one that we believe:
+ * A rid is campaign:28 | chunk:28 | slot:8 and never changes. What the world sees of it (Message-ID, VERP
+ * return path, later unsubscribe and click tokens) is one versioned text of tenant and rid with a keyed
+ * check, so that nobody can make up one that we believe:
  *
  *     version and key id (1 byte) | tenant (4) | rid (8) | BLAKE2b-80 keyed over the thirteen before (10)
  *
- * in base32 of lower case: 37 characters, fit for a local part, safe against case folding. It must stay readable
- * for years: new forms get a new version, old keys are kept. */
+ * in base32 of lower case: 37 characters, fit for a local part, safe against case folding. It must stay
+ * readable for years: new forms get a new version, old keys are kept. */
 #ifndef TSUBAME_RID_H
 #define TSUBAME_RID_H
 
@@ -42,8 +42,8 @@ struct rid_key {
 /* Writes RID_TEXT_LEN characters, no NUL. */
 void rid_encode(const struct rid_key *key, uint32_t tenant, uint64_t rid, char out[RID_TEXT_LEN]);
 
-/* Reads what rid_encode wrote, in either case. False when it is not of ours: wrong length, alphabet, version, key id
- * not among the `count` keys, or check. Constant time in the check. */
+/* Reads what rid_encode wrote, in either case. False when it is not of ours: wrong length, alphabet, version,
+ * key id not among the `count` keys, or check. Constant time in the check. */
 bool rid_decode(const struct rid_key *keys, size_t count, struct slice text, uint32_t *tenant, uint64_t *rid);
 
 #endif

@@ -1,7 +1,7 @@
 /* The rows of the ledger's tables: what they hold and how they are encoded.
  *
- * Every row opens with a version byte; decoding checks bounds and gives ERR_CORRUPT on anything else. Slices of a
- * decoded row point into the bytes that it was decoded from. */
+ * Every row opens with a version byte; decoding checks bounds and gives ERR_CORRUPT on anything else. Slices
+ * of a decoded row point into the bytes that it was decoded from. */
 #ifndef TSUBAME_ROW_H
 #define TSUBAME_ROW_H
 
@@ -19,16 +19,19 @@ enum campaign_state {
 const char *campaign_state_name(enum campaign_state state);
 
 /* planned = delivered + failed + suppressed + cancelled + expired + pending + uncertain, at every moment.
- * `failed` counts rows that were rejected at load (`rejected`) too. `duplicates` were dropped before planning. */
+ * `failed` counts rows that were rejected at load (`rejected`) too. `duplicates` were dropped before
+ * planning. */
 struct tally {
     uint64_t planned, delivered, failed, suppressed, cancelled, expired, uncertain;
     uint64_t rejected;   /* part of failed */
     uint64_t duplicates; /* not part of planned */
     uint64_t deferrals;  /* temporary refusals so far (events, not recipients) */
-    uint64_t doubted;    /* recipients of whom an attempt ended uncertain, ever */
+    uint64_t doubted;    /* attempts that ended uncertain, ever */
+    uint64_t deferred;   /* part of pending: waiting for another attempt in the retry table */
 };
 uint64_t tally_pending(const struct tally *t);
-/* Adds what an event means for the tally of its campaign. Additive: no earlier state is needed. */
+/* Adds what an event means for the tally of its campaign. Additive: no earlier state is needed, because
+ * events of recipients that stand in the retry table carry their row's `due`. */
 void tally_fold(struct tally *t, const struct event *e);
 
 struct campaign_row {
@@ -37,13 +40,13 @@ struct campaign_row {
     enum campaign_state state;
     struct slice name; /* as given by a person: unique among campaigns that are not done */
     wall_us created;
-    wall_us ready;   /* 0 while loading */
-    wall_us expires; /* what is pending then is expired */
-    wall_us ended;   /* 0 while pending */
-    bool hold_uncertain; /* true: uncertain recipients wait for a person; false: they are sent again */
-    uint64_t payload;    /* key in TABLE_PAYLOAD */
-    uint32_t chunks;     /* how many chunks it has: 0 .. chunks - 1 */
-    uint64_t hash_seed;  /* of its address hashes */
+    wall_us ready;        /* 0 while loading */
+    wall_us expires;      /* what is pending then is expired */
+    wall_us ended;        /* 0 while pending */
+    bool hold_uncertain;  /* true: uncertain recipients wait for a person; false: they are sent again */
+    uint64_t payload;     /* key in TABLE_PAYLOAD */
+    uint32_t chunks;      /* how many chunks it has: 0 .. chunks - 1 */
+    uint64_t hash_seed;   /* of its address hashes */
     struct slice columns; /* names of the variables, joined by \n */
     struct tally tally;
 };
@@ -53,7 +56,6 @@ int campaign_row_decode(struct slice bytes, struct campaign_row *row, struct err
 struct chunk_row {
     uint64_t id; /* chunk id: campaign << 28 | index */
     uint16_t count;
-    bool closed;
     struct segment_ref table; /* where its rows lie (chunk_table.h) */
     uint64_t first_hash, last_hash;
     struct slice domain; /* the one domain of all its recipients; empty when mixed */
@@ -70,7 +72,8 @@ struct retry_row {
 bool retry_row_encode(struct buf *out, const struct retry_row *row);
 int retry_row_decode(struct slice bytes, struct retry_row *row, struct err *err);
 
-/* TABLE_PROGRESS: the states of a chunk that is part done, four bits a slot. */
+/* TABLE_PROGRESS: the states of a chunk that is part done, four bits a slot; of a closed chunk just that
+ * (count 0). */
 enum slot_state { SLOT_PENDING, SLOT_LEASED, SLOT_DEFERRED, SLOT_FINAL };
 bool progress_encode(struct buf *out, const uint8_t states[CHUNK_SLOTS], unsigned count);
 int progress_decode(struct slice bytes, uint8_t states[CHUNK_SLOTS], unsigned count, struct err *err);

@@ -1,0 +1,184 @@
+/* What happens to many recipients without a session: those that are due again, and those of a campaign that
+ * is cancelled or past its end, settled piece by piece so that the owner is never long away. */
+#include "ledger_priv.h"
+
+void ledger_set_state(struct ledger *l, struct campaign *c, enum campaign_state state, wall_us now) {
+    c->row.state = state;
+    ledger_note_campaign(l, c, now);
+    if (state == CAMPAIGN_HELD) return;
+    if (state == CAMPAIGN_READY) l->scanned_due = 0, l->scanned_rid = 0; /* what came due while held */
+    if (state == CAMPAIGN_CANCELLED) ledger_sweep_start(l, c);
+}
+
+void ledger_sweep_start(struct ledger *l, struct campaign *c) {
+    c->sweeping = true;
+    c->sweep = 0;
+    c->swept_due = c->swept_rid = 0;
+    c->sweep_after = l->batch_building;
+}
+
+struct chunk *ledger_chunk_get(struct ledger *l, uint64_t id, struct err *err) {
+    struct campaign *c = ledger_campaign(l, chunk_campaign(id));
+    uint32_t index = (uint32_t)(id & RID_CHUNK_MAX);
+    if (!c || index >= c->row.chunks)
+        return err_set(err, ERR_CORRUPT, "a retry row names no chunk that is known"), NULL;
+    if (c->chunks[index]) return c->chunks[index];
+    struct store_key key = store_key_u64(id);
+    struct chunk_row row;
+    struct slice value;
+    if (store_read_begin(l->reader, err)) return NULL;
+    int found = store_get(l->reader, TABLE_CHUNK, store_key_slice(&key), &value, err);
+    struct chunk *chunk =
+        found == 1 && chunk_row_decode(value, &row, err) == 0 ? ledger_chunk_new(c, &row) : NULL;
+    store_read_end(l->reader);
+    if (!chunk)
+        return found == 0 ? (err_set(err, ERR_CORRUPT, "a retry row names a chunk that is gone"), NULL)
+                          : NULL;
+    memset(chunk->states, SLOT_FINAL, sizeof chunk->states);
+    chunk->pending = 0;
+    chunk->closed = true;
+    l->chunk_count++;
+    return chunk;
+}
+
+static enum event_kind sweep_kind(const struct campaign *c) {
+    return c->row.state == CAMPAIGN_CANCELLED ? EVENT_CANCELLED : EVENT_EXPIRED;
+}
+
+static void sweep_chunk(struct ledger *l, struct chunk *chunk, wall_us now) {
+    struct event e = {.kind = sweep_kind(chunk->campaign), .at = now, .chunk = chunk->id};
+    for (unsigned slot = 0; slot < chunk->count; slot++)
+        if (chunk->states[slot] == SLOT_PENDING) slots_add(&e.slots, slot);
+    if (slots_count(&e.slots)) ledger_settle(l, chunk, &e);
+}
+
+/* Reads rows of the retry table from a key on, into an array. Returns how many, or -1. *more: the key behind
+ * them, if any. */
+struct retry_found {
+    uint64_t rid;
+    wall_us due;
+    struct retry_row row;
+};
+static int read_retries(struct ledger *l, wall_us due, uint64_t rid, wall_us until, struct retry_found *out,
+                        unsigned room, wall_us *next_due, struct err *err) {
+    struct store_key from = store_key_pair((uint64_t)due, rid);
+    struct store_cursor cursor;
+    unsigned n = 0;
+    *next_due = NEVER;
+    if (store_read_begin(l->reader, err)) return -1;
+    int found = store_cursor_init(&cursor, l->reader, TABLE_RETRY, err);
+    if (found == 0) {
+        found = store_cursor_seek(&cursor, store_key_slice(&from), err);
+        for (; found == 1; found = store_cursor_next(&cursor, err)) {
+            uint64_t key_due = 0, key_rid = 0;
+            store_key_number(cursor.key, 0, &key_due);
+            store_key_number(cursor.key, 1, &key_rid);
+            if ((wall_us)key_due > until || n == room) {
+                *next_due = (wall_us)key_due;
+                break;
+            }
+            out[n].due = (wall_us)key_due, out[n].rid = key_rid;
+            if (retry_row_decode(cursor.value, &out[n].row, err)) {
+                found = -1;
+                break;
+            }
+            n++;
+        }
+        store_cursor_done(&cursor);
+    }
+    store_read_end(l->reader);
+    return found < 0 ? -1 : (int)n;
+}
+
+/* Is it at work, or settled with its old row still in sight? */
+static bool taken(const struct ledger *l, const struct retry_found *f) {
+    struct retry_entry *entry = retry_map_find(&l->work, f->rid);
+    return entry && entry->work.due == f->due;
+}
+
+enum { READ_AT_ONCE = 4096 };
+
+static int sweep_retries(struct ledger *l, struct campaign *c, unsigned room, wall_us now, struct err *err) {
+    struct retry_found *found = malloc(room * sizeof *found);
+    wall_us next;
+    if (!found) return err_set(err, ERR_SYSTEM, "out of memory");
+    int n = read_retries(l, (wall_us)c->swept_due, c->swept_rid, NEVER, found, room, &next, err);
+    for (int i = 0; i < n; i++) {
+        if (chunk_campaign(rid_chunk(found[i].rid)) == c->row.id && !taken(l, &found[i]))
+            ledger_settle_deferred(l, found[i].rid, found[i].due, sweep_kind(c), now);
+        c->swept_due = (uint64_t)found[i].due, c->swept_rid = found[i].rid + 1;
+    }
+    free(found);
+    return n < 0 ? -1 : n == (int)room;
+}
+
+bool ledger_sweep(struct ledger *l, struct campaign *c, unsigned work, wall_us now, struct err *err) {
+    if (!c->sweeping) return false;
+    for (; work && c->sweep < c->row.chunks; c->sweep++) {
+        struct chunk *chunk = c->chunks[c->sweep];
+        if (!chunk || !chunk->pending) continue;
+        work--;
+        sweep_chunk(l, chunk, now);
+    }
+    if (c->sweep < c->row.chunks || l->batch_durable < c->sweep_after) return true;
+    int more = sweep_retries(l, c, READ_AT_ONCE, now, err);
+    if (more == 0) {
+        c->sweeping = false;
+        ledger_campaign_check(l, c, now);
+    }
+    return more > 0;
+}
+
+static int by_rid(const void *a, const void *b) {
+    uint64_t x = ((const struct retry_found *)a)->rid, y = ((const struct retry_found *)b)->rid;
+    return (x > y) - (x < y);
+}
+
+/* One recipient whose time has come: true when it waits in its chunk again. */
+static bool wake(struct ledger *l, const struct retry_found *f, wall_us now, struct chunk **chunk,
+                 struct err *err) {
+    struct campaign *c = ledger_campaign(l, chunk_campaign(rid_chunk(f->rid)));
+    if (!c) { /* of a campaign that is gone: nothing to do for it */
+        ledger_retry_delete(l, f->rid, f->due);
+        return false;
+    }
+    if (c->row.state == CAMPAIGN_HELD) return false;
+    if (c->row.state == CAMPAIGN_CANCELLED || now >= c->row.expires) {
+        ledger_settle_deferred(l, f->rid, f->due, sweep_kind(c), now);
+        ledger_campaign_check(l, c, now);
+        return false;
+    }
+    *chunk = ledger_chunk_get(l, rid_chunk(f->rid), err);
+    struct retry_entry *entry = *chunk ? retry_map_add(&l->work, f->rid) : NULL;
+    if (!entry) return false;
+    entry->work = (struct retry_work){.rid = f->rid, .due = f->due, .row = f->row};
+    (*chunk)->states[rid_slot(f->rid)] = SLOT_PENDING;
+    (*chunk)->pending++;
+    return true;
+}
+
+int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, void *ctx, wall_us *next_due,
+               struct err *err) {
+    if (most > READ_AT_ONCE) most = READ_AT_ONCE;
+    struct retry_found *found = malloc(most * sizeof *found);
+    if (!found) return err_set(err, ERR_SYSTEM, "out of memory");
+    int n = read_retries(l, l->scanned_due, l->scanned_rid, now, found, most, next_due, err), woken = 0;
+    if (n > 0) l->scanned_due = found[n - 1].due, l->scanned_rid = found[n - 1].rid + 1;
+    if (n > 0) qsort(found, (size_t)n, sizeof *found, by_rid);
+    struct chunk *chunk = NULL;
+    struct slots slots = {{0}};
+    for (int i = 0; i < n; i++) {
+        struct chunk *home = NULL;
+        if (taken(l, &found[i]) || !wake(l, &found[i], now, &home, err)) continue;
+        if (chunk && home != chunk) {
+            fn(ctx, chunk, &slots);
+            slots = (struct slots){{0}};
+        }
+        chunk = home;
+        slots_add(&slots, rid_slot(found[i].rid));
+        woken++;
+    }
+    if (chunk) fn(ctx, chunk, &slots);
+    free(found);
+    return n < 0 ? -1 : woken;
+}
