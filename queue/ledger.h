@@ -29,7 +29,9 @@ struct campaign {
     uint64_t
         sweep_after; /* the batch that must be durable before the retry table shows all of this campaign */
     bool dirty;      /* the stored row is older than this */
-    void *user;      /* the owner's: compiled content */
+    bool rows_kept;  /* ended, but its chunk rows are still in the store */
+    uint64_t rows_needed; /* until readers have come to this block */
+    void *user;           /* the owner's: compiled content */
     struct campaign *next;
 };
 
