@@ -6,9 +6,9 @@
  * smtp_client_deadline. After any call it looks at output and deadline again. Mails are added one by one;
  * each gets exactly one outcome. docs/smtp-session.md explains groups, deadlines and outcomes.
  *
- * Callbacks come from within open's later calls (input, lost, wrote, tick, add, tls_done, finish), and may
- * call add, finish, room and the other questions, but not the other inputs. `ended` comes last of all:
- * nothing of the client is touched after it, so that it may be freed there. */
+ * Callbacks come from within the inputs (input, lost, wrote, tick, add, tls_done, finish). They may call add,
+ * finish, room and the other questions, but not the other inputs. `ended` and `start_tls` come last of all:
+ * there the other inputs are allowed too, and in `ended` the client may be freed. */
 #ifndef TSUBAME_SMTP_CLIENT_H
 #define TSUBAME_SMTP_CLIENT_H
 
@@ -123,7 +123,8 @@ enum { SMTP_CLIENT_MAILS = 16 }; /* most mails held: under way and waiting */
 /* Open it when the connection stands: the greeting's deadline starts at `now`. NULL without memory. */
 struct smtp_client *smtp_client_open(const struct smtp_client_options *options,
                                      const struct smtp_client_events *events, void *ctx, mono_us now);
-/* At any time, also from `ended`; no outcomes come any more (use smtp_client_lost for them). NULL is fine. */
+/* Also from `ended`, not from the other callbacks. No outcomes come any more (smtp_client_lost gives them).
+ * NULL is fine. */
 void smtp_client_free(struct smtp_client *c);
 
 /* Bytes of the peer; of the decrypted stream under TLS. */
