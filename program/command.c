@@ -1,0 +1,162 @@
+/* The command line's grammar: words to an invocation, tables to help pages. */
+#include "command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const struct arg common[] = {
+    {"config", 'c', "FILE",
+     "the configuration (else $TSUBAME_CONFIG, ./tsubame.yaml, /etc/tsubame/tsubame.yaml)"},
+    {"set", 0, "KEY=VALUE", "one key of the configuration, over the file; may be given again"},
+    {"json", 0, NULL, "print data as JSON"},
+    {"help", 'h', NULL, "this page"},
+};
+enum { CONFIG, SET, JSON, HELP, COMMON_COUNT };
+
+int command_complain(int code, const char *format, ...) {
+    struct buf line;
+    buf_init(&line, 65536);
+    buf_put_text(&line, "tsubame: ");
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(&line, format, args);
+    va_end(args);
+    buf_put_c(&line, '\n');
+    if (write(STDERR_FILENO, line.at, line.len) < 0) code = code ? code : EXIT_FAILED;
+    buf_done(&line);
+    return code;
+}
+
+int command_fail(const struct err *err) {
+    static const int codes[] = {
+        [ERR_NONE] = EXIT_FAILED,  [ERR_INPUT] = EXIT_FAILED,  [ERR_BUSY] = EXIT_LATER,
+        [ERR_SPACE] = EXIT_LATER,  [ERR_SYSTEM] = EXIT_FAILED, [ERR_CORRUPT] = EXIT_FAILED,
+        [ERR_ABSENT] = EXIT_ABSENT};
+    return command_complain(codes[err->kind], "%s", err->text);
+}
+
+int command_print(const struct buf *text) {
+    if (text->failed) return command_complain(EXIT_FAILED, "out of memory");
+    for (size_t done = 0; done < text->len;) {
+        ssize_t n = write(STDOUT_FILENO, text->at + done, text->len - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EPIPE) return EXIT_DONE; /* `| head` has seen enough */
+        if (n < 0) {
+            struct err err;
+            err_errno(&err, errno, "standard output");
+            return command_fail(&err);
+        }
+        done += (size_t)n;
+    }
+    return EXIT_DONE;
+}
+
+const char *invocation_value(const struct invocation *in, const char *name) {
+    for (size_t i = 0; i < in->command->arg_count; i++)
+        if (strcmp(in->command->args[i].name, name) == 0) return in->values[i];
+    __builtin_unreachable();
+}
+
+static int usage(const struct invocation *in, const char *what, const char *word) {
+    return command_complain(EXIT_USAGE, "%s: %s '%s' (see `tsubame %s --help`)", in->command->name, what,
+                            word, in->command->name);
+}
+
+/* Does `word` name `arg`? Then *value is what stands behind the '=' of "--name=value", else NULL. */
+static bool names(const struct arg *arg, const char *word, const char **value) {
+    size_t n = strlen(arg->name);
+    *value = NULL;
+    if (word[1] != '-') return arg->letter && word[1] == arg->letter && word[2] == 0;
+    if (strncmp(word + 2, arg->name, n) != 0) return false;
+    if (word[2 + n] == '=') *value = word + 3 + n;
+    return word[2 + n] == 0 || word[2 + n] == '=';
+}
+
+static int take_common(struct invocation *in, size_t which, const char *value) {
+    if (which == CONFIG) in->config = value;
+    if (which == JSON) in->json = true;
+    if (which == HELP) in->help = true;
+    if (which != SET) return 0;
+    if (in->set_count == SET_MOST) return usage(in, "too many times", "--set");
+    in->sets[in->set_count++] = value;
+    return 0;
+}
+
+/* Takes the option at words[*i], and its value. */
+static int take_option(struct invocation *in, int count, char **words, int *i) {
+    const struct command *c = in->command;
+    const char *word = words[*i], *value = NULL;
+    for (size_t k = 0; k < COMMON_COUNT + c->arg_count; k++) {
+        const struct arg *arg = k < COMMON_COUNT ? &common[k] : &c->args[k - COMMON_COUNT];
+        if (k == JSON && !c->json) continue;
+        if (!names(arg, word, &value)) continue;
+        if (!arg->value && value) return usage(in, "takes no value:", word);
+        if (arg->value && !value) {
+            if (*i + 1 >= count) return usage(in, "lacks its value:", word);
+            value = words[++*i];
+        }
+        if (k < COMMON_COUNT) return take_common(in, k, value);
+        in->values[k - COMMON_COUNT] = value ? value : "";
+        return 0;
+    }
+    return usage(in, "does not know", word);
+}
+
+int invocation_parse(struct invocation *in, const struct command *command, int count, char **words) {
+    bool plain = false; /* "--" was met */
+    in->command = command;
+    for (int i = 0; i < count; i++) {
+        const char *word = words[i];
+        if (!plain && strcmp(word, "--") == 0) {
+            plain = true;
+        } else if (!plain && word[0] == '-' && word[1]) {
+            int failed = take_option(in, count, words, &i);
+            if (failed) return failed;
+        } else if (in->operand_count == command->most) {
+            return usage(in, "does not expect", word);
+        } else {
+            in->operands[in->operand_count++] = word;
+        }
+    }
+    if (in->operand_count < command->least && !in->help) return usage(in, "expects", command->operands);
+    return 0;
+}
+
+static void put_args(const struct arg *args, size_t count, bool json, struct buf *out) {
+    for (size_t i = 0; i < count; i++) {
+        if (args == common && i == JSON && !json) continue;
+        size_t start = out->len;
+        if (args[i].letter)
+            buf_printf(out, "  -%c, --%s", args[i].letter, args[i].name);
+        else
+            buf_printf(out, "      --%s", args[i].name);
+        if (args[i].value) buf_printf(out, " %s", args[i].value);
+        size_t width = out->len - start;
+        if (width > 28) buf_put_c(out, '\n');
+        buf_printf(out, "%*s%s\n", width > 28 ? 30 : (int)(30 - width), "", args[i].help);
+    }
+}
+
+void command_help(const struct command *c, struct buf *out) {
+    buf_printf(out, "tsubame %s - %s\n\nUsage: tsubame %s [options]%s%s\n", c->name, c->summary, c->name,
+               c->most ? " " : "", c->most ? c->operands : "");
+    if (c->text) buf_printf(out, "\n%s", c->text);
+    buf_put_text(out, "\nOptions:\n");
+    put_args(c->args, c->arg_count, true, out);
+    put_args(common, COMMON_COUNT, c->json, out);
+    if (c->examples) buf_printf(out, "\nExamples:\n%s", c->examples);
+    buf_put_text(
+        out, "\nExit status: 0 done, 1 failed, 2 wrong usage, 3 wrong configuration, 4 no such campaign,\n"
+             "address or store, 5 try again later (in use, disk full), 130 interrupted with work left.\n");
+}
+
+void command_overview(const struct command *const *all, size_t count, struct buf *out) {
+    buf_put_text(out, "tsubame - personal mail to many, with an account of every single one\n\n"
+                      "Usage: tsubame COMMAND [options]\n\nCommands:\n");
+    for (size_t i = 0; i < count; i++)
+        buf_printf(out, "  %-10s %s\n", all[i]->name, all[i]->summary);
+    buf_put_text(out,
+                 "\n`tsubame COMMAND --help` explains each, with examples. Try it out without a server:\n\n"
+                 "  tsubame send --template news.eml --to list.csv --dry-run\n");
+}

@@ -1,0 +1,84 @@
+/* A command of the command line: what it takes, what --help says, and how it is called.
+ *
+ * Results go to standard output, everything else to standard error. */
+#ifndef TSUBAME_COMMAND_H
+#define TSUBAME_COMMAND_H
+
+#include "buf.h"
+#include "err.h"
+#include "options.h"
+
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,       /* it could not be done, or a check came out wrong */
+    EXIT_USAGE = 2,        /* the command line is wrong */
+    EXIT_CONFIG = 3,       /* the configuration is wrong */
+    EXIT_ABSENT = 4,       /* no such campaign, address or store */
+    EXIT_LATER = 5,        /* the same call may work later: in use, busy, disk full */
+    EXIT_INTERRUPTED = 130 /* by a signal, with work left */
+};
+
+enum { ARG_MOST = 24, SET_MOST = 32, OPERAND_MOST = 8 };
+
+struct arg {
+    const char *name;  /* without dashes */
+    char letter;       /* 0: none */
+    const char *value; /* what stands behind it ("FILE"); NULL: nothing */
+    const char *help;
+};
+
+struct invocation;
+
+struct command {
+    const char *name;
+    const char *operands; /* "CAMPAIGN", "[FILE]" */
+    const char *summary;  /* one line, no full stop */
+    const char *text;     /* paragraphs for --help */
+    const char *examples; /* lines */
+    const struct arg *args;
+    size_t arg_count;
+    unsigned least, most;              /* operands */
+    bool json;                         /* takes --json */
+    bool bare;                         /* reads the configuration itself */
+    int (*run)(struct invocation *in); /* an exit_code */
+};
+
+struct invocation {
+    const struct command *command;
+    const char *values[ARG_MOST]; /* by index in args; "" for one without a value; NULL when not given */
+    const char *operands[OPERAND_MOST];
+    unsigned operand_count;
+    const char *config;
+    const char *sets[SET_MOST];
+    size_t set_count;
+    bool json;
+    bool help;
+    struct options *options; /* unless bare */
+    const char *program;     /* how the program was called */
+};
+
+/* The commands, in the order of --help. */
+extern const struct command command_serve, command_send, command_status, command_report, command_message,
+    command_hold, command_resume, command_cancel, command_backup, command_config;
+
+/* NULL when not given. The name must be one of the command's. */
+const char *invocation_value(const struct invocation *in, const char *name);
+static inline bool invocation_has(const struct invocation *in, const char *name) {
+    return invocation_value(in, name) != NULL;
+}
+
+/* Reads what stands behind the command's name. 0, or EXIT_USAGE with a line on standard error. */
+int invocation_parse(struct invocation *in, const struct command *command, int count, char **words);
+
+/* The page for one command, and the page for all. */
+void command_help(const struct command *c, struct buf *out);
+void command_overview(const struct command *const *all, size_t count, struct buf *out);
+
+/* "tsubame: text" on standard error; the exit code that the kind of error asks for. */
+int command_fail(const struct err *err);
+int command_complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Writes all of it to standard output; EXIT_DONE, or EXIT_FAILED with a line on standard error. */
+int command_print(const struct buf *text);
+
+#endif

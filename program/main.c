@@ -1,0 +1,90 @@
+/* The program: finds the command, reads the configuration for it, runs it. */
+#include "command.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#ifndef TSUBAME_VERSION
+#error "TSUBAME_VERSION comes from the build"
+#endif
+
+static const struct command *const commands[] = {
+    &command_config,
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct command *find(const char *name) {
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+    return NULL;
+}
+
+static int print_help(const struct command *c) {
+    struct buf out;
+    buf_init(&out, 65536);
+    if (c)
+        command_help(c, &out);
+    else
+        command_overview(commands, COMMANDS, &out);
+    int code = command_print(&out);
+    buf_done(&out);
+    return code;
+}
+
+/* The file to read: the one named, else the first of the usual ones that is there, else none. */
+static const char *find_config(const struct invocation *in) {
+    static const char *const usual[] = {"tsubame.yaml", "/etc/tsubame/tsubame.yaml"};
+    const char *named = in->config ? in->config : getenv("TSUBAME_CONFIG");
+    if (named && *named) return named;
+    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
+        if (access(usual[i], F_OK) == 0) return usual[i];
+    return NULL;
+}
+
+static int run(struct invocation *in) {
+    struct buf problems;
+    buf_init(&problems, 65536);
+    in->config = find_config(in);
+    if (!in->command->bare) {
+        in->options = options_load(in->config, in->sets, in->set_count, &problems);
+        if (!in->options) {
+            struct slice line, rest = buf_slice(&problems);
+            while (slice_cut(&rest, '\n', &line))
+                if (line.len) command_complain(EXIT_CONFIG, "%.*s", SLICE_ARG(line));
+            buf_done(&problems);
+            return EXIT_CONFIG;
+        }
+    }
+    buf_done(&problems);
+    int code = in->command->run(in);
+    options_free(in->options);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    signal(SIGPIPE, SIG_IGN);
+    const char *word = argc > 1 ? argv[1] : "--help";
+    const struct command *command = find(word);
+    if (strcmp(word, "--version") == 0) {
+        struct buf out;
+        buf_init(&out, 256);
+        buf_put_text(&out, "tsubame " TSUBAME_VERSION "\n");
+        int code = command_print(&out);
+        buf_done(&out);
+        return code;
+    }
+    if (strcmp(word, "help") == 0 && argc > 2) {
+        command = find(argv[2]);
+        if (command) return print_help(command);
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || (strcmp(word, "help") == 0 && argc == 2)) {
+        int code = print_help(NULL);
+        return argc > 1 ? code : EXIT_USAGE;
+    }
+    if (!command) return command_complain(EXIT_USAGE, "no command '%s' (see `tsubame --help`)", word);
+    struct invocation in = {.program = argv[0]};
+    int failed = invocation_parse(&in, command, argc - 2, argv + 2);
+    if (failed) return failed;
+    return in.help ? print_help(command) : run(&in);
+}

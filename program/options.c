@@ -1,0 +1,178 @@
+/* The table of options: every key, its type, default, range and meaning. Nothing else in the program knows a
+ * key's name; what is read here goes on as plain fields of struct options. */
+#include "options.h"
+
+#include "clock.h"
+
+#define MS(n)           ((n)*US_PER_MS)
+#define SEC(n)          ((n)*US_PER_SEC)
+#define DAYS(n)         SEC((n)*86400)
+#define KB(n)           (INT64_C(n) << 10)
+#define MB(n)           (INT64_C(n) << 20)
+#define GB(n)           (INT64_C(n) << 30)
+
+#define AT(field)       .offset = offsetof(struct options, field)
+#define PROVIDER(field) .offset = offsetof(struct option_provider, field)
+#define SOURCE(field)   .offset = offsetof(struct option_source, field)
+#define RANGE(a, b)     .least = (a), .most = (b)
+
+static const char *const tls_words[] = {"off", "opportunistic", "required", NULL};
+static const char *const uncertain_words[] = {"resend", "hold", NULL};
+static const char *const level_words[] = {"error", "warn", "info", "debug", "off", NULL};
+
+static const struct option provider_fields[] = {
+    {"name", OPTION_STRING, PROVIDER(name), .unset = "must be given",
+     .help = "What reports and metrics call it."},
+    {"mx", OPTION_STRINGS, PROVIDER(mx), .unset = "must be given", RANGE(1, 64),
+     .help =
+         "Its mail exchangers: .google.com stands for all whose names end so, mx.example.com for this one."},
+    {"tls", OPTION_ENUM, PROVIDER(tls), "@tls.mode", .words = tls_words,
+     .help = "As tls.mode, for this provider."},
+    {"limits.connections", OPTION_INT, PROVIDER(limits.connections), "@limits.connections", RANGE(0, 10000),
+     .help = "As the key of the same name, for this provider."},
+    {"limits.messages_per_connection", OPTION_INT, PROVIDER(limits.messages_per_connection),
+     "@limits.messages_per_connection", RANGE(0, 1000000),
+     .help = "As the key of the same name, for this provider."},
+    {"limits.messages_per_second", OPTION_INT, PROVIDER(limits.messages_per_second),
+     "@limits.messages_per_second", RANGE(0, 1000000),
+     .help = "As the key of the same name, for this provider."},
+    {"limits.connections_per_minute", OPTION_INT, PROVIDER(limits.connections_per_minute),
+     "@limits.connections_per_minute", RANGE(0, 1000000),
+     .help = "As the key of the same name, for this provider."},
+};
+
+static const struct option source_fields[] = {
+    {"name", OPTION_STRING, SOURCE(name), .unset = "its address",
+     .help = "What reports and metrics call it."},
+    {"address", OPTION_ADDRESS, SOURCE(address), .unset = "the system chooses",
+     .help = "The local address that mail goes out from."},
+    {"helo", OPTION_DOMAIN, SOURCE(helo), .unset = "deliver.helo",
+     .help =
+         "The name given in EHLO. Receivers expect that it leads to the address and the address back to it."},
+};
+
+#define FIELDS(f, type) .fields = (f), .field_count = sizeof(f) / sizeof(f)[0], .record_size = sizeof(type)
+
+static const struct option table[] = {
+    {"store.path", OPTION_PATH, AT(store.path), "tsubame-data",
+     .help = "The folder of queue, ledger and history. Made when it is not there. One program at a time "
+             "works on it."},
+    {"store.map_size", OPTION_SIZE, AT(store.map_size), "64g", RANGE(MB(16), GB(16384)),
+     .help = "The most that queue and ledger may grow to. Address space only: disk is used as needed."},
+    {"store.reserve", OPTION_SIZE, AT(store.reserve), "64m", RANGE(MB(1), GB(1024)),
+     .help = "Space on the disk that new campaigns leave free, so that what is under way can be brought to "
+             "an end."},
+
+    {"dns.servers", OPTION_ADDRESSES, AT(dns.servers), .unset = "those of /etc/resolv.conf", RANGE(0, 8),
+     .port = 53, .help = "The resolvers to ask: addresses, each with a port when it is not 53."},
+    {"dns.trust_anchor", OPTION_PATH, AT(dns.trust_anchor), .unset = "DNSSEC is not checked",
+     .help =
+         "A file of DS or DNSKEY records, such as /usr/share/dns/root.key: DNSSEC is checked from there."},
+
+    {"deliver.port", OPTION_INT, AT(deliver.port), "25", RANGE(1, 65535),
+     .help = "Where mail exchangers listen."},
+    {"deliver.bind", OPTION_ADDRESSES, AT(deliver.bind), .unset = "the system chooses", RANGE(0, 256),
+     .help = "The local addresses that mail goes out from. For a HELO name of its own each, use sources "
+             "instead."},
+    {"deliver.helo", OPTION_DOMAIN, AT(deliver.helo), .unset = "the name of this host",
+     .help = "The name given in EHLO."},
+    {"deliver.workers", OPTION_INT, AT(deliver.workers), "0", RANGE(0, 64),
+     .help = "Threads that render, sign and speak SMTP; 0 is one for each processor."},
+    {"deliver.max_sessions", OPTION_INT, AT(deliver.max_sessions), "2000", RANGE(1, 200000),
+     .help = "SMTP sessions open at a time. The limit of open files is raised to fit."},
+    {"deliver.idle", OPTION_DURATION, AT(deliver.idle), "3s", RANGE(0, SEC(300)),
+     .help = "How long a session without work is kept open."},
+    {"deliver.connect_timeout", OPTION_DURATION, AT(deliver.connect_timeout), "30s", RANGE(MS(10), SEC(600)),
+     .help = "When to give up connecting to a mail exchanger and try the next."},
+    {"deliver.timeout_scale", OPTION_NUMBER, AT(deliver.timeout_scale), "1", RANGE(1, 100000),
+     .help = "Multiplies the time-outs of RFC 5321 (5 minutes for most replies, 10 after the content). For "
+             "tests."},
+    {"deliver.expire", OPTION_DURATION, AT(deliver.expire), "5d", RANGE(SEC(1), DAYS(60)),
+     .help = "How long after it became ready a campaign's mail is tried. What is pending then has expired."},
+    {"deliver.uncertain", OPTION_ENUM, AT(deliver.uncertain), "resend", .words = uncertain_words,
+     .help = "What is done with a mail whose end the receiver never answered: resend sends it again with the "
+             "same "
+             "Message-ID (few people get two copies), hold leaves it to you (few people get none)."},
+    {"deliver.retry.first", OPTION_DURATION, AT(deliver.retry.first), "5m", RANGE(MS(100), DAYS(7)),
+     .help = "The wait after a mail's first temporary refusal."},
+    {"deliver.retry.most", OPTION_DURATION, AT(deliver.retry.most), "4h", RANGE(MS(100), DAYS(7)),
+     .help = "The longest wait between two attempts."},
+    {"deliver.retry.factor", OPTION_NUMBER, AT(deliver.retry.factor), "2", RANGE(1000, 10000),
+     .help = "How much longer each wait is than the one before."},
+    {"deliver.grace", OPTION_DURATION, AT(deliver.grace), "30s", RANGE(0, SEC(3600)),
+     .help = "At the end (SIGTERM, Ctrl-C): how long mail on the wire may take to be answered."},
+    {"sources", OPTION_RECORDS, AT(sources), .unset = "made of deliver.bind and deliver.helo", RANGE(0, 256),
+     FIELDS(source_fields, struct option_source),
+     .help = "The local addresses that mail goes out from, by name."},
+
+    {"tls.mode", OPTION_ENUM, AT(tls.mode), "opportunistic", .words = tls_words,
+     .help =
+         "STARTTLS: off, opportunistic (used where offered, whatever the certificate), or required (a good "
+         "certificate, else the mail waits)."},
+    {"tls.ca_file", OPTION_PATH, AT(tls.ca_file), .unset = "those of the system",
+     .help = "The certificates to trust, PEM."},
+
+    {"limits.connections", OPTION_INT, AT(limits.connections), "10", RANGE(0, 10000),
+     .help = "Connections at a time from one source to one provider; 0 is without limit. This and the next "
+             "three hold "
+             "for each provider that has none of its own."},
+    {"limits.messages_per_connection", OPTION_INT, AT(limits.messages_per_connection), "100",
+     RANGE(0, 1000000), .help = "Messages before a connection is closed; 0 is without limit."},
+    {"limits.messages_per_second", OPTION_INT, AT(limits.messages_per_second), "0", RANGE(0, 1000000),
+     .help = "Messages a second from one source to one provider; 0 is without limit."},
+    {"limits.connections_per_minute", OPTION_INT, AT(limits.connections_per_minute), "0", RANGE(0, 1000000),
+     .help = "New connections a minute from one source to one provider; 0 is without limit."},
+    {"providers", OPTION_RECORDS, AT(providers), .unset = "each set of mail exchangers is its own provider",
+     RANGE(0, 1024), FIELDS(provider_fields, struct option_provider),
+     .help =
+         "Receivers with limits of their own, known by their mail exchangers. The first that fits counts."},
+
+    {"dkim.domain", OPTION_DOMAIN, AT(dkim.domain), .unset = "mail is not signed",
+     .help = "The domain that signs (d=). With dkim.selector and dkim.key_file: all three or none."},
+    {"dkim.selector", OPTION_DOMAIN, AT(dkim.selector), .unset = "mail is not signed",
+     .help = "The selector (s=): the public key is published at SELECTOR._domainkey.DOMAIN."},
+    {"dkim.key_file", OPTION_PATH, AT(dkim.key_file), .unset = "mail is not signed",
+     .help = "The private RSA key, PEM."},
+
+    {"identity.message_id_domain", OPTION_DOMAIN, AT(identity.message_id_domain),
+     .unset = "the domain of From", .help = "What stands behind the @ of Message-ID."},
+    {"identity.return_path_domain", OPTION_DOMAIN, AT(identity.return_path_domain),
+     .unset = "the From address is the return path",
+     .help = "Return paths are made in this domain, one for each recipient, so that bounces say whom they "
+             "are about."},
+
+    {"control.socket", OPTION_PATH, AT(control.socket), .unset = "control.sock in store.path",
+     .help = "Where the command line reaches the server: a Unix socket."},
+    {"control.mode", OPTION_MODE, AT(control.mode), "0660", RANGE(0, 0777),
+     .help = "Its permissions. Besides, only root, the server's user and members of its group are answered."},
+
+    {"metrics.listen", OPTION_LISTEN, AT(metrics.listen), "127.0.0.1:9725", .port = 9725,
+     .help = "Where `serve` shows Prometheus metrics over HTTP (/metrics), or off."},
+
+    {"history.pace", OPTION_DURATION, AT(history.pace), "1s", RANGE(MS(10), SEC(60)),
+     .help = "The longest that finished work waits before the history has it. Reports see it at once all the "
+             "same."},
+    {"history.age", OPTION_DURATION, AT(history.age), "30s", RANGE(MS(10), SEC(3600)),
+     .help = "The longest that outcomes of a chunk that is under way are gathered before they are written."},
+    {"history.memory", OPTION_SIZE, AT(history.memory), "16m", RANGE(KB(64), GB(4)),
+     .help = "The most memory that outcomes are gathered in."},
+    {"history.level", OPTION_INT, AT(history.level), "2", RANGE(1, 19),
+     .help = "How hard history is compressed."},
+
+    {"log.level", OPTION_ENUM, AT(log.level), "info", .words = level_words, .reload = true,
+     .help = "The least that is logged on standard error."},
+    {"log.outcomes", OPTION_BOOL, AT(log.outcomes), "false",
+     .help = "A line for each outcome of each mail, at level info."},
+
+    {"run.user", OPTION_STRING, AT(run.user), .unset = "whoever started it, but not root",
+     .help = "Whom `serve` becomes, when root started it, after binding. To stay root, say root."},
+    {"run.group", OPTION_STRING, AT(run.group), .unset = "the group of run.user",
+     .help = "The group it takes then."},
+};
+
+_Static_assert(sizeof table / sizeof table[0] <= OPTION_MOST, "raise OPTION_MOST");
+
+const struct option *options_table(size_t *count) {
+    *count = sizeof table / sizeof table[0];
+    return table;
+}

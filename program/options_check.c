@@ -1,0 +1,131 @@
+/* What one option cannot know of itself: sets that belong together, names given twice; and the defaults that
+ * follow from other options or from this host. */
+#include "options_inner.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+bool options_domain_good(struct slice name) {
+    struct slice label;
+    if (name.len == 0 || name.len > 253) return false;
+    for (struct slice rest = name; slice_cut(&rest, '.', &label);) {
+        if (label.len == 0 || label.len > 63 || label.at[0] == '-' || label.at[label.len - 1] == '-')
+            return false;
+        for (size_t i = 0; i < label.len; i++)
+            if (!ascii_alpha(label.at[i]) && !ascii_digit(label.at[i]) && label.at[i] != '-' &&
+                label.at[i] != '_')
+                return false;
+    }
+    return name.at[name.len - 1] != '.';
+}
+
+static const struct option_place *given(const struct options *o, const char *key) {
+    const struct option_place *place = &o->origin[options_index(key)];
+    return place->file ? place : NULL;
+}
+
+static void check_dkim(struct reader *r, const struct options *o) {
+    static const char *const keys[] = {"dkim.domain", "dkim.selector", "dkim.key_file"};
+    const char *values[] = {o->dkim.domain, o->dkim.selector, o->dkim.key_file};
+    const struct option_place *place = NULL;
+    const char *lacks = NULL;
+    for (int i = 0; i < 3; i++) {
+        if (!values[i] && !lacks) lacks = keys[i];
+        if (values[i]) place = given(o, keys[i]);
+    }
+    if (place && lacks) {
+        options_problem(r, place, "%s is missing: dkim.domain, dkim.selector and dkim.key_file go together",
+                        lacks);
+        return;
+    }
+    if (o->dkim.key_file && access(o->dkim.key_file, R_OK)) {
+        char reason[128];
+        const char *text = strerror_r(errno, reason, sizeof reason);
+        options_problem(r, place, "dkim.key_file: %s: %s", o->dkim.key_file, text);
+    }
+}
+
+static void check_retry(struct reader *r, const struct options *o) {
+    const struct option_place *place = given(o, "deliver.retry.most");
+    if (!place) place = given(o, "deliver.retry.first");
+    if (place && o->deliver.retry.first > o->deliver.retry.most)
+        options_problem(r, place, "deliver.retry.first must not be longer than deliver.retry.most");
+}
+
+static void check_providers(struct reader *r, const struct options *o) {
+    const struct option_provider *all = o->providers.at;
+    for (size_t i = 0; i < o->providers.count; i++) {
+        if (!all[i].name) options_problem(r, &all[i].place, "providers[%zu].name is missing", i);
+        if (all[i].mx.count == 0) options_problem(r, &all[i].place, "providers[%zu].mx is missing", i);
+        if (all[i].name && strlen(all[i].name) > 100)
+            options_problem(r, &all[i].place, "providers[%zu].name: longer than 100 bytes", i);
+        for (size_t j = 0; j < i && all[i].name; j++)
+            if (all[j].name && strcmp(all[i].name, all[j].name) == 0)
+                options_problem(r, &all[i].place,
+                                "providers[%zu].name: '%s' is here twice (first in line %u)", i, all[i].name,
+                                all[j].place.line);
+    }
+}
+
+static char *address_name(struct reader *r, const struct net_addr *addr) {
+    char text[NET_ADDR_TEXT_MAX];
+    int n = net_addr_format(addr, text);
+    return options_keep(r, addr->family ? slice_make(text, (size_t)n) : SLICE("default"));
+}
+
+static void make_sources(struct reader *r, struct options *o) {
+    size_t n = o->deliver.bind.count ? o->deliver.bind.count : 1;
+    struct option_source *at = options_list_room(r, n, sizeof *at);
+    if (!at) return;
+    for (size_t i = 0; i < n && o->deliver.bind.count; i++)
+        at[i].address = o->deliver.bind.at[i];
+    o->sources = (struct option_records){at, n};
+}
+
+static void check_sources(struct reader *r, struct options *o) {
+    if (o->sources.count && o->deliver.bind.count)
+        options_problem(r, given(o, "sources"), "sources: give either sources or deliver.bind, not both");
+    if (o->sources.count == 0) make_sources(r, o);
+    struct option_source *all = o->sources.at;
+    for (size_t i = 0; i < o->sources.count; i++) {
+        if (!all[i].helo) all[i].helo = o->deliver.helo;
+        if (!all[i].name) all[i].name = address_name(r, &all[i].address);
+        for (size_t j = 0; j < i && all[i].name; j++)
+            if (all[j].name && strcmp(all[i].name, all[j].name) == 0)
+                options_problem(r, &all[i].place, "sources[%zu].name: '%s' is here twice (first in line %u)",
+                                i, all[i].name, all[j].place.line);
+    }
+}
+
+/* A host without a name of its own is called localhost: receivers on the internet refuse that, and say so. */
+static void fill_helo(struct reader *r, struct options *o) {
+    char name[256] = "";
+    if (o->deliver.helo) return;
+    if (gethostname(name, sizeof name - 1) || !options_domain_good(slice_of(name)))
+        memcpy(name, "localhost", sizeof "localhost");
+    o->deliver.helo = options_keep(r, slice_of(name));
+}
+
+static void fill_socket(struct reader *r, struct options *o) {
+    if (o->control.socket || !o->store.path) return;
+    struct buf path;
+    buf_init(&path, 8192);
+    buf_printf(&path, "%s/control.sock", o->store.path);
+    o->control.socket = options_keep(r, buf_slice(&path));
+    buf_done(&path);
+}
+
+void options_check(struct reader *r, struct options *o) {
+    check_dkim(r, o);
+    check_retry(r, o);
+    check_providers(r, o);
+    fill_helo(r, o);
+    check_sources(r, o);
+    fill_socket(r, o);
+    if (o->store.path == NULL)
+        options_problem(r, given(o, "store.path"), "store.path: expected a path, got nothing");
+    else if (o->control.socket && strlen(o->control.socket) > 100)
+        options_problem(r, given(o, "control.socket") ? given(o, "control.socket") : given(o, "store.path"),
+                        "control.socket: the path is longer than the 100 bytes that a Unix socket takes: %s",
+                        o->control.socket);
+}

@@ -1,0 +1,340 @@
+/* Every kind of malformed configuration: the exact words and places that a person gets to see. */
+#include "options.h"
+#include "units.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char *said(struct buf *b) {
+    buf_put_c(b, 0);
+    return b->failed ? "(failed)" : b->at;
+}
+
+struct bad {
+    const char *yaml;
+    const char *says;
+};
+
+#define DURATION_WORDS "expected a duration such as 30s, 5m or 2h"
+
+static const struct bad bad[] = {
+    {"dns:\n  severs: 127.0.0.1\n", "t.yaml:2:11: dns.severs: unknown key (did you mean dns.servers?)\n"},
+    {"dsn:\n  servers: 127.0.0.1\n", "t.yaml:2:3: dsn: unknown key (did you mean dns?)\n"},
+    {"port: 25\n", "t.yaml:1:7: port: unknown key (did you mean deliver.port?)\n"},
+    {"dns:\n  port: 25\n", "t.yaml:2:9: dns.port: unknown key (did you mean deliver.port?)\n"},
+    {"zebra: 1\n", "t.yaml:1:8: zebra: unknown key (`tsubame config defaults` lists all)\n"},
+    {"deliver:\n  idle: x\n", "t.yaml:2:9: deliver.idle: " DURATION_WORDS ", got 'x'\n"},
+    {"deliver:\n  idle: 5\n", "t.yaml:2:9: deliver.idle: " DURATION_WORDS ", got '5'\n"},
+    {"deliver:\n  idle: 5m1h\n", "t.yaml:2:9: deliver.idle: " DURATION_WORDS ", got '5m1h'\n"},
+    {"deliver:\n  idle: -5s\n", "t.yaml:2:9: deliver.idle: " DURATION_WORDS ", got '-5s'\n"},
+    {"deliver:\n  idle: 1h\n", "t.yaml:2:9: deliver.idle: must be from 0s to 5m, got '1h'\n"},
+    {"deliver:\n  idle: {a: 1}\n", "t.yaml:2:9: deliver.idle: " DURATION_WORDS ", got a section\n"},
+    {"deliver:\n  idle: [1s]\n", "t.yaml:2:9: deliver.idle: " DURATION_WORDS ", got a list\n"},
+    {"deliver.idle:\n", "t.yaml:1:14: deliver.idle: " DURATION_WORDS ", got nothing\n"},
+    {"deliver.port: 0\n", "t.yaml:1:15: deliver.port: must be from 1 to 65535, got '0'\n"},
+    {"deliver.port: 65536\n", "t.yaml:1:15: deliver.port: must be from 1 to 65535, got '65536'\n"},
+    {"deliver.port: -1\n", "t.yaml:1:15: deliver.port: must be from 1 to 65535, got '-1'\n"},
+    {"deliver.port: smtp\n",
+     "t.yaml:1:15: deliver.port: expected a whole number from 1 to 65535, got 'smtp'\n"},
+    {"deliver.port: 2.5\n",
+     "t.yaml:1:15: deliver.port: expected a whole number from 1 to 65535, got '2.5'\n"},
+    {"deliver.port: 99999999999999999999\n",
+     "t.yaml:1:15: deliver.port: expected a whole number from 1 to 65535, got '99999999999999999999'\n"},
+    {"deliver.retry.factor: 1,5\n",
+     "t.yaml:1:23: deliver.retry.factor: expected a number such as 1.5, from 1 to 10, got '1,5'\n"},
+    {"deliver.retry.factor: 0.5\n", "t.yaml:1:23: deliver.retry.factor: must be from 1 to 10, got '0.5'\n"},
+    {"deliver.retry: {first: 2h, most: 1h}\n",
+     "t.yaml:1:34: deliver.retry.first must not be longer than deliver.retry.most\n"},
+    {"deliver.retry: {first: 5h}\n",
+     "t.yaml:1:24: deliver.retry.first must not be longer than deliver.retry.most\n"},
+    {"store.map_size: 1k\n", "t.yaml:1:17: store.map_size: must be from 16m to 16t, got '1k'\n"},
+    {"store.map_size: 1.5g\n",
+     "t.yaml:1:17: store.map_size: expected a size such as 64k, 16m or 2g, got '1.5g'\n"},
+    {"store.map_size: 1gb\n",
+     "t.yaml:1:17: store.map_size: expected a size such as 64k, 16m or 2g, got '1gb'\n"},
+    {"store.map_size: 999999999999999t\n",
+     "t.yaml:1:17: store.map_size: expected a size such as 64k, 16m or 2g, got '999999999999999t'\n"},
+    {"store: /var/lib/tsubame\n",
+     "t.yaml:1:8: store: expected a section with keys of its own, such as store.path\n"},
+    {"store: [a]\n", "t.yaml:1:8: store: expected a section with keys of its own, such as store.path\n"},
+    {"store.path: ''\n", "t.yaml:1:13: store.path: expected a path, got nothing\n"},
+    {"store.path:\n", "t.yaml:1:12: store.path: expected a path, got nothing\n"},
+    {"tls.mode: maybe\n",
+     "t.yaml:1:11: tls.mode: expected one of off, opportunistic, required, got 'maybe'\n"},
+    {"log.outcomes: yes\n", "t.yaml:1:15: log.outcomes: expected true or false, got 'yes'\n"},
+    {"log.outcomes: 'true'\n", "t.yaml:1:15: log.outcomes: expected true or false, got 'true'\n"},
+    {"control.mode: 0980\n", "t.yaml:1:15: control.mode: expected a file mode such as 0660, got '0980'\n"},
+    {"control.mode: 07777\n", "t.yaml:1:15: control.mode: must be from 0000 to 0777, got '07777'\n"},
+    {"deliver.helo: -x\n",
+     "t.yaml:1:15: deliver.helo: expected a domain name such as mail.example.com, got '-x'\n"},
+    {"deliver.helo: \"a\\nb\"\n",
+     "t.yaml:1:15: deliver.helo: expected a domain name such as mail.example.com, got 'a\nb'\n"},
+    {"run.user: \"a\\0b\"\n", "t.yaml:1:11: NUL in a value\n"},
+    {"metrics.listen: localhost:9\n",
+     "t.yaml:1:17: metrics.listen: expected off or an address such as 127.0.0.1:9725, got 'localhost:9'\n"},
+    {"dns.servers: [127.0.0.1, nonsense]\n",
+     "t.yaml:1:26: dns.servers: expected addresses such as 192.0.2.1 or [127.0.0.1:5353, \"[::1]:53\"], got "
+     "'nonsense'\n"},
+    {"dns.servers: [127.0.0.1, '127.0.0.1:53']\n",
+     "t.yaml:1:26: dns.servers: '127.0.0.1:53' is here twice\n"},
+    {"dns.servers: [[127.0.0.1]]\n", "t.yaml:1:15: dns.servers: expected addresses such as 192.0.2.1 or "
+                                     "[127.0.0.1:5353, \"[::1]:53\"], got a "
+                                     "list\n"},
+    {"dns.servers: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4, 1.1.1.5, 1.1.1.6, 1.1.1.7, 1.1.1.8, 1.1.1.9]\n",
+     "t.yaml:1:14: dns.servers: must have from 0 to 8 items, got 9\n"},
+    {"deliver.bind: 192.0.2.1:25\n",
+     "t.yaml:1:15: deliver.bind: expected addresses such as 192.0.2.1 or [192.0.2.1, 2001:db8::1], got "
+     "'192.0.2.1:25'\n"},
+    {"deliver.port: 25\ndeliver.port: 26\n",
+     "t.yaml:2:1: the key 'deliver.port' is here twice (first in line 1)\n"},
+    {"deliver:\n  port: 25\ndeliver.port: 26\n",
+     "t.yaml:3:15: deliver.port is here twice (first in line 2)\n"},
+    {"- deliver\n", "t.yaml:1:1: expected keys such as deliver.port, got a list\n"},
+    {"deliver\n", "t.yaml:1:1: expected keys such as deliver.port, got a single value\n"},
+    {"providers: x\n", "t.yaml:1:12: providers: expected a list of sections, got 'x'\n"},
+    {"providers: {name: x}\n", "t.yaml:1:12: providers: expected a list of sections, got a section\n"},
+    {"providers: [x]\n", "t.yaml:1:13: providers[0]: expected a section with keys such as name\n"},
+    {"providers:\n- name: a\n  mx: []\n",
+     "t.yaml:3:7: providers[0].mx: must have from 1 to 64 items, got 0\n"},
+    {"providers:\n- name: a\n", "t.yaml:2:3: providers[0].mx is missing\n"},
+    {"providers:\n- mx: .a.example\n", "t.yaml:2:3: providers[0].name is missing\n"},
+    {"providers:\n- {name: a, mx: .a.example}\n- {name: a, mx: .b.example}\n",
+     "t.yaml:3:3: providers[1].name: 'a' is here twice (first in line 2)\n"},
+    {"providers:\n- name: a\n  mx: .a.example\n  limits:\n    conections: 3\n",
+     "t.yaml:5:17: providers[0].limits.conections: unknown key (did you mean "
+     "providers[0].limits.connections?)\n"},
+    {"providers:\n- name: a\n  mx: '..a'\n", "t.yaml:3:7: providers[0].mx: expected a list of names such as "
+                                             "[.example.com, mx.example.net], got '..a'\n"},
+    {"providers:\n- name: a\n  name: b\n", "t.yaml:3:3: the key 'name' is here twice (first in line 2)\n"},
+    {"sources: [{address: 192.0.2.1}]\ndeliver.bind: 192.0.2.2\n",
+     "t.yaml:1:10: sources: give either sources or deliver.bind, not both\n"},
+    {"sources: [{address: 192.0.2.1}, {name: 192.0.2.1}]\n",
+     "t.yaml:1:33: sources[1].name: '192.0.2.1' is here twice (first in line 1)\n"},
+    {"dkim.domain: example.com\n",
+     "t.yaml:1:14: dkim.selector is missing: dkim.domain, dkim.selector and dkim.key_file go together\n"},
+    {"dkim: {domain: example.com, selector: a, key_file: /nonexistent/key.pem}\n",
+     "t.yaml:1:52: dkim.key_file: /nonexistent/key.pem: No such file or directory\n"},
+    {"control.socket: "
+     "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "a\n",
+     "t.yaml:1:17: control.socket: the path is longer than the 100 bytes that a Unix socket takes: "
+     "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "a\n"},
+    {"a: &x 1\nb: *x\n", "t.yaml:2:4: aliases are not taken here\n"},
+    {"deliver: {port: 1\n", "t.yaml:2:1: did not find expected ',' or '}'\n"},
+    {"deliver:\n  port: x\n  idle: y\nfoo: 1\n",
+     "t.yaml:2:9: deliver.port: expected a whole number from 1 to 65535, got 'x'\n"
+     "t.yaml:3:9: deliver.idle: " DURATION_WORDS ", got 'y'\n"
+     "t.yaml:4:6: foo: unknown key (did you mean log?)\n"},
+};
+
+static void malformed(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct buf problems;
+        buf_init(&problems, 65536);
+        struct options *o = options_parse(slice_of(bad[i].yaml), "t.yaml", &problems);
+        const char *text = said(&problems);
+        if (o || strcmp(text, bad[i].says) != 0)
+            print_message("%s\n--- got\n%s--- wanted\n%s", bad[i].yaml, text, bad[i].says);
+        assert_null(o);
+        assert_string_equal(text, bad[i].says);
+        buf_done(&problems);
+    }
+}
+
+static struct options *good(const char *yaml, const char *name) {
+    struct buf problems;
+    buf_init(&problems, 65536);
+    struct options *o = options_parse(slice_of(yaml), name, &problems);
+    if (!o) fail_msg("%s", said(&problems));
+    buf_done(&problems);
+    return o;
+}
+
+static void values(void **state) {
+    (void)state;
+    struct options *o = good("store: {path: data, map_size: 1t}\n"
+                             "dns:\n  servers: [127.0.0.1:5353, '::1', '[::1]:5300']\n"
+                             "deliver.port: 2525\ndeliver:\n  idle: 1m30s\n  retry: {factor: 1.25}\n"
+                             "  helo: out.example.com\n  bind: [127.0.0.2, 127.0.0.3]\n"
+                             "limits: {connections: 7}\ntls.mode: off\n"
+                             "providers:\n- name: big\n  mx: [.big.example, mx.other.example]\n"
+                             "  limits.messages_per_second: 50\n"
+                             "- {name: small, mx: .small.example, tls: required, limits: {connections: 0}}\n"
+                             "control.mode: 600\nmetrics.listen: off\nlog:\n",
+                             "/etc/tsubame/t.yaml");
+    assert_string_equal(o->store.path, "/etc/tsubame/data");
+    assert_string_equal(o->control.socket, "/etc/tsubame/data/control.sock");
+    assert_true(o->store.map_size == INT64_C(1) << 40);
+    assert_int_equal(o->dns.servers.count, 3);
+    assert_int_equal(o->dns.servers.at[0].port, 5353);
+    assert_int_equal(o->dns.servers.at[1].port, 53);
+    assert_int_equal(o->dns.servers.at[2].port, 5300);
+    assert_int_equal(o->deliver.port, 2525);
+    assert_int_equal(o->deliver.idle, 90000000);
+    assert_true(o->deliver.retry.factor == 1.25);
+    assert_int_equal(o->tls.mode, OPTION_TLS_OFF);
+    assert_int_equal(o->control.mode, 0600);
+    assert_int_equal(o->metrics.listen.family, NET_NONE);
+    const struct option_provider *p = o->providers.at;
+    assert_int_equal(o->providers.count, 2);
+    assert_int_equal(p[0].mx.count, 2);
+    assert_int_equal(p[0].limits.connections, 7);
+    assert_int_equal(p[0].limits.messages_per_second, 50);
+    assert_int_equal(p[0].limits.messages_per_connection, 100);
+    assert_int_equal(p[0].tls, OPTION_TLS_OFF);
+    assert_int_equal(p[1].tls, OPTION_TLS_REQUIRED);
+    assert_int_equal(p[1].limits.connections, 0);
+    const struct option_source *s = o->sources.at;
+    assert_int_equal(o->sources.count, 2);
+    assert_string_equal(s[1].name, "127.0.0.3");
+    assert_string_equal(s[1].helo, "out.example.com");
+    options_free(o);
+}
+
+static void sets(void **state) {
+    (void)state;
+    struct buf problems;
+    buf_init(&problems, 65536);
+    const char *const fine[] = {"deliver.port=26",
+                                "dns.servers=[127.0.0.1:1, 127.0.0.2]",
+                                "dkim.domain=",
+                                "providers=[{name: a, mx: .a.example}]",
+                                "metrics.listen=[::1]:80",
+                                "deliver.port=27"};
+    struct options *o = options_load(NULL, fine, 6, &problems);
+    assert_non_null(o);
+    assert_int_equal(o->deliver.port, 27);
+    assert_int_equal(o->dns.servers.count, 2);
+    assert_int_equal(o->providers.count, 1);
+    assert_int_equal(o->metrics.listen.port, 80);
+    assert_string_equal(o->store.path, "tsubame-data");
+    struct buf shown;
+    buf_init(&shown, 65536);
+    options_show(o, &shown);
+    assert_non_null(strstr(said(&shown), "  port: 27  # --set\n"));
+    buf_done(&shown);
+    options_free(o);
+    const char *const wrong[] = {"deliver.port", "deliver.prt=1", "deliver.port=x",
+                                 "dns.servers=[a"
+                                 "]",
+                                 "dns.servers=[a: b: c]"};
+    assert_null(options_load(NULL, wrong, 5, &problems));
+    assert_string_equal(said(&problems),
+                        "--set: expected KEY=VALUE such as deliver.port=2525, got 'deliver.port'\n"
+                        "--set: deliver.prt: unknown key (did you mean deliver.port?)\n"
+                        "--set: deliver.port: expected a whole number from 1 to 65535, got 'x'\n"
+                        "--set: dns.servers: expected addresses such as 192.0.2.1 or [127.0.0.1:5353, "
+                        "\"[::1]:53\"], got 'a'\n"
+                        "--set: dns.servers: value:1:6: did not find expected ',' or ']'\n");
+    buf_reset(&problems);
+    assert_null(options_load("/nonexistent/t.yaml", NULL, 0, &problems));
+    assert_string_equal(said(&problems), "/nonexistent/t.yaml: No such file or directory\n");
+    buf_done(&problems);
+}
+
+/* What `config defaults` and `config show` print reads back as the same. */
+static void round_trips(void **state) {
+    (void)state;
+    struct buf text, one, two;
+    buf_init(&text, 1 << 20);
+    buf_init(&one, 1 << 20);
+    buf_init(&two, 1 << 20);
+    struct options *empty = good("", "t.yaml");
+    options_show(empty, &one);
+    struct options *shown = good(said(&one), "t.yaml");
+    options_defaults(&text);
+    struct options *o = good(said(&text), "t.yaml");
+    size_t count;
+    const struct option *table = options_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (table[i].type == OPTION_RECORDS) continue;
+        buf_reset(&one);
+        buf_reset(&two);
+        option_put_value(&table[i], empty, &one);
+        option_put_value(&table[i], o, &two);
+        assert_string_equal(said(&one), said(&two));
+        buf_reset(&two);
+        option_put_value(&table[i], shown, &two);
+        buf_put_c(&two, 0);
+        assert_string_equal(one.at, two.at);
+    }
+    options_free(empty);
+    options_free(shown);
+    options_free(o);
+    buf_done(&text);
+    buf_done(&one);
+    buf_done(&two);
+}
+
+/* The table itself: no key twice, no key that is another's section, all explained. */
+static void table_is_sound(void **state) {
+    (void)state;
+    size_t count;
+    const struct option *table = options_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(table[i].fallback || table[i].unset);
+        assert_true(strlen(table[i].help) > 10);
+        for (size_t j = 0; j < count; j++) {
+            size_t n = strlen(table[i].key);
+            if (i != j)
+                assert_false(strncmp(table[i].key, table[j].key, n) == 0 && strchr(".", table[j].key[n]));
+        }
+    }
+}
+
+static void units(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t us;
+    } durations[] = {{"0s", 0},
+                     {"500ms", 500000},
+                     {"30s", 30000000},
+                     {"1m", 60000000},
+                     {"1h30m", INT64_C(5400000000)},
+                     {"5d", INT64_C(432000000000)}};
+    for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
+        int64_t us;
+        struct buf b;
+        buf_init(&b, 64);
+        assert_true(units_duration(slice_of(durations[i].text), &us));
+        assert_true(us == durations[i].us);
+        units_put_duration(&b, us);
+        assert_string_equal(said(&b), durations[i].text);
+        buf_done(&b);
+    }
+    static const char *const bad_durations[] = {
+        "", "s", "5", "1s1s", "1 s", "1s ", "1.5s", "9999999999999999s", "999999999999999d", "1sm"};
+    int64_t us;
+    for (size_t i = 0; i < sizeof bad_durations / sizeof bad_durations[0]; i++)
+        assert_false(units_duration(slice_of(bad_durations[i]), &us));
+    struct buf b;
+    buf_init(&b, 64);
+    units_put_grouped(&b, 1234567);
+    buf_put_c(&b, ' ');
+    units_put_grouped(&b, 0);
+    buf_put_c(&b, ' ');
+    units_put_grouped(&b, 999);
+    buf_put_c(&b, ' ');
+    units_put_left(&b, 7503);
+    buf_put_c(&b, ' ');
+    units_put_left(&b, 83);
+    assert_string_equal(said(&b), "1,234,567 0 999 2h5m 1m23s");
+    buf_done(&b);
+}
+
+int main(void) {
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(malformed),   cmocka_unit_test(values),         cmocka_unit_test(sets),
+        cmocka_unit_test(round_trips), cmocka_unit_test(table_is_sound), cmocka_unit_test(units),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
