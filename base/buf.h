@@ -40,7 +40,7 @@ bool buf_put_c(struct buf *b, char c);
 bool buf_put_text(struct buf *b, const char *text);
 bool buf_put_u64(struct buf *b, uint64_t value); /* in decimal */
 bool buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-bool buf_vprintf(struct buf *b, const char *format, va_list args);
+bool buf_vprintf(struct buf *b, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* Removes the first n bytes (n <= len), moving the rest down. */
 void buf_drop_front(struct buf *b, size_t n);
