@@ -115,3 +115,11 @@ bool net_addr_is_loopback(const struct net_addr *addr) {
     static const unsigned char one[16] = {[15] = 1};
     return memcmp(addr->bytes, one, sizeof one) == 0;
 }
+
+bool net_addr_is_usable(const struct net_addr *addr) {
+    static const unsigned char zero[16];
+    if (addr->family == NET_V4) return addr->bytes[0] != 0 && addr->bytes[0] < 224;
+    if (addr->family != NET_V6 || addr->bytes[0] == 0xff) return false;
+    return memcmp(addr->bytes, zero, sizeof zero) != 0 &&
+           memcmp(addr->bytes, mapped_prefix, sizeof mapped_prefix) != 0;
+}

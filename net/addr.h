@@ -41,6 +41,10 @@ int net_addr_cmp(const struct net_addr *a, const struct net_addr *b);
 /* 127.0.0.0/8, ::1 (mapped IPv4 included). */
 bool net_addr_is_loopback(const struct net_addr *addr);
 
+/* Can mail go there? Not to "this host" (0.0.0.0/8, ::), which reaches ourselves, multicast, reserved ranges,
+ * or IPv4 in the disguise of IPv6. Private and loopback addresses are fine. */
+bool net_addr_is_usable(const struct net_addr *addr);
+
 /* The same with another port. */
 static inline struct net_addr net_addr_with_port(struct net_addr addr, uint16_t port) {
     addr.port = port;

@@ -165,7 +165,8 @@ static void read_input(struct conn *c) {
     for (int i = 0; more && i < READS_A_TURN && can_read(c); i++)
         more = c->tls ? read_tls(c) : read_clear(c);
     if (!can_read(c)) return;
-    if (more) loop_timer_start(&c->soon, loop_now(c->loop)); /* what TLS holds makes no socket readable */
+    if (more && (c->tls || c->failed_at)) /* what TLS holds makes no socket readable */
+        loop_timer_start(&c->soon, loop_now(c->loop));
     set_interest(c);
 }
 
