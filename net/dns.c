@@ -228,7 +228,7 @@ static void say(struct resolver *r, enum mx_status status, uint32_t ttl, const c
     a->ttl_s = ttl < TTL_MIN ? TTL_MIN : ttl > most ? most : ttl;
     a->host_count = 0;
     a->text[0] = '\0';
-    if (what) snprintf(a->text, sizeof a->text, "%s%.100s%s%s", what, domain, why[0] ? ": " : "", why);
+    if (what) snprintf(a->text, sizeof a->text, "%s%.100s%s%.50s", what, domain, why[0] ? ": " : "", why);
 }
 
 static void say_failure(struct resolver *r, const struct lookup *l) {
