@@ -269,6 +269,7 @@ static int set_options(struct ub_ctx *ub, const struct resolver_options *o, stru
     if (set_number(ub, "outgoing-range:", SOCKETS, err) != 0) return -1;
     if (set_number(ub, "num-queries-per-thread:", 4096, err) != 0) return -1;
     if (o->no_ipv6 && set(ub, "do-ip6:", "no", err) != 0) return -1;
+    if (set_ports(ub, o->port_low, o->port_high, err) != 0) return -1;
     if (!o->trust_anchor) return set(ub, "module-config:", "iterator", err);
     int rc = ub_ctx_add_ta_file(ub, o->trust_anchor);
     if (rc == 0) return 0;
