@@ -7,17 +7,11 @@
 
 #include "addr.h"
 #include "err.h"
+#include "lane.h"
+#include "retry.h"
 #include "rid.h"
 #include "row.h"
 #include "store.h"
-
-/* Fixed limits of a lane (source x provider). 0 means unlimited. */
-struct lane_limits {
-    uint32_t connections; /* at a time */
-    uint32_t messages_per_connection;
-    uint32_t messages_per_second;
-    uint32_t connections_per_minute;
-};
 
 enum engine_tls { ENGINE_TLS_OFF, ENGINE_TLS_OPPORTUNISTIC, ENGINE_TLS_REQUIRED };
 
@@ -36,11 +30,6 @@ struct source_options {
     bool bind; /* else the system chooses */
     struct net_addr address;
     const char *helo;
-};
-
-struct retry_options {
-    int64_t first_us, most_us; /* exponential from first to most, with jitter */
-    double factor;
 };
 
 struct dkim_options {

@@ -1,0 +1,153 @@
+/* What waits to be sent, by where it goes: batches of a chunk's recipients under their domain, domains under
+ * the site (a set of mail exchangers) that takes their mail, sites under lanes. Pure bookkeeping: no I/O, no
+ * clock; who calls decides.
+ *
+ *     lane (source x provider: limits)  <-  site (mail exchangers)  <-  domain  <-  batch (slots of one
+ * chunk)
+ *
+ * A domain without batches and a site without domains and sessions are forgotten: tail lanes come and go. */
+#ifndef TSUBAME_BACKLOG_H
+#define TSUBAME_BACKLOG_H
+
+#include "buf.h"
+#include "lane.h"
+#include "ledger.h"
+
+struct batch {
+    struct chunk *chunk; /* held (ledger_hold) while the batch lives */
+    struct slots slots;  /* some of them may have been settled meanwhile: check the chunk's states */
+    struct batch *next;
+};
+
+enum domain_state {
+    DOMAIN_UNKNOWN, /* its exchangers are to be looked up: in the queue `asking`, or asked */
+    DOMAIN_PLACED,  /* under a site */
+    DOMAIN_WAITING  /* the look-up failed for now: not before `again` */
+};
+
+struct domain {
+    uint64_t hash;
+    struct domain *same_hash;
+    struct batch *first, *last;
+    uint32_t waiting; /* recipients in its batches */
+    enum domain_state state;
+    bool asked; /* a look-up is under way */
+    uint8_t failures;
+    mono_us again;
+    mono_us placed_until; /* then its exchangers are looked up anew */
+    struct site *site;
+    struct domain *next, *prev; /* in its site's ring, or in the list of those that wait or ask */
+    uint8_t name_len;
+    char name[];
+};
+
+struct site {
+    uint64_t key; /* hash of its host names */
+    struct site *same_key;
+    struct lane *lane;
+    struct domain *turn; /* ring of its domains with work: whose turn it is */
+    uint32_t waiting;    /* recipients */
+    uint32_t sessions;   /* open or connecting */
+    uint32_t connecting;
+    uint32_t rotation;
+    uint8_t failures; /* in a row, without a session that worked */
+    mono_us down_until;
+    void *idle;               /* sessions that wait for work: the engine's */
+    struct site *next, *prev; /* in its lane's ring */
+    size_t mx_len;
+    char mx[]; /* mx_answer, encoded */
+};
+
+struct lane {
+    char name[128];
+    struct lane_gate gate;
+    int tls; /* enum engine_tls */
+    unsigned source;
+    bool tail;         /* lives as long as its one site */
+    struct site *turn; /* ring of its sites */
+    uint32_t sites;
+    uint32_t waiting;
+    uint64_t delivered, deferred, failed;
+    char last_error[256];
+    void *parked; /* sessions that wait for the lane's rate: the engine's */
+    mono_us wake; /* in the list of sleepers until then */
+    bool queued, sleeping;
+    struct lane *next, *prev;  /* all lanes */
+    struct lane *next_in_list; /* run queue or sleepers */
+};
+
+struct lane_list {
+    struct lane *first, *last;
+};
+
+struct backlog {
+    uint64_t seed;
+    struct domain **domains;
+    size_t domain_slots, domain_count;
+    struct site **sites;
+    size_t site_slots, site_count;
+    struct lane *lanes; /* all */
+    size_t lane_count;
+    struct domain *asking, *asking_last; /* FIFO of domains to look up */
+    struct domain *waiting;              /* those whose look-up failed, unordered */
+    struct lane_list run;                /* lanes that may have something to do */
+    struct lane_list sleepers;           /* lanes that wait for a time */
+    uint64_t recipients;
+};
+
+int backlog_init(struct backlog *b, uint64_t seed); /* 0, or -1 without memory */
+/* Releases all batches (ledger_release through `release`). */
+void backlog_done(struct backlog *b, void (*release)(void *ctx, struct chunk *chunk), void *ctx);
+
+/* The domain of that name (lower case, at most 253 bytes), made when new. NULL without memory. */
+struct domain *backlog_domain(struct backlog *b, struct slice name);
+
+/* Adds recipients behind those that wait; takes over the caller's hold on the chunk. A new domain joins the
+ * queue of those to look up; a placed one puts its lane into the run queue. False without memory (nothing
+ * changed). */
+bool backlog_add(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots);
+
+/* The next domain to look up, or NULL; it counts as asked. */
+struct domain *backlog_next_to_ask(struct backlog *b);
+/* Its look-up failed for now: it waits until `again`. */
+void backlog_postpone(struct backlog *b, struct domain *d, mono_us again);
+/* Those whose time has come join the queue again. Returns the earliest time that remains, or NEVER. */
+mono_us backlog_wake_domains(struct backlog *b, mono_us now);
+
+/* The site for a set of exchangers: `key` is the hash of its sorted host names, mx its encoded answer
+ * (replaces the old one). lane: where it belongs when it is new. NULL without memory. */
+struct site *backlog_site(struct backlog *b, uint64_t key);
+struct site *backlog_site_new(struct backlog *b, uint64_t key, struct lane *lane, struct slice mx);
+/* The domain's batches go to the site's exchangers until `until`. */
+void backlog_place(struct backlog *b, struct domain *d, struct site *site, mono_us until);
+/* The domain is taken from its site and joins the queue of those to look up. */
+void backlog_unplace(struct backlog *b, struct domain *d);
+
+/* Lanes of providers are found again by name and source; tail lanes are not. */
+struct lane *backlog_lane(struct backlog *b, struct slice name, unsigned source); /* NULL: none */
+struct lane *backlog_lane_new(struct backlog *b, struct slice name, unsigned source, bool tail,
+                              const struct lane_limits *limits, mono_us now);
+
+/* Takes up to `most` waiting recipients of one chunk from the site, its domains in turn: only slots that are
+ * SLOT_PENDING and whose campaign is `ready`. What is stale is dropped on the way through `drop` (which gets
+ * the hold back). Returns the number; the caller holds *chunk (a hold of its own). *domain: whose they are.
+ */
+unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struct chunk **chunk,
+                      struct slots *slots, struct domain **domain,
+                      void (*drop)(void *ctx, struct chunk *chunk, const struct slots *slots), void *ctx);
+/* Puts recipients back in front (a window that was not sent). Takes over the caller's hold. */
+bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots);
+/* Takes everything of a domain: fn gets each batch with its hold. */
+void backlog_drain(struct backlog *b, struct domain *d,
+                   void (*fn)(void *ctx, struct chunk *chunk, const struct slots *slots), void *ctx);
+/* Forgets the domain if nothing waits under it and nobody asks for it. */
+void backlog_domain_check(struct backlog *b, struct domain *d);
+/* Forgets the site (and its tail lane) if nothing needs it. */
+void backlog_site_check(struct backlog *b, struct site *site);
+
+void backlog_run(struct backlog *b, struct lane *lane);                  /* into the run queue, once */
+struct lane *backlog_next_to_run(struct backlog *b);                     /* out of it, or NULL */
+void backlog_sleep(struct backlog *b, struct lane *lane, mono_us until); /* wakes into the run queue */
+void backlog_wake_lanes(struct backlog *b, mono_us now);
+
+#endif

@@ -1,0 +1,14 @@
+/* Spacing of attempts. */
+#include "retry.h"
+
+#include "hash.h"
+
+int64_t retry_pause(const struct retry_options *options, unsigned attempts, uint64_t seed, int64_t least_us) {
+    double pause = (double)options->first_us;
+    for (unsigned i = 1; i < attempts && pause < (double)options->most_us; i++)
+        pause *= options->factor;
+    if (pause > (double)options->most_us) pause = (double)options->most_us;
+    double unit = (double)(hash_mix(seed ^ attempts) >> 11) * 0x1p-53;
+    int64_t jittered = (int64_t)(pause * (0.85 + 0.3 * unit));
+    return jittered > least_us ? jittered : least_us;
+}

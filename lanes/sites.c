@@ -1,0 +1,224 @@
+/* Sites and lanes: where mail goes, and whose turn it is. */
+#include "backlog_priv.h"
+
+#include <stdio.h>
+
+void backlog_ring_in(struct domain *d) {
+    struct site *site = d->site;
+    struct lane *lane = site->lane;
+    if (!site->turn) {
+        d->next = d->prev = d;
+        site->turn = d;
+    } else { /* last of the round */
+        d->next = site->turn;
+        d->prev = site->turn->prev;
+        d->prev->next = d->next->prev = d;
+    }
+    if (site->next) return; /* the site has work now: into its lane's ring */
+    if (!lane->turn) {
+        site->next = site->prev = site;
+        lane->turn = site;
+    } else {
+        site->next = lane->turn;
+        site->prev = lane->turn->prev;
+        site->prev->next = site->next->prev = site;
+    }
+}
+
+static void site_out(struct site *site) {
+    struct lane *lane = site->lane;
+    if (site->next == site)
+        lane->turn = NULL;
+    else {
+        site->prev->next = site->next;
+        site->next->prev = site->prev;
+        if (lane->turn == site) lane->turn = site->next;
+    }
+    site->next = site->prev = NULL;
+}
+
+void backlog_ring_out(struct domain *d) {
+    struct site *site = d->site;
+    if (!d->next) return;
+    if (d->next == d) {
+        site->turn = NULL;
+        site_out(site);
+    } else {
+        d->prev->next = d->next;
+        d->next->prev = d->prev;
+        if (site->turn == d) site->turn = d->next;
+    }
+    d->next = d->prev = NULL;
+}
+
+/* ---- sites ---- */
+
+struct site *backlog_site(struct backlog *b, uint64_t key) {
+    struct site *site = b->sites[key & (b->site_slots - 1)];
+    while (site && site->key != key)
+        site = site->same_key;
+    return site;
+}
+
+static void grow(struct backlog *b) {
+    size_t slots = b->site_slots * 2;
+    struct site **sites = calloc(slots, sizeof *sites);
+    if (!sites) return;
+    for (size_t i = 0; i < b->site_slots; i++)
+        for (struct site *s = b->sites[i], *next; s; s = next) {
+            next = s->same_key;
+            s->same_key = sites[s->key & (slots - 1)];
+            sites[s->key & (slots - 1)] = s;
+        }
+    free(b->sites);
+    b->sites = sites;
+    b->site_slots = slots;
+}
+
+struct site *backlog_site_new(struct backlog *b, uint64_t key, struct lane *lane, struct slice mx) {
+    if (b->site_count >= b->site_slots) grow(b);
+    struct site *site = calloc(1, sizeof *site + mx.len);
+    if (!site) return NULL;
+    site->key = key;
+    site->lane = lane;
+    site->mx_len = mx.len;
+    if (mx.len) memcpy(site->mx, mx.at, mx.len);
+    struct site **bucket = &b->sites[key & (b->site_slots - 1)];
+    site->same_key = *bucket;
+    *bucket = site;
+    b->site_count++;
+    lane->sites++;
+    return site;
+}
+
+/* ---- lanes ---- */
+
+struct lane *backlog_lane(struct backlog *b, struct slice name, unsigned source) {
+    for (struct lane *lane = b->lanes; lane; lane = lane->next)
+        if (!lane->tail && lane->source == source && slice_eq(slice_of(lane->name), name)) return lane;
+    return NULL;
+}
+
+/* Lanes of providers stand in front, so that looking one up does not walk the tail. */
+struct lane *backlog_lane_new(struct backlog *b, struct slice name, unsigned source, bool tail,
+                              const struct lane_limits *limits, mono_us now) {
+    struct lane *lane = calloc(1, sizeof *lane);
+    if (!lane) return NULL;
+    snprintf(lane->name, sizeof lane->name, "%.*s", SLICE_ARG(name));
+    lane_gate_init(&lane->gate, limits, now);
+    lane->source = source;
+    lane->tail = tail;
+    struct lane *before = NULL, *at = b->lanes;
+    while (tail && at && !at->tail)
+        before = at, at = at->next;
+    lane->prev = before;
+    lane->next = at;
+    if (at) at->prev = lane;
+    if (before)
+        before->next = lane;
+    else
+        b->lanes = lane;
+    b->lane_count++;
+    return lane;
+}
+
+static void lane_free(struct backlog *b, struct lane *lane) {
+    if (lane->prev)
+        lane->prev->next = lane->next;
+    else
+        b->lanes = lane->next;
+    if (lane->next) lane->next->prev = lane->prev;
+    b->lane_count--;
+    free(lane);
+}
+
+void backlog_site_check(struct backlog *b, struct site *site) {
+    struct lane *lane = site->lane;
+    if (site->turn || site->sessions || site->waiting) return;
+    /* Domains without work are forgotten at once, so none points here. */
+    struct site **at = &b->sites[site->key & (b->site_slots - 1)];
+    while (*at != site)
+        at = &(*at)->same_key;
+    *at = site->same_key;
+    b->site_count--;
+    free(site);
+    lane->sites--;
+    if (lane->tail && !lane->sites && !lane->queued && !lane->sleeping) lane_free(b, lane);
+}
+
+void backlog_sites_done(struct backlog *b) {
+    for (size_t i = 0; i < b->site_slots; i++)
+        while (b->sites[i]) {
+            struct site *site = b->sites[i];
+            b->sites[i] = site->same_key;
+            free(site);
+        }
+    while (b->lanes)
+        lane_free(b, b->lanes);
+}
+
+/* ---- the run queue and the sleepers ---- */
+
+static void push(struct lane_list *list, struct lane *lane) {
+    lane->next_in_list = NULL;
+    if (list->last)
+        list->last->next_in_list = lane;
+    else
+        list->first = lane;
+    list->last = lane;
+}
+
+static struct lane *shift(struct lane_list *list) {
+    struct lane *lane = list->first;
+    if (!lane) return NULL;
+    list->first = lane->next_in_list;
+    if (!list->first) list->last = NULL;
+    return lane;
+}
+
+void backlog_run(struct backlog *b, struct lane *lane) {
+    if (lane->queued) return;
+    if (lane->sleeping) { /* it stays where it is and is moved at the next look */
+        lane->wake = 0;
+        return;
+    }
+    lane->queued = true;
+    push(&b->run, lane);
+}
+
+struct lane *backlog_next_to_run(struct backlog *b) {
+    struct lane *lane;
+    while ((lane = shift(&b->run))) {
+        lane->queued = false;
+        if (!lane->tail || lane->sites) return lane;
+        lane_free(b, lane);
+    }
+    return NULL;
+}
+
+void backlog_sleep(struct backlog *b, struct lane *lane, mono_us until) {
+    if (lane->queued) return; /* it is looked at anyway */
+    if (lane->sleeping) {
+        if (until < lane->wake) lane->wake = until;
+        return;
+    }
+    lane->sleeping = true;
+    lane->wake = until;
+    push(&b->sleepers, lane);
+}
+
+void backlog_wake_lanes(struct backlog *b, mono_us now) {
+    struct lane_list still = {NULL, NULL};
+    struct lane *lane;
+    while ((lane = shift(&b->sleepers))) {
+        if (lane->tail && !lane->sites) {
+            lane_free(b, lane);
+        } else if (lane->wake > now) {
+            push(&still, lane);
+        } else {
+            lane->sleeping = false;
+            backlog_run(b, lane);
+        }
+    }
+    b->sleepers = still;
+}
