@@ -53,6 +53,11 @@ int content_from_yaml(const struct yaml *root, const char *name, const char *fol
  * into the arena. */
 bool content_split_mailbox(struct slice text, struct arena *arena, struct slice *name, struct slice *address);
 
+/* Is it fit to be compiled: a From address, a subject's and parts' text in UTF-8 without NUL, headers that
+ * are not written by Tsubame itself? 0, or -1 with err, which names the key. content_read has asked already.
+ */
+int content_check(const struct content *c, struct err *err);
+
 /* The payload as the ledger keeps it: versioned, bounded, to be read by later versions. out->failed when it
  * is larger than CONTENT_MAX. */
 void content_encode(const struct content *c, struct buf *out);

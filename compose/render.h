@@ -13,6 +13,9 @@
 struct renderer {
     struct buf scratch;
     struct arena arena;
+    wall_us date; /* the last Date written, and its text */
+    size_t date_len;
+    char date_text[CLOCK_TEXT_MAX];
 };
 
 void renderer_init(struct renderer *r);

@@ -21,7 +21,7 @@ struct address {
     struct slice domain; /* part of text */
 };
 
-/* The slices of *out lie in the arena (at most ADDRESS_MAX + 8 bytes of it are used). 0, or -1 with err:
+/* The slices of *out lie in the arena (at most 2 * ADDRESS_MAX + 16 bytes of it are used). 0, or -1 with err:
  * ERR_INPUT and a place ("byte 7: a blank in the local part"; the first byte is 1), or ERR_SYSTEM when the
  * arena is full. Plain ASCII takes a fast path without libidn2. */
 int address_parse(struct slice text, struct arena *arena, struct address *out, struct err *err);

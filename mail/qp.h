@@ -22,19 +22,21 @@ void qp_begin(struct qp *q, struct buf *out);
 /* Encodes text behind what is there. */
 void qp_put(struct qp *q, struct slice text);
 
-/* The same with & < > " ' replaced by HTML entities. */
+/* The same with what HTML takes for itself (& < > " ' ` =, as Handlebars has it) replaced by entities. */
 void qp_put_html(struct qp *q, struct slice text);
 
 /* Ends the last line, if it was begun. */
 void qp_end(struct qp *q);
 
+/* Makes it safe to put a CRLF of one's own behind it (that of a MIME boundary): guards a blank at the end. */
+void qp_close(struct qp *q);
+
 /* A piece encoded before: as it is at the beginning of a line. */
 struct qp_run {
     struct slice bytes;
-    unsigned first;  /* length of its first line */
-    unsigned last;   /* column after it, counted from its own last line's start */
-    bool one_line;   /* there is no break inside: last == first */
-    bool hard_first; /* its first line ends in a line break of the text (or it is nothing but one) */
+    unsigned first; /* length of its first line */
+    unsigned last;  /* column after it, counted from its own last line's start */
+    bool one_line;  /* there is no break inside: last == first */
 };
 
 /* Encodes text into scratch (appending) and describes it; run->bytes points into scratch and must be

@@ -1,0 +1,269 @@
+/* Header fields: written safely and folded, read one by one. */
+#include "header.h"
+
+#include "codec.h"
+
+enum {
+    LINE = 78,       /* RFC 5322 section 2.1.1: should not be longer */
+    TOKEN_MAX = 900, /* and must not be longer than 998 */
+    WORD_LINE = 76,  /* RFC 2047 section 2: of a line that holds an encoded word */
+    WORD_MAX = 75,   /* of an encoded word itself */
+    WORD_FRAME = 12, /* =?utf-8?Q??= */
+    WORD_WORTH = 16, /* do not begin an encoded word with less room for its text */
+    QUOTED_MAX = 64, /* longer display names are encoded, which can be folded */
+    FIELD_NAME_MAX = 64
+};
+
+/* Where we are in the field under way. */
+struct writer {
+    struct buf *out;
+    size_t column;
+};
+
+static void put(struct writer *w, struct slice s) {
+    buf_put_slice(w->out, s);
+    w->column += s.len;
+}
+
+static void fold(struct writer *w) {
+    buf_put(w->out, "\r\n ", 3);
+    w->column = 1;
+}
+
+bool header_name_valid(struct slice name) {
+    if (name.len == 0 || name.len > FIELD_NAME_MAX) return false;
+    for (size_t i = 0; i < name.len; i++)
+        if (name.at[i] <= ' ' || name.at[i] > '~' || name.at[i] == ':') return false;
+    return true;
+}
+
+bool header_value_safe(struct slice value) {
+    bool ascii = true;
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.at[i];
+        if (c == '\r' || c == '\n' || c == 0) return false;
+        ascii &= (unsigned char)c < 0x80;
+    }
+    return ascii || codec_utf8_valid(value);
+}
+
+static bool printable(struct slice s) {
+    for (size_t i = 0; i < s.len; i++)
+        if (s.at[i] < ' ' || s.at[i] > '~') return false;
+    return true;
+}
+
+/* The next word with the blanks before it; empty at the end. */
+static struct slice next_word(struct slice rest) {
+    size_t n = 0;
+    while (n < rest.len && rest.at[n] == ' ')
+        n++;
+    while (n < rest.len && rest.at[n] != ' ')
+        n++;
+    return slice_make(rest.at, n);
+}
+
+/* Would the value arrive as it is, without encoding? */
+static bool plain(struct slice value, size_t column, enum header_words words) {
+    if (value.len == 0) return true;
+    if (!printable(value) || value.at[0] == ' ' || value.at[value.len - 1] == ' ') return false;
+    if (slice_find_nocase(value, SLICE("=?")) >= 0) return false;
+    if (column + value.len <= LINE) return true;
+    size_t most = words == HEADER_TEXT ? LINE : TOKEN_MAX;
+    struct slice rest = value;
+    while (rest.len) {
+        struct slice word = next_word(rest);
+        if (column + word.len > most) return false;
+        column = 0;
+        rest = slice_skip(rest, word.len);
+    }
+    return true;
+}
+
+static void put_plain(struct writer *w, struct slice value) {
+    if (w->column + value.len <= LINE) {
+        put(w, value);
+        return;
+    }
+    bool first = true;
+    while (value.len) {
+        struct slice word = next_word(value);
+        if (!first && w->column + word.len > LINE) {
+            buf_put(w->out, "\r\n", 2);
+            w->column = 0;
+        }
+        put(w, word);
+        value = slice_skip(value, word.len);
+        first = false;
+    }
+}
+
+/* What Q leaves as it is even inside a display name (RFC 2047 section 5 (3)). */
+static bool q_literal(char c) {
+    return ascii_alpha(c) || ascii_digit(c) || c == '!' || c == '*' || c == '+' || c == '-' || c == '/';
+}
+
+static size_t q_length(struct slice s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        n += q_literal(s.at[i]) || s.at[i] == ' ' ? 1 : 3;
+    return n;
+}
+
+static size_t b_length(struct slice s) {
+    return (s.len + 2) / 3 * 4;
+}
+
+static void put_q(struct buf *out, struct slice s) {
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.at[i];
+        char text[3] = {'=', digits[(unsigned char)c >> 4], digits[c & 15]};
+        if (c == ' ')
+            buf_put_c(out, '_');
+        else if (q_literal(c))
+            buf_put_c(out, c);
+        else
+            buf_put(out, text, sizeof text);
+    }
+}
+
+/* As many whole characters from the front as fit into `room` once encoded; at least one. */
+static struct slice fitting(struct slice s, size_t room, bool q) {
+    size_t n = 0, used = 0;
+    while (n < s.len) {
+        size_t next = n + 1;
+        while (next < s.len && (s.at[next] & 0xC0) == 0x80)
+            next++;
+        used = q ? used + q_length(slice_make(s.at + n, next - n)) : b_length(slice_make(s.at, next));
+        if (n && used > room) break;
+        n = next;
+    }
+    return slice_make(s.at, n);
+}
+
+static void put_encoded(struct writer *w, struct slice value) {
+    bool q = q_length(value) <= b_length(value);
+    bool first = true;
+    while (value.len && !w->out->failed) {
+        if (!first || w->column + WORD_FRAME + WORD_WORTH > WORD_LINE) fold(w);
+        size_t room = WORD_LINE - w->column < WORD_MAX ? WORD_LINE - w->column : WORD_MAX;
+        struct slice piece = fitting(value, room - WORD_FRAME, q);
+        size_t before = w->out->len;
+        buf_put_text(w->out, q ? "=?utf-8?Q?" : "=?utf-8?B?");
+        if (q)
+            put_q(w->out, piece);
+        else
+            codec_base64(w->out, piece, 0);
+        buf_put(w->out, "?=", 2);
+        w->column += w->out->len - before;
+        value = slice_skip(value, piece.len);
+        first = false;
+    }
+}
+
+static struct writer begin(struct buf *out, struct slice name) {
+    struct writer w = {.out = out};
+    put(&w, name);
+    buf_put_c(out, ':');
+    w.column++;
+    return w;
+}
+
+void header_put_text(struct buf *out, struct slice name, struct slice value, enum header_words words) {
+    if (!header_name_valid(name) || !header_value_safe(value)) {
+        out->failed = true;
+        return;
+    }
+    struct writer w = begin(out, name);
+    if (value.len) put(&w, SLICE(" "));
+    if (plain(value, w.column, words))
+        put_plain(&w, value);
+    else
+        put_encoded(&w, value);
+    buf_put(out, "\r\n", 2);
+}
+
+/* RFC 5322 atext, or a blank between two of them. */
+static bool is_phrase(struct slice s) {
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.at[i];
+        bool blank = c == ' ' && i && s.at[i - 1] != ' ';
+        if (!blank && !ascii_alpha(c) && !ascii_digit(c) && (c == 0 || !strchr("!#$%&'*+-/=?^_`{|}~", c)))
+            return false;
+    }
+    return true;
+}
+
+static void put_quoted(struct writer *w, struct slice s) {
+    buf_put_c(w->out, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        bool escape = s.at[i] == '"' || s.at[i] == '\\';
+        if (escape) buf_put_c(w->out, '\\');
+        buf_put_c(w->out, s.at[i]);
+        w->column += 1 + escape;
+    }
+    buf_put_c(w->out, '"');
+    w->column += 2;
+}
+
+void header_put_mailbox(struct buf *out, struct slice name, struct slice display, struct slice address) {
+    if (!header_name_valid(name) || !header_value_safe(display) || !header_value_safe(address)) {
+        out->failed = true;
+        return;
+    }
+    display = slice_trim(display);
+    struct writer w = begin(out, name);
+    size_t brackets = display.len ? 2 : 0;
+    if (display.len) {
+        put(&w, SLICE(" "));
+        bool as_is =
+            display.len <= QUOTED_MAX && printable(display) && slice_find_nocase(display, SLICE("=?")) < 0;
+        if (!as_is)
+            put_encoded(&w, display);
+        else if (is_phrase(display))
+            put(&w, display);
+        else
+            put_quoted(&w, display);
+    }
+    if (w.column + 1 + address.len + brackets > LINE)
+        fold(&w);
+    else
+        put(&w, SLICE(" "));
+    if (brackets) buf_put_c(out, '<');
+    put(&w, address);
+    if (brackets) buf_put_c(out, '>');
+    buf_put(out, "\r\n", 2);
+}
+
+/* Index behind the CRLF that ends the field which starts at s.at, folded lines included; 0 without one. */
+static size_t field_end(struct slice s) {
+    size_t i = 0;
+    while (i < s.len) {
+        const char *lf = memchr(s.at + i, '\n', s.len - i);
+        if (!lf) return 0;
+        i = (size_t)(lf - s.at) + 1;
+        if (i < 2 || s.at[i - 2] != '\r') continue;
+        if (i == s.len || !ascii_space(s.at[i])) return i;
+    }
+    return 0;
+}
+
+bool header_next(struct slice *rest, struct header_field *field) {
+    if (slice_starts(*rest, SLICE("\r\n"))) {
+        *rest = slice_skip(*rest, 2);
+        return false;
+    }
+    size_t end = field_end(*rest);
+    ptrdiff_t colon = end ? slice_find(slice_make(rest->at, end), ':') : -1;
+    if (colon <= 0) return false;
+    struct slice name = slice_make(rest->at, (size_t)colon);
+    while (name.len && ascii_space(name.at[name.len - 1]))
+        name.len--;
+    if (!header_name_valid(name)) return false;
+    field->name = name;
+    field->value = slice_make(rest->at + colon + 1, end - 2 - ((size_t)colon + 1));
+    field->whole = slice_make(rest->at, end);
+    *rest = slice_skip(*rest, end);
+    return true;
+}
