@@ -14,7 +14,7 @@
  * pages of an open view (so the ledger grows a little while a backup runs).
  *
  * The copy is built beside the target and renamed at the end: a backup that was cut short is none. */
-#include "internal.h"
+#include "store_priv.h"
 #include "sql.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* Batches of changes and the keys of rows. A batch is a run of encoded operations in one bounded buffer, so
  * building one costs no allocation a row, and the writer reads it front to back. */
-#include "internal.h"
+#include "store_priv.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * A record is a header (magic, length, checksum) and its bytes. The checksum is seeded with file and offset,
  * so a record read from the wrong place does not pass. Files of open writers are pinned: their records may
  * not be named by the ledger yet. */
-#include "internal.h"
+#include "store_priv.h"
 
 #include "hash.h"
 

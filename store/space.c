@@ -1,7 +1,7 @@
 /* Room on the disk: a file of real blocks that is given up when outcomes must be committed and nothing else
  * is left, and taken again once there is room. While it is gone, or less than its size is free beside it,
  * intake is refused: what has been sent can always be written down. */
-#include "internal.h"
+#include "store_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>

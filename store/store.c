@@ -1,6 +1,6 @@
 /* Opening and closing a store: the directory, the lock of the one writing process, the version row and the
  * migration of older stores. What runs afterwards is in writer.c (batches), kv.c (tables) and segment.c. */
-#include "internal.h"
+#include "store_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 #include "segment.h"
 #include "sql.h"
 #include "store.h"
-#include "test_dir.h"
+#include "store_test_dir.h"
 
 #include <fcntl.h>
 #include <pthread.h>

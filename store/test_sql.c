@@ -1,6 +1,6 @@
 /* The SQLite wrapper: statements, transactions, versions, errors, snapshots. */
 #include "sql.h"
-#include "test_dir.h"
+#include "store_test_dir.h"
 
 #include <sys/stat.h>
 

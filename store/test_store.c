@@ -2,7 +2,7 @@
  */
 #include "clock.h"
 #include "store.h"
-#include "test_dir.h"
+#include "store_test_dir.h"
 
 #include <pthread.h>
 #include <sys/stat.h>

@@ -4,7 +4,7 @@
  * the submitters. While it syncs the next batches gather, so that commits grow with the load by themselves.
  * When a commit fails nothing of it counts: batches that may be refused are given back, all others stay and
  * are tried again until they are durable. */
-#include "internal.h"
+#include "store_priv.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* What the parts of the store share. Inside store/ only. */
-#ifndef TSUBAME_STORE_INTERNAL_H
-#define TSUBAME_STORE_INTERNAL_H
+#ifndef TSUBAME_STORE_PRIV_H
+#define TSUBAME_STORE_PRIV_H
 
 #include "clock.h"
 #include "kv.h"
