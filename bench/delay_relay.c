@@ -145,7 +145,10 @@ static void flush(struct end *e) {
         } else {
             ssize_t n = send(e->fd, p->bytes + p->done, p->len - p->done, MSG_NOSIGNAL);
             if (n < 0 && errno == EAGAIN) break;
-            if (n < 0) return close_link(e->link);
+            if (n < 0) {
+                close_link(e->link);
+                return;
+            }
             p->done += (size_t)n;
             e->peer->held -= (size_t)n;
             if (p->done < p->len) break;
@@ -154,7 +157,10 @@ static void flush(struct end *e) {
         unref(e->link);
         bool finished = p->len == 0 && e->eof;
         free(p);
-        if (finished && !e->first && e->peer->eof) return close_link(e->link);
+        if (finished && !e->first && e->peer->eof) {
+            close_link(e->link);
+            return;
+        }
     }
     watch(e);
     watch(e->peer);
@@ -178,18 +184,25 @@ static void read_some(struct end *e) {
 
 static void open_server(struct end *e) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return close_link(e->link);
+    if (fd < 0) {
+        close_link(e->link);
+        return;
+    }
     add(e, fd);
     if (connect(fd, (struct sockaddr *)&e->link->to, sizeof e->link->to) < 0 && errno != EINPROGRESS)
-        return close_link(e->link);
-    watch(e);
+        close_link(e->link);
+    else
+        watch(e);
 }
 
 static void connected(struct end *e) {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error) return close_link(e->link);
+    if (error) {
+        close_link(e->link);
+        return;
+    }
     e->connected = true;
     flush(e);
 }

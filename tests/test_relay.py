@@ -61,8 +61,7 @@ def test_a_round_trip_takes_the_round_trip(relay):
             s.sendall(b"x")
             assert s.recv(1) == b"x"
             times.append(time.monotonic() - start)
-    assert min(times) >= RTT_S
-    assert sorted(times)[5] < RTT_S + 0.01
+    assert RTT_S <= min(times) < RTT_S + 0.005  # the others may wait for a busy machine
 
 
 def test_the_connection_is_made_late(relay):
