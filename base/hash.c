@@ -19,3 +19,19 @@ uint64_t hash_nocase(struct slice s, uint64_t seed) {
 uint64_t hash_mix(uint64_t x) {
     return XXH3_64bits(&x, sizeof x);
 }
+
+_Static_assert(sizeof(struct hash_stream) == sizeof(XXH64_state_t), "room for the state");
+
+void hash_stream_init(struct hash_stream *h) {
+    XXH64_state_t state;
+    XXH64_reset(&state, 0);
+    memcpy(h, &state, sizeof state);
+}
+
+void hash_stream_add(struct hash_stream *h, struct slice s) {
+    if (s.len) XXH64_update((XXH64_state_t *)(void *)h, s.at, s.len);
+}
+
+uint64_t hash_stream_end(const struct hash_stream *h) {
+    return XXH64_digest((const XXH64_state_t *)(const void *)h);
+}

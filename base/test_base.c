@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "err.h"
+#include "hash.h"
 #include "mailbox.h"
 #include "slice.h"
 #include "yamltree.h"
@@ -220,6 +221,21 @@ static void yaml_becomes_a_tree(void **state) {
     arena_done(&a);
 }
 
+static void a_hash_in_pieces_is_the_hash_of_the_whole(void **state) {
+    (void)state;
+    struct hash_stream h;
+    hash_stream_init(&h);
+    assert_true(hash_stream_end(&h) == 0xef46db3751d8e999); /* the published value for no bytes */
+    char text[100];
+    memset(text, 'x', sizeof text);
+    hash_stream_add(&h, slice_make(text, sizeof text));
+    uint64_t whole = hash_stream_end(&h);
+    hash_stream_init(&h);
+    for (size_t i = 0; i < sizeof text; i += 7)
+        hash_stream_add(&h, slice_make(text + i, i + 7 < sizeof text ? 7 : sizeof text - i));
+    assert_true(hash_stream_end(&h) == whole);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_are_cut),
@@ -231,6 +247,7 @@ int main(void) {
         cmocka_unit_test(dates_are_written),
         cmocka_unit_test(an_arena_keeps_its_bound),
         cmocka_unit_test(a_full_mailbox_refuses),
+        cmocka_unit_test(a_hash_in_pieces_is_the_hash_of_the_whole),
         cmocka_unit_test(yaml_errors_name_their_place),
         cmocka_unit_test(yaml_becomes_a_tree),
     };

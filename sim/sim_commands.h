@@ -1,0 +1,16 @@
+/* The subcommands of tsubame-sim. Each takes its own arguments (argv[0] is its name) and returns the exit
+ * code: 0 fine, 1 failed, 2 called wrongly. */
+#ifndef TSUBAME_SIM_COMMANDS_H
+#define TSUBAME_SIM_COMMANDS_H
+
+#include "err.h"
+
+int sim_run(int argc, char **argv);
+int sim_show(int argc, char **argv);
+int sim_audience(int argc, char **argv);
+int sim_check(int argc, char **argv);
+
+/* A number given to an option, at most `most`; prints what is wrong and returns -1 otherwise. */
+int sim_option_number(const char *option, const char *text, uint64_t most, uint64_t *value);
+
+#endif

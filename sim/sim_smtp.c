@@ -1,0 +1,491 @@
+/* The commands of SMTP as a strict server takes them. Each command has a handler in one table; limits and
+ * users are sim_world's, texts and faults sim_say's, contents sim_body's. */
+#include "sim_smtp.h"
+
+#include <stdlib.h>
+
+enum { OUT_MAX = 4 << 20, TEXT_MAX = 8192, ENVELOPE_MAX = 4 << 20 };
+
+void sim_smtp_init(struct sim_session *s, struct sim_world *w, const struct sim_name *host, uint32_t server,
+                   uint32_t client) {
+    *s = (struct sim_session){.world = w,
+                              .provider = host->provider,
+                              .host = *host,
+                              .server = server,
+                              .client = client,
+                              .number = ++w->connections,
+                              .site = SIM_NO_SITE};
+    buf_init(&s->out, OUT_MAX);
+    buf_init(&s->text, TEXT_MAX);
+    buf_init(&s->envelope, ENVELOPE_MAX);
+}
+
+void sim_smtp_done(struct sim_session *s) {
+    sim_site_leave(s->world, s->site);
+    buf_done(&s->out);
+    buf_done(&s->text);
+    buf_done(&s->envelope);
+    free(s->rcpt);
+    sim_digest_done(&s->digest);
+}
+
+void sim_smtp_forget(struct sim_session *s) {
+    s->has_from = false;
+    s->rcpts = 0;
+    s->from_len = 0;
+    buf_reset(&s->envelope);
+}
+
+void sim_smtp_secured(struct sim_session *s) {
+    s->secure = true;
+    s->greeted = s->esmtp = false;
+    s->want = SIM_WANT_INPUT;
+    sim_smtp_forget(s);
+}
+
+static void greet(struct sim_session *s) {
+    int refusal;
+    s->phase = SIM_PHASE_COMMANDS;
+    s->site = sim_site_enter(s->world, &s->host, s->client, &refusal);
+    const struct sim_fault *f = sim_world_fault(s->world, s->provider, SIM_STEP_CONNECT, false,
+                                                hash_mix(s->world->seed + s->number), 0);
+    if (f) {
+        s->want = f->kind == SIM_FAULT_DROP    ? SIM_WANT_CLOSE
+                  : f->kind == SIM_FAULT_RESET ? SIM_WANT_RESET
+                                               : SIM_WANT_STALL;
+        sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+        return;
+    }
+    if (refusal) {
+        sim_say_make(s, sim_manner_text(s->provider, (enum sim_reply)refusal), (struct slice){0});
+        sim_say_send(s, SIM_STEP_GREETING, NULL);
+        sim_say_truth(s, SIM_EVENT_DEFERRED, NULL, false);
+        s->want = SIM_WANT_CLOSE;
+        return;
+    }
+    sim_say(s, SIM_STEP_GREETING, SIM_SAY_GREETING);
+    sim_say_ahead(s, SIM_STEP_EHLO, SIM_SAY_HELLO);
+}
+
+static bool offers_tls(const struct sim_session *s) {
+    return s->provider->tls != SIM_TLS_OFF && !s->secure;
+}
+
+static void make_ehlo(struct sim_session *s) {
+    const struct sim_provider *p = s->provider;
+    struct buf lines;
+    buf_init(&lines, TEXT_MAX);
+    struct slice first = sim_manner_text(p, SIM_SAY_HELLO);
+    buf_put_text(&lines, "250-");
+    buf_put_slice(&lines, slice_skip(first, 4));
+    if (p->pipelining) buf_put_text(&lines, "\n250-PIPELINING");
+    if (p->say_size) buf_printf(&lines, "\n250-SIZE %u", p->size);
+    if (offers_tls(s)) buf_put_text(&lines, "\n250-STARTTLS");
+    if (p->enhanced) buf_put_text(&lines, "\n250-ENHANCEDSTATUSCODES");
+    if (p->eightbit) buf_put_text(&lines, "\n250-8BITMIME");
+    buf_put_text(&lines, "\n250 HELP");
+    sim_say_make(s, buf_slice(&lines), (struct slice){0});
+    buf_done(&lines);
+}
+
+static void hello(struct sim_session *s, struct slice arg, bool esmtp) {
+    if (arg.len == 0) {
+        sim_say_text(s, "501 5.5.4 Syntax: EHLO hostname");
+        return;
+    }
+    const struct sim_fault *f =
+        sim_world_fault(s->world, s->provider, SIM_STEP_EHLO, false, hash_mix(s->world->seed - s->number), 0);
+    if (esmtp)
+        make_ehlo(s);
+    else
+        sim_say_make(s, sim_manner_text(s->provider, SIM_SAY_HELLO), (struct slice){0});
+    s->greeted = true;
+    s->esmtp = esmtp;
+    sim_smtp_forget(s);
+    sim_say_send(s, SIM_STEP_EHLO, f);
+    if (f) sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+    sim_say_ahead(s, SIM_STEP_MAIL, SIM_SAY_MAIL);
+}
+
+static void do_ehlo(struct sim_session *s, struct slice arg) {
+    hello(s, arg, true);
+}
+static void do_helo(struct sim_session *s, struct slice arg) {
+    hello(s, arg, false);
+}
+
+static void do_starttls(struct sim_session *s, struct slice arg) {
+    if (!offers_tls(s)) {
+        sim_say_text(s, s->secure ? "503 5.5.1 TLS already active" : "502 5.5.1 STARTTLS is not offered");
+        return;
+    }
+    if (arg.len) {
+        sim_say_text(s, "501 5.5.4 Syntax: STARTTLS");
+        return;
+    }
+    uint64_t key = hash_mix(s->world->seed + 2 * s->number);
+    const struct sim_fault *f = sim_world_fault(s->world, s->provider, SIM_STEP_STARTTLS, false, key, 0);
+    sim_say_make(s, SLICE("220 2.0.0 Ready to start TLS"), (struct slice){0});
+    sim_say_send(s, SIM_STEP_STARTTLS, f);
+    if (f) {
+        sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+        return;
+    }
+    s->want = SIM_WANT_TLS;
+    if (sim_world_fault(s->world, s->provider, SIM_STEP_TLS, true, key, 0))
+        buf_put_slice(&s->out, SLICE("250 2.0.0 said in the clear\r\n"));
+    f = sim_world_fault(s->world, s->provider, SIM_STEP_TLS, false, key, 0);
+    if (!f) return;
+    sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+    if (f->kind == SIM_FAULT_GARBAGE)
+        s->tls_garbage = true;
+    else
+        s->want = f->kind == SIM_FAULT_STALL   ? SIM_WANT_STALL
+                  : f->kind == SIM_FAULT_RESET ? SIM_WANT_RESET
+                                               : SIM_WANT_CLOSE;
+}
+
+static bool atom_char(char c) {
+    return ascii_alpha(c) || ascii_digit(c) || memchr("!#$%&'*+-/=?^_`{|}~", c, 19);
+}
+
+static bool local_ok(struct slice local) {
+    if (local.len == 0 || local.len > 64) return false;
+    if (local.at[0] == '"') {
+        if (local.len < 2 || local.at[local.len - 1] != '"') return false;
+        for (size_t i = 1; i + 1 < local.len; i++) {
+            if (local.at[i] == '\\' && ++i + 1 >= local.len) return false;
+            if (local.at[i] < ' ' || local.at[i] > '~' || (local.at[i] == '"' && local.at[i - 1] != '\\'))
+                return false;
+        }
+        return true;
+    }
+    bool dot = true; /* none at the start, none doubled, none at the end */
+    for (size_t i = 0; i < local.len; i++) {
+        if (local.at[i] == '.' ? dot : !atom_char(local.at[i])) return false;
+        dot = local.at[i] == '.';
+    }
+    return !dot;
+}
+
+bool sim_address_ok(struct slice a) {
+    size_t at = a.len;
+    while (at > 0 && a.at[at - 1] != '@')
+        at--;
+    if (at == 0 || a.len > 254 || !local_ok((struct slice){a.at, at - 1})) return false;
+    struct slice domain = slice_skip(a, at), label;
+    if (domain.len == 0) return false;
+    while (slice_cut(&domain, '.', &label)) {
+        if (label.len == 0 || label.len > 63 || label.at[0] == '-' || label.at[label.len - 1] == '-')
+            return false;
+        for (size_t i = 0; i < label.len; i++)
+            if (!ascii_alpha(label.at[i]) && !ascii_digit(label.at[i]) && label.at[i] != '-' &&
+                label.at[i] != '_')
+                return false;
+    }
+    return true;
+}
+
+/* "FROM:<path> params": the path without its brackets. */
+static bool take_path(struct slice *arg, struct slice keyword, struct slice *path) {
+    if (!slice_starts_nocase(*arg, keyword)) return false;
+    struct slice rest = slice_skip(*arg, keyword.len);
+    bool quoted = false;
+    if (rest.len == 0 || rest.at[0] != '<') return false;
+    size_t i = 1;
+    for (; i < rest.len && (quoted || rest.at[i] != '>'); i++) {
+        if (rest.at[i] == '"') quoted = !quoted;
+        if (rest.at[i] == '\\' && quoted) i++;
+    }
+    if (i >= rest.len) return false;
+    *path = (struct slice){rest.at + 1, i - 1};
+    *arg = slice_skip(rest, i + 1);
+    return arg->len == 0 || arg->at[0] == ' ';
+}
+
+/* The parameters of MAIL: an error's text or NULL. */
+static const char *mail_params(const struct sim_session *s, struct slice params, bool *too_big) {
+    struct slice one;
+    while (params.at && slice_cut(&params, ' ', &one)) {
+        uint64_t size;
+        if (one.len == 0) continue;
+        if (s->esmtp && s->provider->say_size && slice_starts_nocase(one, SLICE("SIZE="))) {
+            if (!slice_to_u64(slice_skip(one, 5), &size)) return "501 5.5.4 Bad SIZE";
+            if (s->provider->size && size > s->provider->size) *too_big = true;
+        } else if (!s->esmtp || !s->provider->eightbit ||
+                   (!slice_eq_nocase(one, SLICE("BODY=8BITMIME")) &&
+                    !slice_eq_nocase(one, SLICE("BODY=7BIT")))) {
+            return "555 5.5.4 Unsupported option";
+        }
+    }
+    return NULL;
+}
+
+static enum sim_reply mail_refusal(struct sim_session *s, bool too_big) {
+    const struct sim_provider *p = s->provider;
+    if (p->tls == SIM_TLS_REQUIRE && !s->secure) return SIM_SAY_TLS_REQUIRED;
+    if (too_big) return SIM_SAY_SIZE;
+    if (p->messages && s->messages >= p->messages) return SIM_SAY_MESSAGES;
+    return sim_site_message(s->world, p, s->site) ? SIM_SAYS : SIM_SAY_RATE;
+}
+
+static void do_mail(struct sim_session *s, struct slice arg) {
+    struct slice from;
+    bool too_big = false;
+    if (!s->greeted || s->has_from) {
+        sim_say_text(s, s->greeted ? "503 5.5.1 Nested MAIL command" : "503 5.5.1 Say EHLO first");
+        return;
+    }
+    if (!take_path(&arg, SLICE("FROM:"), &from) || (from.len && !sim_address_ok(from))) {
+        sim_say_text(s, "501 5.1.7 Syntax: MAIL FROM:<address>");
+        return;
+    }
+    const char *error = mail_params(s, arg, &too_big);
+    if (error) {
+        sim_say_text(s, error);
+        return;
+    }
+    buf_put_slice(&s->envelope, from);
+    s->from_len = (uint32_t)from.len;
+    enum sim_reply refusal = s->answered_early >> SIM_STEP_MAIL & 1 ? SIM_SAYS : mail_refusal(s, too_big);
+    if (refusal != SIM_SAYS) {
+        sim_say_make(s, sim_manner_text(s->provider, refusal), (struct slice){0});
+        sim_say_send(s, SIM_STEP_MAIL, NULL);
+        sim_say_truth(s, s->text.at[0] == '4' ? SIM_EVENT_DEFERRED : SIM_EVENT_REFUSED, NULL, false);
+        sim_smtp_forget(s);
+        return;
+    }
+    s->has_from = true;
+    s->messages++;
+    sim_say(s, SIM_STEP_MAIL, SIM_SAY_MAIL);
+    sim_say_ahead(s, SIM_STEP_RCPT, SIM_SAY_RCPT);
+}
+
+/* Does this host take mail for the domain? */
+static bool serves(const struct sim_session *s, struct slice address) {
+    char low[256];
+    size_t at = address.len;
+    while (at > 0 && address.at[at - 1] != '@')
+        at--;
+    struct slice domain = slice_skip(address, at);
+    if (domain.len > sizeof low) return false;
+    for (size_t i = 0; i < domain.len; i++)
+        low[i] = ascii_lower(domain.at[i]);
+    struct sim_name name = sim_names_find(s->world->scenario, (struct slice){low, domain.len});
+    if (name.kind != SIM_NAME_DOMAIN || name.provider != s->provider) return false;
+    return s->provider->host || name.domain == s->host.domain;
+}
+
+static enum sim_reply rcpt_refusal(struct sim_session *s, struct slice address, uint64_t key) {
+    const struct sim_provider *p = s->provider;
+    if (!serves(s, address)) return SIM_SAY_RELAY;
+    if (p->recipients && s->rcpts >= p->recipients) return SIM_SAY_RECIPIENTS;
+    if (p->session_recipients && s->session_recipients >= p->session_recipients)
+        return SIM_SAY_SESSION_RECIPIENTS;
+    if (sim_world_greylisted(s->world, p, key, s->client, (struct slice){s->envelope.at, s->from_len}))
+        return SIM_SAY_GREYLISTED;
+    if (sim_world_defers(s->world, p->defer_rcpt, key, SIM_AT_RCPT)) return SIM_SAY_DEFER_RCPT;
+    enum sim_user user = sim_world_user(s->world, p, key);
+    if (user == SIM_USER_UNKNOWN && p->unknown_at == SIM_AT_RCPT) return SIM_SAY_UNKNOWN;
+    return user == SIM_USER_FULL ? SIM_SAY_FULL : SIM_SAYS;
+}
+
+static struct sim_rcpt *add_rcpt(struct sim_session *s, struct slice address, uint64_t key) {
+    if (s->rcpts == s->rcpts_room) {
+        uint32_t room = s->rcpts_room ? s->rcpts_room * 2 : 4;
+        struct sim_rcpt *grown = realloc(s->rcpt, room * sizeof *grown);
+        if (!grown) abort();
+        s->rcpt = grown;
+        s->rcpts_room = room;
+    }
+    struct sim_rcpt *r = &s->rcpt[s->rcpts];
+    *r = (struct sim_rcpt){key, (uint32_t)s->envelope.len, (uint32_t)address.len};
+    buf_put_slice(&s->envelope, address);
+    if (s->envelope.failed) abort();
+    return r;
+}
+
+/* The recipient is in the envelope, not yet counted: answers, and counts it when it is taken. */
+static void judge_rcpt(struct sim_session *s, const struct sim_rcpt *r, struct slice address) {
+    bool early = s->answered_early >> SIM_STEP_RCPT & 1;
+    enum sim_reply refusal = early ? SIM_SAYS : rcpt_refusal(s, address, r->key);
+    sim_say_make(s, sim_manner_text(s->provider, refusal == SIM_SAYS ? SIM_SAY_RCPT : refusal), address);
+    uint32_t attempt = sim_world_attempts(s->world, r->key);
+    const struct sim_fault *f =
+        refusal == SIM_SAYS ? sim_world_fault(s->world, s->provider, SIM_STEP_RCPT, false, r->key, attempt)
+                            : NULL;
+    if (f) sim_world_hit(s->world, r->key);
+    sim_say_send(s, SIM_STEP_RCPT, f);
+    if (refusal != SIM_SAYS) {
+        enum sim_event event = refusal == SIM_SAY_UNKNOWN ? SIM_EVENT_UNKNOWN : SIM_EVENT_REFUSED;
+        sim_say_truth(s, s->text.at[0] == '4' ? SIM_EVENT_DEFERRED : event, r, false);
+        s->envelope.len = r->at;
+        return;
+    }
+    if (f) sim_say_truth(s, SIM_EVENT_FAULT, r, false);
+    s->rcpts++;
+    s->session_recipients++;
+}
+
+static void do_rcpt(struct sim_session *s, struct slice arg) {
+    struct slice to;
+    if (!s->has_from) {
+        sim_say_text(s, "503 5.5.1 Need MAIL command");
+        return;
+    }
+    if (!take_path(&arg, SLICE("TO:"), &to) || !sim_address_ok(to)) {
+        sim_say_text(s, "501 5.1.3 Syntax: RCPT TO:<address>");
+        return;
+    }
+    if (slice_trim(arg).len) {
+        sim_say_text(s, "555 5.5.4 Unsupported option");
+        return;
+    }
+    const struct sim_rcpt *r = add_rcpt(s, to, sim_address_key(s->world->seed, s->provider, to));
+    judge_rcpt(s, r, (struct slice){s->envelope.at + r->at, r->len});
+    if (s->rcpts) sim_say_ahead(s, SIM_STEP_DATA, SIM_SAY_DATA);
+}
+
+static void do_data(struct sim_session *s, struct slice arg) {
+    if (!s->has_from || s->rcpts == 0) {
+        sim_say_text(s, s->has_from ? "554 5.5.1 No valid recipients" : "503 5.5.1 Need RCPT command");
+        return;
+    }
+    if (arg.len) {
+        sim_say_text(s, "501 5.5.4 Syntax: DATA");
+        return;
+    }
+    uint64_t key = s->rcpt[0].key;
+    const struct sim_fault *f =
+        sim_world_fault(s->world, s->provider, SIM_STEP_DATA, false, key, sim_world_attempts(s->world, key));
+    if (f) sim_world_hit(s->world, key);
+    sim_say_make(s, sim_manner_text(s->provider, SIM_SAY_DATA), (struct slice){0});
+    sim_say_send(s, SIM_STEP_DATA, f);
+    if (f) {
+        for (uint32_t i = 0; i < s->rcpts; i++)
+            sim_say_truth(s, SIM_EVENT_FAULT, &s->rcpt[i], false);
+    }
+    sim_body_start(s);
+    if (!f) sim_say_ahead(s, SIM_STEP_DOT, SIM_SAY_ACCEPTED);
+}
+
+static void do_rset(struct sim_session *s, struct slice arg) {
+    (void)arg;
+    sim_smtp_forget(s);
+    sim_say_make(s, SLICE("250 2.0.0 Ok"), (struct slice){0});
+    const struct sim_fault *f =
+        sim_world_fault(s->world, s->provider, SIM_STEP_RSET, false, hash_mix(s->number ^ s->commands), 0);
+    sim_say_send(s, SIM_STEP_RSET, f);
+    if (f) sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+}
+
+static void do_noop(struct sim_session *s, struct slice arg) {
+    (void)arg;
+    sim_say_make(s, SLICE("250 2.0.0 Ok"), (struct slice){0});
+    buf_put_slice(&s->out, buf_slice(&s->text));
+}
+
+static void do_vrfy(struct sim_session *s, struct slice arg) {
+    (void)arg;
+    sim_say_make(s, SLICE("252 2.1.5 Send some mail, I'll try my best"), (struct slice){0});
+    buf_put_slice(&s->out, buf_slice(&s->text));
+}
+
+static void do_quit(struct sim_session *s, struct slice arg) {
+    (void)arg;
+    sim_say(s, SIM_STEP_QUIT, SIM_SAY_QUIT);
+    if (s->want == SIM_WANT_INPUT) s->want = SIM_WANT_CLOSE;
+}
+
+static const struct command {
+    const char *verb;
+    void (*handle)(struct sim_session *s, struct slice arg);
+    bool last; /* of a group sent without waiting (RFC 2920 section 3.1) */
+} commands[] = {{"MAIL", do_mail, false}, {"RCPT", do_rcpt, false}, {"DATA", do_data, true},
+                {"RSET", do_rset, false}, {"EHLO", do_ehlo, true},  {"HELO", do_helo, true},
+                {"QUIT", do_quit, true},  {"NOOP", do_noop, true},  {"STARTTLS", do_starttls, true},
+                {"VRFY", do_vrfy, true}};
+
+static const struct command *find_command(struct slice verb) {
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (slice_eq_nocase(verb, slice_of(commands[i].verb))) return &commands[i];
+    return NULL;
+}
+
+static bool clean(struct slice line) {
+    for (size_t i = 0; i < line.len; i++)
+        if (line.at[i] < ' ' || line.at[i] > '~') return false;
+    return true;
+}
+
+/* line: without its line end. more: bytes came with it that a client that waits would not have sent yet. */
+static void command(struct sim_session *s, struct slice line, bool more) {
+    struct slice rest = line, verb;
+    s->commands++;
+    s->world->commands++;
+    if (!clean(line)) {
+        sim_say_text(s, "500 5.5.2 Error: control or 8-bit characters in a command");
+        return;
+    }
+    slice_cut(&rest, ' ', &verb);
+    const struct command *c = find_command(verb);
+    bool may_pipeline = c && !c->last && s->esmtp && s->provider->pipelining;
+    if (more && !may_pipeline) {
+        sim_say_text(s, "554 5.5.0 Error: improper command pipelining");
+        s->want = SIM_WANT_CLOSE;
+        return;
+    }
+    if (!c) {
+        sim_say_text(s, "500 5.5.1 Error: command not recognized");
+        return;
+    }
+    c->handle(s, slice_trim(rest));
+}
+
+/* One command from the front of `in`; returns bytes taken, 0 when there is none whole. */
+static size_t take_command(struct sim_session *s, struct slice in) {
+    const char *lf = memchr(in.at, '\n', in.len);
+    size_t len = lf ? (size_t)(lf - in.at) + 1 : in.len;
+    if (!lf && len <= SIM_LINE_MAX) return 0;
+    if (!sim_say_paced(s, s->provider->command_ms)) return 0;
+    if (len > SIM_LINE_MAX) {
+        sim_say_text(s, "500 5.5.2 Error: line too long");
+        s->want = SIM_WANT_CLOSE;
+        return len;
+    }
+    if (len < 2 || in.at[len - 2] != '\r') {
+        sim_say_text(s, "500 5.5.2 Error: bare <LF> received");
+        return len;
+    }
+    command(s, (struct slice){in.at, len - 2}, in.len > len);
+    return len;
+}
+
+static bool greeting_due(struct sim_session *s, struct slice in) {
+    if (s->phase != SIM_PHASE_GREETING || !sim_say_paced(s, s->provider->connect_ms)) return false;
+    if (in.len) {
+        sim_say_text(s, "554 5.5.0 Error: spoke before the greeting");
+        s->want = SIM_WANT_CLOSE;
+        return false;
+    }
+    greet(s);
+    return true;
+}
+
+size_t sim_smtp_feed(struct sim_session *s, struct slice in) {
+    size_t taken = 0, step = 1;
+    s->want = SIM_WANT_INPUT;
+    if (s->phase == SIM_PHASE_GREETING && !greeting_due(s, in)) return 0;
+    while (s->want == SIM_WANT_INPUT && step > 0 && taken < in.len && s->out.len < OUT_MAX / 2) {
+        struct slice rest = slice_skip(in, taken);
+        if (s->phase == SIM_PHASE_BODY) {
+            bool ended = false;
+            step = sim_body_take(s, rest, &ended);
+            if (ended) sim_body_end(s);
+        } else {
+            step = take_command(s, rest);
+        }
+        taken += step;
+    }
+    return taken;
+}

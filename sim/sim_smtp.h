@@ -1,0 +1,97 @@
+/* The server's end of SMTP (RFC 5321), strict and with faults on request. Bytes in, bytes out: the driver
+ * owns the socket, the clock and the waiting.
+ *
+ * The driver calls sim_smtp_feed with all the bytes that it has and not yet had taken, writes `out` after the
+ * truth log, and then does what `want` says. */
+#ifndef TSUBAME_SIM_SMTP_H
+#define TSUBAME_SIM_SMTP_H
+
+#include "sim_crypto.h"
+#include "sim_manner.h"
+#include "sim_world.h"
+
+enum sim_want {
+    SIM_WANT_INPUT,
+    SIM_WANT_WAIT,  /* call feed again after wait_us */
+    SIM_WANT_TLS,   /* send out, then start TLS; call sim_smtp_secured when it stands */
+    SIM_WANT_CLOSE, /* send out, then close */
+    SIM_WANT_RESET, /* send out, then close with a TCP reset */
+    SIM_WANT_STALL  /* send out, then nothing until the client goes away */
+};
+
+enum sim_phase { SIM_PHASE_GREETING, SIM_PHASE_COMMANDS, SIM_PHASE_BODY };
+
+enum { SIM_LINE_MAX = 1024, SIM_TEXT_LINE_MAX = 998, SIM_MESSAGE_ID_MAX = 300 };
+
+struct sim_rcpt {
+    uint64_t key;     /* sim_address_key */
+    uint32_t at, len; /* in envelope */
+};
+
+struct sim_session {
+    struct sim_world *world;
+    const struct sim_provider *provider;
+    struct sim_name host;
+    uint32_t server, client; /* IPv4, host byte order */
+    uint64_t number;         /* of the connection */
+    size_t site;
+
+    enum sim_phase phase;
+    enum sim_want want;
+    int64_t wait_us;
+    bool waited, secure, greeted, esmtp, has_from, tls_garbage;
+    uint32_t answered_early; /* a bit for each step whose answer has gone out before */
+    uint32_t commands, messages, session_recipients, errors;
+
+    struct buf out;
+    struct buf text;     /* the reply being made */
+    struct buf envelope; /* the sender, then the recipients */
+    uint32_t from_len;
+    struct sim_rcpt *rcpt;
+    uint32_t rcpts, rcpts_room;
+
+    /* the content under way */
+    struct sim_digest digest;
+    uint64_t size;
+    bool in_header, mid_line, long_line, bare_lf, bare_cr, body_struck, want_id;
+    char message_id[SIM_MESSAGE_ID_MAX];
+    uint32_t message_id_len;
+};
+
+/* client: its IPv4 address. Counts the connection at the site. The first feed (of nothing) sends the
+ * greeting. */
+void sim_smtp_init(struct sim_session *s, struct sim_world *w, const struct sim_name *host, uint32_t server,
+                   uint32_t client);
+void sim_smtp_done(struct sim_session *s);
+
+/* Returns how many bytes of `in` are done with. Must be called again with the rest, and more. */
+size_t sim_smtp_feed(struct sim_session *s, struct slice in);
+
+/* TLS stands: the conversation begins anew (RFC 3207 section 4.2). */
+void sim_smtp_secured(struct sim_session *s);
+
+/* Is this address one that an SMTP server takes between < and > (ASCII, RFC 5321 section 4.1.2)? */
+bool sim_address_ok(struct slice address);
+
+/* The parts, for sim_smtp.c, sim_say.c and sim_body.c only. */
+
+/* Puts the text with its places filled in into s->text. rcpt may be empty. */
+void sim_say_make(struct sim_session *s, struct slice text, struct slice rcpt);
+/* Sends s->text as the answer to a step; when `fault` is given, what that makes of it. */
+void sim_say_send(struct sim_session *s, enum sim_step step, const struct sim_fault *fault);
+void sim_say(struct sim_session *s, enum sim_step step, enum sim_reply what);
+void sim_say_text(struct sim_session *s, const char *text); /* no step, no faults: an error of the client */
+/* May send the answer to the step that comes after. */
+void sim_say_ahead(struct sim_session *s, enum sim_step next, enum sim_reply what);
+/* One line for the truth log, with s->text as reply. rcpt: NULL for none. */
+void sim_say_truth(struct sim_session *s, enum sim_event event, const struct sim_rcpt *rcpt, bool content);
+bool sim_say_paced(struct sim_session *s, double ms);
+
+void sim_body_start(struct sim_session *s);
+/* Returns bytes taken; *ended when the final dot has been taken. */
+size_t sim_body_take(struct sim_session *s, struct slice in, bool *ended);
+/* The final dot is there: accepts or refuses. */
+void sim_body_end(struct sim_session *s);
+void sim_smtp_forget(struct sim_session *s); /* the transaction */
+
+#endif
