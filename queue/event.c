@@ -2,8 +2,8 @@
  *
  * event: kind u8, flags u8, time (zigzag varint of milliseconds after the base), chunk varint, slots, then
  * what the flags announce: the answer, the due time, the detail. A block: magic, version, flags, base,
- * counts, XXH3, content. Strings are written out each time: zstd over the block names repeats more cheaply
- * than a table of ours would. */
+ * counts, check (XXH3 of all the rest), content as stored. Strings are written out each time: zstd over the
+ * block names repeats more cheaply than a table of ours would. */
 #include "event.h"
 
 #include "hash.h"
@@ -96,12 +96,13 @@ static bool take_slots(struct slice *rest, struct slots *s) {
     return slots_count(s) == n;
 }
 
+/* Not in the middle of a UTF-8 sequence; what is none is cut all the same. */
 static struct slice cut(struct slice s, size_t most) {
-    if (s.len > most) {
-        s.len = most; /* not in the middle of a UTF-8 sequence */
-        while (s.len && ((unsigned char)s.at[s.len] & 0xC0) == 0x80)
-            s.len--;
-    }
+    if (s.len <= most) return s;
+    size_t at = most;
+    while (at > most - 3 && ((unsigned char)s.at[at] & 0xC0) == 0x80)
+        at--;
+    s.len = ((unsigned char)s.at[at] & 0xC0) == 0x80 ? most : at;
     return s;
 }
 
@@ -186,32 +187,58 @@ bool event_block_add(struct event_block *b, const struct event *e) {
     return true;
 }
 
+/* The header before the check, then the check over it and over what follows as it is stored. */
+enum { HEADER = 19, CHECK = 8 };
+
+static uint64_t check_of(struct slice header, struct slice content) {
+    return hash_bytes(content, hash_bytes(header, 0));
+}
+
 bool event_block_seal(const struct event_block *b, struct buf *out) {
     struct slice plain = buf_slice(&b->bytes);
+    size_t start = out->len, bound = plain.len >= WORTH_PACKING ? ZSTD_compressBound(plain.len) : plain.len;
     buf_put_u8(out, BLOCK_MAGIC);
     buf_put_u8(out, BLOCK_VERSION);
-    size_t flags_at = out->len;
     buf_put_u8(out, 0);
     buf_put_u64le(out, (uint64_t)b->base);
     buf_put_u32(out, b->count);
     buf_put_u32(out, (uint32_t)plain.len);
-    buf_put_u64le(out, hash_bytes(plain, 0));
-    size_t bound = ZSTD_compressBound(plain.len);
-    char *to = plain.len >= WORTH_PACKING ? buf_room(out, bound) : NULL;
-    size_t packed = to ? ZSTD_compress(to, bound, plain.at, plain.len, ZSTD_LEVEL) : SIZE_MAX;
-    if (to && !ZSTD_isError(packed) && packed < plain.len) {
+    buf_put_u64le(out, 0);
+    char *to = buf_room(out, bound + 1);
+    if (!to) return false;
+    size_t packed =
+        plain.len >= WORTH_PACKING ? ZSTD_compress(to, bound, plain.at, plain.len, ZSTD_LEVEL) : SIZE_MAX;
+    if (!ZSTD_isError(packed) && packed < plain.len) {
+        out->at[start + 2] = BLOCK_ZSTD;
         buf_grew(out, packed);
-        out->at[flags_at] = BLOCK_ZSTD;
-        return true;
+    } else {
+        buf_put_slice(out, plain);
     }
-    return buf_put_slice(out, plain);
+    uint64_t sum =
+        check_of(slice_make(out->at + start, HEADER), slice_skip(buf_slice(out), start + HEADER + CHECK));
+    for (int i = 0; i < CHECK; i++)
+        out->at[start + HEADER + (size_t)i] = (char)(sum >> (8 * i));
+    return true;
 }
 
 static int corrupt(struct err *err, const char *what) {
     return err_set(err, ERR_CORRUPT, "event block: %s", what);
 }
 
+/* The content, unpacked into scratch. */
+static int unpack(struct slice stored, bool packed, uint32_t length, struct buf *scratch, struct err *err) {
+    if (!packed && stored.len != length) return corrupt(err, "of another length than it says");
+    char *to = buf_room(scratch, length ? length : 1);
+    if (!to) return err_set(err, ERR_SYSTEM, "out of memory");
+    if (!packed) return buf_put_slice(scratch, stored), 0;
+    size_t n = ZSTD_decompress(to, length, stored.at, stored.len);
+    if (ZSTD_isError(n) || n != length) return corrupt(err, "cannot be unpacked");
+    buf_grew(scratch, n);
+    return 0;
+}
+
 int event_reader_init(struct event_reader *r, struct slice stored, struct buf *scratch, struct err *err) {
+    struct slice header = {stored.at, HEADER};
     uint8_t magic, version, flags;
     uint32_t length;
     uint64_t base, sum;
@@ -223,19 +250,10 @@ int event_reader_init(struct event_reader *r, struct slice stored, struct buf *s
         !take_u32(&stored, &r->left) || !take_u32(&stored, &length) || !take_u64le(&stored, &sum) ||
         length > EVENT_BLOCK_MAX)
         return corrupt(err, "broken header");
-    if (!(flags & BLOCK_ZSTD)) {
-        if (!buf_put_slice(scratch, stored)) return err_set(err, ERR_SYSTEM, "out of memory");
-    } else {
-        char *to = buf_room(scratch, length ? length : 1);
-        if (!to) return err_set(err, ERR_SYSTEM, "out of memory");
-        size_t n = ZSTD_decompress(to, length, stored.at, stored.len);
-        if (ZSTD_isError(n)) return corrupt(err, "cannot be unpacked");
-        buf_grew(scratch, n);
-    }
+    if (check_of(header, stored) != sum) return corrupt(err, "content does not match its check");
+    if (unpack(stored, flags & BLOCK_ZSTD, length, scratch, err)) return -1;
     r->rest = buf_slice(scratch);
     r->base = (wall_us)base;
-    if (r->rest.len != length || hash_bytes(r->rest, 0) != sum)
-        return corrupt(err, "content does not match its check");
     return 0;
 }
 

@@ -63,16 +63,17 @@ enum { EVENT_TEXT_MAX = 480, EVENT_HOST_MAX = 255 };
 
 struct event {
     enum event_kind kind;
-    wall_us at;            /* kept to the millisecond */
-    uint64_t chunk;        /* chunk id */
-    struct slots slots;    /* empty for EVENT_CLOSED and EVENT_CAMPAIGN */
-    uint8_t stage;         /* enum smtp_stage of the answer; 0 where none */
-    uint8_t class;         /* enum classify_class; 0 where none */
-    uint16_t code;         /* SMTP code, 0 where none */
-    uint16_t enhanced[3];  /* 0.0.0 where none */
-    uint16_t attempt;      /* from 1; 0 where none was made */
-    bool doubt;            /* an earlier attempt ended uncertain: this may be its second copy */
-    wall_us due;           /* EVENT_DEFERRED, EVENT_UNCERTAIN */
+    wall_us at;           /* kept to the millisecond */
+    uint64_t chunk;       /* chunk id */
+    struct slots slots;   /* empty for EVENT_CLOSED and EVENT_CAMPAIGN */
+    uint8_t stage;        /* enum smtp_stage of the answer; 0 where none */
+    uint8_t class;        /* enum classify_class; 0 where none */
+    uint16_t code;        /* SMTP code, 0 where none */
+    uint16_t enhanced[3]; /* 0.0.0 where none */
+    uint16_t attempt;     /* from 1; 0 where none was made */
+    bool doubt;           /* an earlier attempt ended uncertain: this may be its second copy */
+    wall_us due; /* EVENT_DEFERRED, EVENT_UNCERTAIN: when again. On other kinds: the key in the retry table
+                    that the recipient stands at or was taken from. Kept to the millisecond */
     struct slice provider; /* lane's provider, empty where unknown; borrowed */
     struct slice host;     /* who answered, "mx1.example.com [192.0.2.1]"; borrowed */
     struct slice text;     /* the receiver's words, or ours; cut at EVENT_TEXT_MAX; borrowed */
@@ -96,7 +97,8 @@ void event_block_reset(struct event_block *b);
 /* False (block unchanged) when it would pass EVENT_BLOCK_MAX or memory runs out. */
 bool event_block_add(struct event_block *b, const struct event *e);
 
-/* The block as stored: header, content (zstd where that is smaller), XXH3 of the content. Appends to out. */
+/* The block as stored: header with a check of all the rest, content (zstd where that is smaller). Appends to
+ * out. */
 bool event_block_seal(const struct event_block *b, struct buf *out);
 
 /* Reads a stored block: checks it, unpacks into `scratch` (reset first; it must outlive the reader and hold

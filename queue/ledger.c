@@ -5,7 +5,7 @@
  * taken from it. */
 #include "ledger_priv.h"
 
-enum { ROLL_AT = 512 * 1024, DELETE_AT_ONCE = 8192 };
+enum { ROLL_AT = 512 * 1024, DELETE_AT_ONCE = 8192, LEASED_IN_ROW = 16384 };
 
 /* Running out of memory while recording what has already happened: ending is the one safe answer, because a
  * restart finds everything that was committed. */
@@ -37,7 +37,7 @@ static void roll_block(struct ledger *l) {
 }
 
 void ledger_note(struct ledger *l, const struct event *e) {
-    if (l->block.bytes.len >= ROLL_AT) roll_block(l);
+    if (l->block.bytes.len + e->detail.len >= ROLL_AT) roll_block(l); /* a row holds STORE_VALUE_MAX */
     must(event_block_add(&l->block, e));
     struct campaign *c = ledger_campaign(l, chunk_campaign(e->chunk));
     if (!c) return;
@@ -68,10 +68,7 @@ struct campaign *ledger_campaigns(struct ledger *l) {
 }
 
 struct campaign *ledger_campaign(struct ledger *l, uint32_t id) {
-    struct campaign *c = l->campaigns; /* few are ever in memory, and the newest come first */
-    while (c && c->row.id != id)
-        c = c->next;
-    return c;
+    return id < l->by_id_size ? l->by_id[id] : NULL;
 }
 
 /* ---- retries ---- */
@@ -228,6 +225,8 @@ void ledger_lease(struct ledger *l, struct chunk *chunk, const struct slots *slo
 /* What was said of a campaign meanwhile decides about what would be tried again. */
 static void apply_campaign(const struct campaign *c, struct event *e) {
     bool again = e->kind == EVENT_DEFERRED || (e->kind == EVENT_UNCERTAIN && e->due);
+    /* A due time is a key in the retry table and stands in events too, which keep milliseconds. */
+    e->due = again ? (e->due + US_PER_MS - 1) / US_PER_MS * US_PER_MS : 0;
     if (c->row.state == CAMPAIGN_CANCELLED) {
         if (e->kind == EVENT_RETURNED || e->kind == EVENT_DEFERRED)
             e->kind = EVENT_CANCELLED, e->due = 0;
@@ -238,6 +237,8 @@ static void apply_campaign(const struct campaign *c, struct event *e) {
     } else if (again && e->due >= c->row.expires) {
         e->due = 0;
         if (e->kind == EVENT_DEFERRED) e->kind = EVENT_EXPIRED;
+    } else if (e->kind == EVENT_RETURNED && e->at >= c->row.expires) {
+        e->kind = EVENT_EXPIRED;
     }
 }
 
@@ -255,21 +256,27 @@ static bool take_slot(struct chunk *chunk, unsigned slot) {
 static void settle_slot(struct ledger *l, struct chunk *chunk, unsigned slot, struct event *e,
                         struct retry_work *work) {
     uint64_t rid = chunk_rid(chunk->id, slot);
+    if (work && chunk->states[slot] == SLOT_PENDING && !event_is_final(e->kind)) {
+        struct slots one = slots_one(slot); /* the fold knows only one way out of the retry table for these */
+        ledger_lease(l, chunk, &one, e->at);
+    }
     bool leased = take_slot(chunk, slot);
     e->doubt = work && work->row.doubt;
     if (e->kind == EVENT_RETURNED) {
+        assert(leased);
         chunk->states[slot] = SLOT_PENDING;
         chunk->pending++;
         e->due = work ? work->due : 0;
         return;
     }
     bool again = (e->kind == EVENT_DEFERRED || e->kind == EVENT_UNCERTAIN) && e->due;
-    struct retry_row row = {.attempts = e->attempt,
+    struct retry_row row = {.attempts = e->attempt || !work ? e->attempt : work->row.attempts,
                             .first = work ? work->row.first : e->at,
                             .doubt = e->doubt || e->kind == EVENT_UNCERTAIN};
     wall_us old_due = work ? work->due : 0;
     if (work) {
-        if (again && e->due == old_due) e->due++; /* the old key is deleted, the new one must be another */
+        if (again && e->due == old_due)
+            e->due += US_PER_MS; /* the old key is deleted, the new one must be another */
         ledger_retry_delete(l, rid, old_due);
     }
     chunk->states[slot] = again ? SLOT_DEFERRED : SLOT_FINAL;
@@ -280,9 +287,11 @@ static void settle_slot(struct ledger *l, struct chunk *chunk, unsigned slot, st
 }
 
 void ledger_settle(struct ledger *l, struct chunk *chunk, struct event *e) {
-    struct event fresh = *e;
+    struct event fresh = *e, last;
     fresh.slots = (struct slots){{0}};
+    assert(e->kind != EVENT_DEFERRED || e->due > 0);
     apply_campaign(chunk->campaign, &fresh);
+    last = fresh;
     for (int slot = slots_next(&e->slots, 0); slot >= 0; slot = slots_next(&e->slots, (unsigned)slot + 1)) {
         struct retry_work *work = ledger_at_work(l, chunk_rid(chunk->id, (unsigned)slot));
         if (work) {
@@ -290,20 +299,28 @@ void ledger_settle(struct ledger *l, struct chunk *chunk, struct event *e) {
             again.slots = slots_one((unsigned)slot);
             settle_slot(l, chunk, (unsigned)slot, &again, work);
             ledger_note(l, &again);
+            last = again;
         } else {
             settle_slot(l, chunk, (unsigned)slot, &fresh, NULL);
             slots_add(&fresh.slots, (unsigned)slot);
+            last = fresh;
         }
     }
     if (slots_count(&fresh.slots)) ledger_note(l, &fresh);
-    *e = fresh; /* what became of it, for whoever logs */
+    last.slots = e->slots;
+    *e = last;
     ledger_mark_dirty(l, chunk);
     ledger_chunk_check(l, chunk, e->at);
 }
 
-void ledger_settle_deferred(struct ledger *l, uint64_t rid, wall_us due, enum event_kind kind, wall_us now) {
-    struct event e = {
-        .kind = kind, .at = now, .chunk = rid_chunk(rid), .slots = slots_one(rid_slot(rid)), .due = due};
+void ledger_settle_deferred(struct ledger *l, uint64_t rid, wall_us due, bool doubt, enum event_kind kind,
+                            wall_us now) {
+    struct event e = {.kind = kind,
+                      .at = now,
+                      .chunk = rid_chunk(rid),
+                      .slots = slots_one(rid_slot(rid)),
+                      .doubt = doubt,
+                      .due = due};
     struct campaign *c = ledger_campaign(l, chunk_campaign(e.chunk));
     ledger_note(l, &e);
     ledger_retry_delete(l, rid, due);
@@ -317,6 +334,10 @@ void ledger_settle_deferred(struct ledger *l, uint64_t rid, wall_us due, enum ev
 
 uint32_t ledger_unsealed(const struct ledger *l) {
     return l->block.count;
+}
+
+size_t ledger_unsealed_bytes(const struct ledger *l) {
+    return l->block.bytes.len + (l->batch ? store_batch_bytes(l->batch) : 0);
 }
 
 bool ledger_has_changes(const struct ledger *l) {
@@ -336,8 +357,18 @@ static void put_progress(struct ledger *l, struct chunk *chunk) {
     put(l, TABLE_PROGRESS, store_key_u64(chunk->id), buf_slice(&l->row));
 }
 
+static void put_leased_row(struct ledger *l, uint64_t number) {
+    struct store_key key = store_key_pair(LEASED_RETRIES, number);
+    must(!l->row.failed);
+    put(l, TABLE_META, key, buf_slice(&l->row));
+    buf_reset(&l->row);
+}
+
 /* Recipients leased from the retry table: (rid, due) pairs, which no chunk's progress shows. */
 static void put_leased_retries(struct ledger *l) {
+    struct store_key first = store_key_pair(LEASED_RETRIES, 0), end = store_key_u64(LEASED_RETRIES + 1);
+    uint64_t count = 0;
+    must(store_delete_range(batch(l), TABLE_META, store_key_slice(&first), store_key_slice(&end), 0));
     buf_reset(&l->row);
     for (size_t i = 0; i < l->work.size; i++) {
         struct retry_entry *entry = &l->work.slots[i];
@@ -347,8 +378,9 @@ static void put_leased_retries(struct ledger *l) {
         if (!chunk || chunk->states[rid_slot(entry->work.rid)] != SLOT_LEASED) continue;
         buf_put_u64le(&l->row, entry->work.rid);
         buf_put_u64le(&l->row, (uint64_t)entry->work.due);
+        if (++count % LEASED_IN_ROW == 0) put_leased_row(l, count / LEASED_IN_ROW);
     }
-    must(!l->row.failed && store_put(batch(l), TABLE_META, SLICE("leased-retries"), buf_slice(&l->row)));
+    if (l->row.len) put_leased_row(l, count / LEASED_IN_ROW + 1);
 }
 
 /* The rows of an ended campaign's chunks go when history has them. */
@@ -390,6 +422,7 @@ static void write_checkpoint(struct ledger *l, uint64_t projected) {
 }
 
 struct store_batch *ledger_seal(struct ledger *l, bool checkpoint, uint64_t projected, uint64_t *sequence) {
+    *sequence = l->sequence;
     if (l->batch_building - l->batch_durable >= LEDGER_IN_FLIGHT - 1) return NULL;
     roll_block(l);
     if (checkpoint) write_checkpoint(l, projected);
@@ -412,10 +445,10 @@ void ledger_domain_put(struct ledger *l, struct slice domain, wall_us expires, s
 bool ledger_domain_get(struct ledger *l, struct slice domain, wall_us now, struct buf *answer) {
     struct slice value;
     uint64_t expires;
-    if (store_read_begin(l->reader, NULL)) return false;
-    bool found = store_get(l->reader, TABLE_DOMAIN, domain, &value, NULL) == 1 &&
+    if (store_read_begin(l->lookup, NULL)) return false;
+    bool found = store_get(l->lookup, TABLE_DOMAIN, domain, &value, NULL) == 1 &&
                  take_u64le(&value, &expires) && (wall_us)expires > now && buf_put_slice(answer, value);
-    store_read_end(l->reader);
+    store_read_end(l->lookup);
     return found;
 }
 

@@ -79,7 +79,9 @@ int ledger_each_chunk(struct ledger *l, struct campaign *only, ledger_chunk_fn *
                       struct err *err);
 
 /* A new campaign under loading: id, created and hash_seed are filled in. Its chunk rows are put into the
- * store by the loader, with ids campaign << 28 | 0.. . NULL with err (a name in use: ERR_INPUT). */
+ * store by the loader, with ids campaign << 28 | 0.. . NULL with err (a name in use; name and columns longer
+ * than LEDGER_TEXTS_MAX together: ERR_INPUT). */
+enum { LEDGER_TEXTS_MAX = 256 * 1024 };
 struct campaign *ledger_begin(struct ledger *l, const struct campaign_row *row, wall_us now, struct err *err);
 
 /* The loader is through: reads its chunk rows, writes the accepted events (`flush` is called whenever a block
@@ -101,17 +103,18 @@ bool ledger_sweep(struct ledger *l, struct campaign *c, unsigned work, wall_us n
 /* Leases waiting slots (all of them must be SLOT_PENDING). */
 void ledger_lease(struct ledger *l, struct chunk *chunk, const struct slots *slots, wall_us now);
 
-/* What came of one leased slot, or of waiting slots (failed, suppressed: without a lease). e->slots,
- * e->chunk, e->at set. Campaigns that are cancelled or past their end turn RETURNED and DEFERRED into
- * CANCELLED and EXPIRED. */
+/* What came of leased slots, or of waiting slots (failed, suppressed, deferred: without a lease). e->slots,
+ * e->chunk, e->at set; e->attempt 0 (none was made) leaves the count of attempts as it is. Campaigns that are
+ * cancelled or past their end turn RETURNED and DEFERRED into CANCELLED and EXPIRED, and UNCERTAIN into one
+ * that is not sent again. On return *e says what became of it (kind, due, doubt). */
 void ledger_settle(struct ledger *l, struct chunk *chunk, struct event *e);
 
 /* Attempts made at this recipient so far, and whether an earlier one ended uncertain. */
 struct retry_row ledger_attempts(const struct ledger *l, uint64_t rid);
 
 /* Brings up to `most` recipients whose time has come back to work: fn is told chunk by chunk which slots wait
- * again. Expired and cancelled ones are settled instead. Returns how many, or -1 with err. *next_due: when to
- * ask again (NEVER). */
+ * again. Expired and cancelled ones are settled instead. Returns how many, or -1 with err (some may have
+ * been told of; the others come with the next call). *next_due: when to ask again (NEVER). */
 typedef void ledger_due_fn(void *ctx, struct chunk *chunk, const struct slots *slots);
 int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, void *ctx, wall_us *next_due,
                struct err *err);

@@ -9,6 +9,9 @@
 
 enum { BATCH_MAX = 32 << 20, LEDGER_KEYS_MAX = 4, LEDGER_IN_FLIGHT = 64 };
 
+/* First half of the keys in META of recipients that were leased from the retry table: "leasedrt". */
+#define LEASED_RETRIES UINT64_C(0x6c65617365647274)
+
 /* A recipient taken from the retry table: at work, or `gone`: settled, but its old row may still be seen by
  * readers until batch number `batch` is durable. */
 struct retry_entry {
@@ -35,7 +38,8 @@ void retry_map_drop(struct retry_map *m, uint64_t rid);
 struct ledger {
     struct store *store;
     struct store_reader *reader;
-    struct campaign *campaigns; /* the newest first */
+    struct store_reader *lookup; /* for one row while `reader` walks a table */
+    struct campaign *campaigns;  /* the newest first */
     struct campaign **by_id;
     size_t by_id_size;
     uint32_t next_campaign;
@@ -63,10 +67,10 @@ struct ledger {
     void *forget_ctx;
     void (*done)(void *ctx, struct campaign *c);
     void *done_ctx;
-    void (*flush)(void *ctx); /* while ledger_ready runs */
-    void *flush_ctx;
 };
 
+/* Waiting to be sealed. */
+size_t ledger_unsealed_bytes(const struct ledger *l);
 /* Appends the event and folds it into its campaign's tally. */
 void ledger_note(struct ledger *l, const struct event *e);
 void ledger_put_campaign(struct ledger *l, struct campaign *c);
@@ -81,7 +85,8 @@ void ledger_retry_delete(struct ledger *l, uint64_t rid, wall_us due);
 /* The entry at work for this rid, or NULL. */
 struct retry_work *ledger_at_work(const struct ledger *l, uint64_t rid);
 /* A recipient that waits in the retry table only is settled. */
-void ledger_settle_deferred(struct ledger *l, uint64_t rid, wall_us due, enum event_kind kind, wall_us now);
+void ledger_settle_deferred(struct ledger *l, uint64_t rid, wall_us due, bool doubt, enum event_kind kind,
+                            wall_us now);
 /* Closes it when nothing of it waits or is leased, forgets it when nothing needs it, ends its campaign when
  * that is through. */
 void ledger_chunk_check(struct ledger *l, struct chunk *chunk, wall_us now);

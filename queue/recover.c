@@ -38,18 +38,30 @@ static struct campaign *add_campaign(struct ledger *l, const struct campaign_row
     return c;
 }
 
+static void drop_chunks(struct ledger *l, struct campaign *c) {
+    struct chunk **at = &l->dirty;
+    while (*at)
+        if ((*at)->campaign == c)
+            *at = (*at)->next_dirty;
+        else
+            at = &(*at)->next_dirty;
+    for (uint32_t i = 0; i < c->row.chunks; i++) {
+        if (!c->chunks[i]) continue;
+        if (l->forget) l->forget(l->forget_ctx, c->chunks[i]);
+        l->chunk_count--;
+        free(c->chunks[i]);
+        c->chunks[i] = NULL;
+    }
+    c->live = 0;
+}
+
 void ledger_campaign_free(struct ledger *l, struct campaign *c) {
     struct campaign **at = &l->campaigns;
     while (*at != c)
         at = &(*at)->next;
     *at = c->next;
     l->by_id[c->row.id] = NULL;
-    for (uint32_t i = 0; i < c->row.chunks; i++) {
-        if (!c->chunks[i]) continue;
-        if (l->forget) l->forget(l->forget_ctx, c->chunks[i]);
-        l->chunk_count--;
-        free(c->chunks[i]);
-    }
+    drop_chunks(l, c);
     free(c->chunks);
     free((char *)c->row.name.at);
     free((char *)c->row.columns.at);
@@ -151,11 +163,18 @@ static int load_progress(struct ledger *l, struct slice key, struct slice value,
 
 /* Folds what an event means for the slots of a chunk in memory. Recipients leased from the retry table stay
  * DEFERRED here and are remembered in the map until their next event. */
-static void replay_event(struct ledger *l, const struct event *e) {
+static int replay_event(struct ledger *l, const struct event *e, struct err *err) {
     struct campaign *c = ledger_campaign(l, chunk_campaign(e->chunk));
-    if (!c) return;
-    tally_fold(&c->row.tally, e);
+    if (!c) return 0;
     c->dirty = true;
+    if (e->kind == EVENT_CAMPAIGN) {
+        /* The stored row may be of any moment since the checkpoint; from here on its tally is known. */
+        struct campaign_row row;
+        if (campaign_row_decode(e->detail, &row, err)) return -1;
+        c->row.tally = row.tally;
+        return 0;
+    }
+    tally_fold(&c->row.tally, e);
     struct chunk *chunk = in_memory(l, e->chunk);
     for (int slot = slots_next(&e->slots, 0); slot >= 0; slot = slots_next(&e->slots, (unsigned)slot + 1)) {
         uint64_t rid = chunk_rid(e->chunk, (unsigned)slot);
@@ -179,6 +198,7 @@ static void replay_event(struct ledger *l, const struct event *e) {
         recount(chunk);
         ledger_mark_dirty(l, chunk);
     }
+    return 0;
 }
 
 static int replay_block(struct ledger *l, struct slice key, struct slice value, void *ctx, struct err *err) {
@@ -190,7 +210,7 @@ static int replay_block(struct ledger *l, struct slice key, struct slice value, 
     if (event_reader_init(&reader, value, scratch, err)) return -1;
     int got;
     while ((got = event_reader_next(&reader, &e, err)) == 1)
-        replay_event(l, &e);
+        if (replay_event(l, &e, err)) return -1;
     return got;
 }
 
@@ -201,11 +221,17 @@ static int first_block(struct ledger *l, struct slice key, struct slice value, v
     return 1;
 }
 
-static int load_leased_retries(struct ledger *l, struct slice list) {
-    uint64_t rid, due;
-    while (take_u64le(&list, &rid) && take_u64le(&list, &due)) {
-        struct retry_entry *entry = rid ? retry_map_add(&l->work, rid) : NULL;
-        if (entry) entry->work.due = (wall_us)due;
+static int load_leased_retries(struct ledger *l, struct slice key, struct slice list, void *ctx,
+                               struct err *err) {
+    (void)ctx;
+    uint64_t table, rid, due;
+    if (!store_key_number(key, 0, &table) || table != LEASED_RETRIES) return 1;
+    while (list.len) {
+        if (!take_u64le(&list, &rid) || !take_u64le(&list, &due) || rid == 0)
+            return err_set(err, ERR_CORRUPT, "the store holds a broken list of leased retries");
+        struct retry_entry *entry = retry_map_add(&l->work, rid);
+        if (!entry) return err_set(err, ERR_SYSTEM, "out of memory");
+        entry->work.due = (wall_us)due;
     }
     return 0;
 }
@@ -213,14 +239,19 @@ static int load_leased_retries(struct ledger *l, struct slice list) {
 /* META: keys (made once), the checkpoint, the recipients leased from the retry table at it. */
 static int load_meta(struct ledger *l, struct err *err) {
     struct slice value;
+    uint64_t next;
     if (store_read_begin(l->reader, err)) return -1;
     int found = store_get(l->reader, TABLE_META, SLICE("rid-key-1"), &value, err);
-    if (found == 1 && value.len == RID_KEY_BYTES) memcpy(l->keys[0].secret, value.at, RID_KEY_BYTES);
+    if (found == 1 && value.len != RID_KEY_BYTES)
+        found = err_set(err, ERR_CORRUPT, "the store holds a broken key of identities");
+    if (found == 1) memcpy(l->keys[0].secret, value.at, RID_KEY_BYTES);
     bool have_key = found == 1;
     if (found >= 0) found = store_get(l->reader, TABLE_META, SLICE("checkpoint"), &value, err);
     if (found == 1) store_key_number(value, 0, &l->checkpoint);
-    if (found >= 0) found = store_get(l->reader, TABLE_META, SLICE("leased-retries"), &value, err);
-    if (found == 1) load_leased_retries(l, value);
+    if (found >= 0) found = store_get(l->reader, TABLE_META, SLICE("next-campaign"), &value, err);
+    if (found == 1 && store_key_number(value, 0, &next) && next > l->next_campaign &&
+        next <= (uint64_t)RID_CAMPAIGN_MAX + 1)
+        l->next_campaign = (uint32_t)next;
     store_read_end(l->reader);
     if (found < 0) return -1;
     l->keys[0].id = 1;
@@ -238,11 +269,12 @@ static int load_meta(struct ledger *l, struct err *err) {
 /* ---- the verdict ---- */
 
 static struct event uncertain(const struct campaign *c, uint64_t chunk, wall_us now) {
+    bool again = !c->row.hold_uncertain && c->row.state != CAMPAIGN_CANCELLED && now < c->row.expires;
     return (struct event){.kind = EVENT_UNCERTAIN,
                           .at = now,
                           .chunk = chunk,
                           .attempt = 1,
-                          .due = c->row.hold_uncertain || c->row.state == CAMPAIGN_CANCELLED ? 0 : now,
+                          .due = again ? now / US_PER_MS * US_PER_MS : 0,
                           .text = SLICE("the program ended while this mail was under way")};
 }
 
@@ -265,16 +297,21 @@ static void judge_chunk(struct ledger *l, struct chunk *chunk, wall_us now) {
 static int judge_retry(struct ledger *l, const struct retry_work *work, wall_us now, struct err *err) {
     struct campaign *c = ledger_campaign(l, chunk_campaign(rid_chunk(work->rid)));
     struct store_key key = store_key_pair((uint64_t)work->due, work->rid);
-    struct retry_row row;
+    struct retry_row row = {.first = now};
     struct slice value;
     if (!c) return 0;
     if (store_read_begin(l->reader, err)) return -1;
     int found = store_get(l->reader, TABLE_RETRY, store_key_slice(&key), &value, err);
     if (found == 1) found = retry_row_decode(value, &row, err) ? -1 : 1;
     store_read_end(l->reader);
-    if (found < 1) return found;
+    if (found < 0) return -1;
     struct event e = uncertain(c, rid_chunk(work->rid), now);
     e.slots = slots_one(rid_slot(work->rid));
+    struct chunk *chunk = in_memory(l, e.chunk);
+    if (chunk && !e.due) {
+        chunk->states[rid_slot(work->rid)] = SLOT_FINAL;
+        ledger_mark_dirty(l, chunk);
+    }
     e.attempt = row.attempts = (uint16_t)(row.attempts + 1);
     e.doubt = row.doubt;
     row.doubt = true;
@@ -315,6 +352,7 @@ static void tidy(struct ledger *l, wall_us now) {
             ledger_abandon(l, c, now);
             continue;
         }
+        c->rows_needed = l->sequence; /* of one that had ended before: readers may not have come to it yet */
         for (uint32_t i = 0; i < c->row.chunks; i++)
             if (c->chunks[i]) ledger_chunk_check(l, c->chunks[i], now);
         ledger_campaign_check(l, c, now);
@@ -332,6 +370,7 @@ static int recover(struct ledger *l, wall_us now, struct err *err) {
     l->sequence = l->deleted = l->checkpoint;
     if (!failed)
         failed = each_row(l, TABLE_BLOCK, store_key_u64(0), first_block, NULL, err) ||
+                 each_row(l, TABLE_META, store_key_u64(LEASED_RETRIES), load_leased_retries, NULL, err) ||
                  each_row(l, TABLE_BLOCK, store_key_u64(l->checkpoint + 1), replay_block, &scratch, err) ||
                  judge(l, now, err);
     buf_done(&scratch);
@@ -350,7 +389,8 @@ struct ledger *ledger_open(struct store *store, wall_us now, struct err *err) {
     event_block_init(&l->block);
     buf_init(&l->row, 2 << 20);
     l->reader = store_reader_open(store, err);
-    if (l->reader && recover(l, now, err) == 0) return l;
+    l->lookup = store_reader_open(store, err);
+    if (l->reader && l->lookup && recover(l, now, err) == 0) return l;
     ledger_free(l);
     return NULL;
 }
@@ -360,6 +400,7 @@ void ledger_free(struct ledger *l) {
     while (l->campaigns)
         ledger_campaign_free(l, l->campaigns);
     store_reader_free(l->reader);
+    store_reader_free(l->lookup);
     store_batch_free(l->batch);
     event_block_done(&l->block);
     buf_done(&l->row);
@@ -403,6 +444,10 @@ struct campaign *ledger_begin(struct ledger *l, const struct campaign_row *row, 
             return err_set(err, ERR_INPUT, "a campaign named '%.*s' is under way already (number %u)",
                            SLICE_ARG(row->name), c->row.id),
                    NULL;
+    if (row->name.len + row->columns.len > LEDGER_TEXTS_MAX)
+        return err_set(err, ERR_INPUT, "a campaign's name and columns are longer than %d bytes",
+                       LEDGER_TEXTS_MAX),
+               NULL;
     if (l->next_campaign > RID_CAMPAIGN_MAX)
         return err_set(err, ERR_INPUT, "no campaign numbers are left"), NULL;
     struct campaign_row fresh = *row;
@@ -415,6 +460,9 @@ struct campaign *ledger_begin(struct ledger *l, const struct campaign_row *row, 
     randombytes_buf(&fresh.hash_seed, sizeof fresh.hash_seed);
     struct campaign *c = add_campaign(l, &fresh);
     ledger_put_campaign(l, c);
+    /* A number is never given twice, not even that of a load that was given up. */
+    struct store_key next = store_key_u64(l->next_campaign);
+    if (!store_put(l->batch, TABLE_META, SLICE("next-campaign"), store_key_slice(&next))) abort();
     return c;
 }
 
@@ -422,7 +470,10 @@ struct adoption {
     struct campaign *c;
     wall_us now;
     uint64_t recipients;
+    uint32_t next; /* chunk to go on with; those of a campaign have no gaps */
 };
+
+enum { FLUSH_AT = BATCH_MAX / 8 };
 
 static int adopt_chunk(struct ledger *l, struct slice key, struct slice value, void *ctx, struct err *err) {
     (void)key;
@@ -432,7 +483,7 @@ static int adopt_chunk(struct ledger *l, struct slice key, struct slice value, v
     if (chunk_row_decode(value, &row, err)) return -1;
     if (chunk_campaign(row.id) != c->row.id) return 1;
     uint32_t index = (uint32_t)(row.id & RID_CHUNK_MAX);
-    if (index >= c->row.chunks)
+    if (index >= c->row.chunks || index != adoption->next++)
         return err_set(err, ERR_CORRUPT, "chunk %u of %u was not announced", index, c->row.chunks);
     ledger_chunk_new(c, &row);
     c->live++;
@@ -444,7 +495,17 @@ static int adopt_chunk(struct ledger *l, struct slice key, struct slice value, v
                       .slots = slots_first(row.count),
                       .detail = value};
     ledger_note(l, &e);
-    if (l->batch && store_batch_bytes(l->batch) > BATCH_MAX / 4) l->flush(l->flush_ctx);
+    return ledger_unsealed_bytes(l) > FLUSH_AT; /* not flushed here: a read is under way */
+}
+
+static int adopt(struct ledger *l, struct adoption *adoption, void (*flush)(void *), void *ctx,
+                 struct err *err) {
+    uint64_t first = (uint64_t)adoption->c->row.id << 28;
+    do {
+        if (ledger_unsealed_bytes(l) > FLUSH_AT) flush(ctx);
+        if (each_row(l, TABLE_CHUNK, store_key_u64(first | adoption->next), adopt_chunk, adoption, err))
+            return -1;
+    } while (ledger_unsealed_bytes(l) > FLUSH_AT && adoption->next < adoption->c->row.chunks);
     return 0;
 }
 
@@ -456,14 +517,16 @@ int ledger_ready(struct ledger *l, struct campaign *c, uint32_t chunks, const st
     free(c->chunks);
     c->chunks = room;
     c->row.chunks = chunks;
-    l->flush = flush, l->flush_ctx = ctx;
-    if (each_row(l, TABLE_CHUNK, store_key_u64((uint64_t)c->row.id << 28), adopt_chunk, &adoption, err))
+    int failed = adopt(l, &adoption, flush, ctx, err);
+    if (!failed && (c->live != chunks || adoption.recipients + tally->rejected != tally->planned))
+        failed = err_set(err, ERR_CORRUPT,
+                         "the load promised %u chunks with %llu recipients, %u with %llu are there", chunks,
+                         (unsigned long long)(tally->planned - tally->rejected), c->live,
+                         (unsigned long long)adoption.recipients);
+    if (failed) {
+        drop_chunks(l, c);
         return -1;
-    if (c->live != chunks || adoption.recipients + tally->rejected != tally->planned)
-        return err_set(err, ERR_CORRUPT,
-                       "the load promised %u chunks with %llu recipients, %u with %llu are there", chunks,
-                       (unsigned long long)(tally->planned - tally->rejected), c->live,
-                       (unsigned long long)adoption.recipients);
+    }
     c->row.tally = *tally;
     c->row.ready = now;
     c->row.state = held ? CAMPAIGN_HELD : CAMPAIGN_READY;

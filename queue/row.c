@@ -56,7 +56,7 @@ void tally_fold(struct tally *t, const struct event *e) {
 static void put_tally(struct buf *out, const struct tally *t) {
     const uint64_t all[] = {t->planned,    t->delivered, t->failed,    t->suppressed,
                             t->cancelled,  t->expired,   t->uncertain, t->rejected,
-                            t->duplicates, t->deferrals, t->doubted};
+                            t->duplicates, t->deferrals, t->doubted,   t->deferred};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buf_put_varint(out, all[i]);
 }
@@ -64,7 +64,7 @@ static void put_tally(struct buf *out, const struct tally *t) {
 static bool take_tally(struct slice *rest, struct tally *t) {
     uint64_t *const all[] = {&t->planned,    &t->delivered, &t->failed,    &t->suppressed,
                              &t->cancelled,  &t->expired,   &t->uncertain, &t->rejected,
-                             &t->duplicates, &t->deferrals, &t->doubted};
+                             &t->duplicates, &t->deferrals, &t->doubted,   &t->deferred};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!take_varint(rest, all[i])) return false;
     return true;
@@ -96,9 +96,9 @@ int campaign_row_decode(struct slice bytes, struct campaign_row *row, struct err
               take_u8(&bytes, &hold) && hold <= 1 && take_time64(&bytes, &row->created) &&
               take_time64(&bytes, &row->ready) && take_time64(&bytes, &row->expires) &&
               take_time64(&bytes, &row->ended) && take_u64le(&bytes, &row->payload) &&
-              take_u32(&bytes, &row->chunks) && take_u64le(&bytes, &row->hash_seed) &&
-              take_bytes(&bytes, &row->name) && take_bytes(&bytes, &row->columns) &&
-              take_tally(&bytes, &row->tally) && bytes.len == 0;
+              take_u32(&bytes, &row->chunks) && row->chunks <= RID_CHUNK_MAX + 1 &&
+              take_u64le(&bytes, &row->hash_seed) && take_bytes(&bytes, &row->name) &&
+              take_bytes(&bytes, &row->columns) && take_tally(&bytes, &row->tally) && bytes.len == 0;
     if (!ok) return corrupt(err, "campaign");
     row->state = state;
     row->hold_uncertain = hold;
@@ -119,7 +119,7 @@ bool chunk_row_encode(struct buf *out, const struct chunk_row *row) {
 int chunk_row_decode(struct slice bytes, struct chunk_row *row, struct err *err) {
     *row = (struct chunk_row){0};
     bool ok = take_version(&bytes) && take_u64le(&bytes, &row->id) && row->id < UINT64_C(1) << 56 &&
-              take_u16(&bytes, &row->count) && row->count <= CHUNK_SLOTS &&
+              take_u16(&bytes, &row->count) && row->count >= 1 && row->count <= CHUNK_SLOTS &&
               segment_ref_take(&bytes, &row->table) && take_u64le(&bytes, &row->first_hash) &&
               take_u64le(&bytes, &row->last_hash) && take_bytes(&bytes, &row->domain) &&
               row->domain.len <= 255 && bytes.len == 0;

@@ -54,8 +54,8 @@ bool campaign_row_encode(struct buf *out, const struct campaign_row *row);
 int campaign_row_decode(struct slice bytes, struct campaign_row *row, struct err *err);
 
 struct chunk_row {
-    uint64_t id; /* chunk id: campaign << 28 | index */
-    uint16_t count;
+    uint64_t id;              /* chunk id: campaign << 28 | index */
+    uint16_t count;           /* 1 .. CHUNK_SLOTS */
     struct segment_ref table; /* where its rows lie (chunk_table.h) */
     uint64_t first_hash, last_hash;
     struct slice domain; /* the one domain of all its recipients; empty when mixed */

@@ -14,7 +14,7 @@ void ledger_sweep_start(struct ledger *l, struct campaign *c) {
     c->sweeping = true;
     c->sweep = 0;
     c->swept_due = c->swept_rid = 0;
-    c->sweep_after = l->batch_building;
+    c->sweep_after = l->batch ? l->batch_building : l->batch_building - 1;
 }
 
 struct chunk *ledger_chunk_get(struct ledger *l, uint64_t id, struct err *err) {
@@ -26,11 +26,11 @@ struct chunk *ledger_chunk_get(struct ledger *l, uint64_t id, struct err *err) {
     struct store_key key = store_key_u64(id);
     struct chunk_row row;
     struct slice value;
-    if (store_read_begin(l->reader, err)) return NULL;
-    int found = store_get(l->reader, TABLE_CHUNK, store_key_slice(&key), &value, err);
+    if (store_read_begin(l->lookup, err)) return NULL;
+    int found = store_get(l->lookup, TABLE_CHUNK, store_key_slice(&key), &value, err);
     struct chunk *chunk =
         found == 1 && chunk_row_decode(value, &row, err) == 0 ? ledger_chunk_new(c, &row) : NULL;
-    store_read_end(l->reader);
+    store_read_end(l->lookup);
     if (!chunk)
         return found == 0 ? (err_set(err, ERR_CORRUPT, "a retry row names a chunk that is gone"), NULL)
                           : NULL;
@@ -40,6 +40,8 @@ struct chunk *ledger_chunk_get(struct ledger *l, uint64_t id, struct err *err) {
     l->chunk_count++;
     return chunk;
 }
+
+enum { READ_AT_ONCE = 4096 };
 
 static enum event_kind sweep_kind(const struct campaign *c) {
     return c->row.state == CAMPAIGN_CANCELLED ? EVENT_CANCELLED : EVENT_EXPIRED;
@@ -96,8 +98,6 @@ static bool taken(const struct ledger *l, const struct retry_found *f) {
     return entry && entry->work.due == f->due;
 }
 
-enum { READ_AT_ONCE = 4096 };
-
 static int sweep_retries(struct ledger *l, struct campaign *c, unsigned room, wall_us now, struct err *err) {
     struct retry_found *found = malloc(room * sizeof *found);
     wall_us next;
@@ -105,7 +105,7 @@ static int sweep_retries(struct ledger *l, struct campaign *c, unsigned room, wa
     int n = read_retries(l, (wall_us)c->swept_due, c->swept_rid, NEVER, found, room, &next, err);
     for (int i = 0; i < n; i++) {
         if (chunk_campaign(rid_chunk(found[i].rid)) == c->row.id && !taken(l, &found[i]))
-            ledger_settle_deferred(l, found[i].rid, found[i].due, sweep_kind(c), now);
+            ledger_settle_deferred(l, found[i].rid, found[i].due, found[i].row.doubt, sweep_kind(c), now);
         c->swept_due = (uint64_t)found[i].due, c->swept_rid = found[i].rid + 1;
     }
     free(found);
@@ -114,6 +114,7 @@ static int sweep_retries(struct ledger *l, struct campaign *c, unsigned room, wa
 
 bool ledger_sweep(struct ledger *l, struct campaign *c, unsigned work, wall_us now, struct err *err) {
     if (!c->sweeping) return false;
+    unsigned room = work < READ_AT_ONCE / 64 ? (work ? work : 1) * 64 : READ_AT_ONCE;
     for (; work && c->sweep < c->row.chunks; c->sweep++) {
         struct chunk *chunk = c->chunks[c->sweep];
         if (!chunk || !chunk->pending) continue;
@@ -121,7 +122,7 @@ bool ledger_sweep(struct ledger *l, struct campaign *c, unsigned work, wall_us n
         sweep_chunk(l, chunk, now);
     }
     if (c->sweep < c->row.chunks || l->batch_durable < c->sweep_after) return true;
-    int more = sweep_retries(l, c, READ_AT_ONCE, now, err);
+    int more = sweep_retries(l, c, room, now, err);
     if (more == 0) {
         c->sweeping = false;
         ledger_campaign_check(l, c, now);
@@ -134,27 +135,30 @@ static int by_rid(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* One recipient whose time has come: true when it waits in its chunk again. */
-static bool wake(struct ledger *l, const struct retry_found *f, wall_us now, struct chunk **chunk,
-                 struct err *err) {
+/* One recipient whose time has come: 1 when it waits in its chunk again, -1 with err. */
+static int wake(struct ledger *l, const struct retry_found *f, wall_us now, struct chunk **chunk,
+                struct err *err) {
     struct campaign *c = ledger_campaign(l, chunk_campaign(rid_chunk(f->rid)));
     if (!c) { /* of a campaign that is gone: nothing to do for it */
         ledger_retry_delete(l, f->rid, f->due);
-        return false;
+        return 0;
     }
-    if (c->row.state == CAMPAIGN_HELD) return false;
     if (c->row.state == CAMPAIGN_CANCELLED || now >= c->row.expires) {
-        ledger_settle_deferred(l, f->rid, f->due, sweep_kind(c), now);
+        ledger_settle_deferred(l, f->rid, f->due, f->row.doubt, sweep_kind(c), now);
         ledger_campaign_check(l, c, now);
-        return false;
+        return 0;
     }
+    if (c->row.state == CAMPAIGN_HELD) return 0;
     *chunk = ledger_chunk_get(l, rid_chunk(f->rid), err);
-    struct retry_entry *entry = *chunk ? retry_map_add(&l->work, f->rid) : NULL;
-    if (!entry) return false;
+    if (!*chunk) return -1;
+    if (rid_slot(f->rid) >= (*chunk)->count)
+        return err_set(err, ERR_CORRUPT, "a retry row names a recipient that its chunk does not have");
+    struct retry_entry *entry = retry_map_add(&l->work, f->rid);
+    if (!entry) return err_set(err, ERR_SYSTEM, "out of memory");
     entry->work = (struct retry_work){.rid = f->rid, .due = f->due, .row = f->row};
     (*chunk)->states[rid_slot(f->rid)] = SLOT_PENDING;
     (*chunk)->pending++;
-    return true;
+    return 1;
 }
 
 int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, void *ctx, wall_us *next_due,
@@ -163,13 +167,18 @@ int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, 
     struct retry_found *found = malloc(most * sizeof *found);
     if (!found) return err_set(err, ERR_SYSTEM, "out of memory");
     int n = read_retries(l, l->scanned_due, l->scanned_rid, now, found, most, next_due, err), woken = 0;
+    wall_us from_due = l->scanned_due;
+    uint64_t from_rid = l->scanned_rid;
+    bool failed = n < 0;
     if (n > 0) l->scanned_due = found[n - 1].due, l->scanned_rid = found[n - 1].rid + 1;
     if (n > 0) qsort(found, (size_t)n, sizeof *found, by_rid);
     struct chunk *chunk = NULL;
     struct slots slots = {{0}};
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && !failed; i++) {
         struct chunk *home = NULL;
-        if (taken(l, &found[i]) || !wake(l, &found[i], now, &home, err)) continue;
+        int woke = taken(l, &found[i]) ? 0 : wake(l, &found[i], now, &home, err);
+        if (woke < 0) failed = true, l->scanned_due = from_due, l->scanned_rid = from_rid;
+        if (woke <= 0) continue;
         if (chunk && home != chunk) {
             fn(ctx, chunk, &slots);
             slots = (struct slots){{0}};
@@ -180,5 +189,5 @@ int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, 
     }
     if (chunk) fn(ctx, chunk, &slots);
     free(found);
-    return n < 0 ? -1 : woken;
+    return failed ? -1 : woken;
 }
