@@ -164,8 +164,9 @@ static enum progress quoted_field(struct csv *c, size_t at, size_t *after) {
     size_t i = at + 1;
     bool escapes = false;
     for (;;) {
-        const char *quote = memchr(b + i, '"', c->end - i);
-        if (!quote && c->end - at > CSV_FIELD_MAX + 2)
+        size_t left = c->end - i, window = left < CSV_FIELD_MAX + 2 ? left : CSV_FIELD_MAX + 2;
+        const char *quote = memchr(b + i, '"', window);
+        if (!quote && window < left)
             return bad(c, "the quote is not closed within 64 KB: field", c->count + 1);
         if (!quote && c->eof) return bad(c, "the quote is not closed: field", c->count + 1);
         if (!quote) return MORE;
@@ -199,6 +200,7 @@ static enum progress quoted_row(struct csv *c, size_t *used, struct slice *raw) 
         if (p != WHOLE) return p;
         size_t stop = plain_end(c, end); /* behind a closing quote that is where it has to be, but for a CR */
         if (stop == c->end && !c->eof) return MORE;
+        if (stop - c->start > CSV_ROW_MAX + 1) return bad(c, "the row is longer than 256 KB", 0);
         bool last = stop == c->end || b[stop] == '\n';
         struct slice plain = slice_make(b + end, stop - end);
         if (last) plain = without_cr(plain);
@@ -280,6 +282,7 @@ static enum progress try_row(struct csv *c, size_t *used, struct slice *raw) {
     if (!lf && !c->eof) return have > CSV_ROW_MAX ? bad(c, "the row is longer than 256 KB", 0) : MORE;
     struct slice line = slice_make(from, lf ? (size_t)(lf - from) : have);
     enum progress p;
+    if (line.len > CSV_ROW_MAX + 1) return bad(c, "the row is longer than 256 KB", 0);
     if (memchr(line.at, '"', line.len)) {
         p = quoted_row(c, used, raw);
         if (p == MORE && have > CSV_ROW_MAX) p = bad(c, "the row is longer than 256 KB", 0);
