@@ -19,7 +19,7 @@ static const char help[] =
     "  --count N        how many people\n"
     "  --seed S         default: the scenario's\n"
     "  --bad N          puts N rows that a reader must reject among them (they come on top of the count)\n"
-    "  --duplicates N   repeats N rows, with other case (on top of the count)\n"
+    "  --duplicates N   repeats N rows, the domain in capitals (on top of the count)\n"
     "\n"
     "example:\n"
     "  tsubame-sim audience sim/scenarios/demo.yaml --count 20000 --bad 12 > list.csv\n";
@@ -93,12 +93,13 @@ static void put_row(struct audience *a, uint64_t i, bool shout) {
     uint64_t more = hash_mix(key), which = more % p->domains;
     const char *const *first = firsts[(more >> 20) % COUNT(firsts)], *const *last =
                                                                          lasts[(more >> 32) % COUNT(lasts)];
-    size_t start = b->len;
     buf_printf(b, "%s.%s.", first[0], last[0]);
     put_base36(b, i);
-    if (shout && !b->failed && b->at[start] >= 'a') b->at[start] = (char)(b->at[start] - 32);
     buf_put_c(b, '@');
-    buf_put(b, domain, sim_domain_name(p, which, domain));
+    size_t len = sim_domain_name(p, which, domain);
+    for (size_t n = 0; shout && n < len; n++)
+        if (ascii_alpha(domain[n])) domain[n] = (char)(domain[n] & ~0x20);
+    buf_put(b, domain, len);
     buf_printf(b, ",%s %s,\"%s\",%s,%llu.%02llu\r\n", first[1], last[1],
                companies[(more >> 44) % COUNT(companies)], cities[(more >> 52) % COUNT(cities)],
                (unsigned long long)(more >> 24) % 900 + 10, (unsigned long long)(more >> 14) % 100);
