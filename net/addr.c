@@ -20,7 +20,8 @@ static bool read_ip(struct slice text, int af, struct net_addr *addr) {
 
 static bool read_port(struct slice text, uint16_t *port) {
     uint64_t value;
-    if (text.len > 5 || !slice_to_u64(text, &value) || value == 0 || value > UINT16_MAX) return false;
+    if (text.len == 0 || text.len > 5 || text.at[0] == '0') return false;
+    if (!slice_to_u64(text, &value) || value > UINT16_MAX) return false;
     *port = (uint16_t)value;
     return true;
 }

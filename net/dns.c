@@ -132,6 +132,11 @@ static void take_mx(void *ctx, const struct dnswire_record *record) {
     c->order = hash_bytes(slice_of(c->name), seed);
 }
 
+/* The order of a host's addresses, whatever the order in which the server gave them. */
+static uint64_t address_order(const struct question *q, const struct net_addr *a) {
+    return hash_bytes(slice_make(a->bytes, sizeof a->bytes), q->to->order);
+}
+
 static void take_address(void *ctx, const struct dnswire_record *record) {
     struct question *q = ctx;
     struct net_addr a = {.family = q->type == DNS_A ? NET_V4 : NET_V6};
@@ -139,9 +144,13 @@ static void take_address(void *ctx, const struct dnswire_record *record) {
     if (!net_addr_is_usable(&a)) return;
     struct net_addr *list = q->type == DNS_A ? q->to->v4 : q->to->v6;
     uint8_t *count = q->type == DNS_A ? &q->to->v4_count : &q->to->v6_count;
-    for (size_t i = 0; i < *count; i++)
-        if (net_addr_cmp(&list[i], &a) == 0) return;
-    if (*count < MX_MAX_ADDRESSES) list[(*count)++] = a;
+    size_t at = 0;
+    while (at < *count && address_order(q, &list[at]) < address_order(q, &a))
+        at++;
+    if (at == MX_MAX_ADDRESSES || (at < *count && net_addr_cmp(&list[at], &a) == 0)) return;
+    if (*count < MX_MAX_ADDRESSES) ++*count;
+    memmove(&list[at + 1], &list[at], (*count - at - 1) * sizeof a);
+    list[at] = a;
 }
 
 static void note_ttl(struct lookup *l, uint32_t ttl_s) {

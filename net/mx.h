@@ -21,7 +21,7 @@ struct mx_host {
     char name[MX_NAME_MAX + 1]; /* lower case, no final dot; NUL-terminated, no NUL or control inside */
     uint16_t preference;
     uint8_t address_count;                       /* 1 to MX_MAX_ADDRESSES */
-    struct net_addr addresses[MX_MAX_ADDRESSES]; /* port 0; IPv6 first */
+    struct net_addr addresses[MX_MAX_ADDRESSES]; /* port 0; IPv6 first, then by the seed */
 };
 
 struct mx_answer {
