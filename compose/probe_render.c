@@ -1,0 +1,128 @@
+/* For tests: renders a template for the rows of a list, signs when a key is given, and writes the mails.
+ *
+ *     probe_render TEMPLATE.yaml LIST.csv [KEY.pem DOMAIN SELECTOR]
+ *
+ * For each row "mail LENGTH\n" and so many bytes, or "failed TEXT\n", or "row LINE TEXT\n" when the list's
+ * row is bad. With "key" as the only argument a new private key and "\n" and its DNS record. */
+#include "csv.h"
+#include "dkim.h"
+#include "render.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MAIL_MAX = 32 * 1024 * 1024, ARENA_MAX = 64 * 1024 * 1024 };
+
+struct probe {
+    struct csv *csv;
+    struct template *template;
+    struct renderer renderer;
+    struct dkim_key *key;
+    struct dkim_signer *signer;
+    const char *domain, *selector;
+    size_t address; /* its column */
+    size_t columns;
+    uint64_t sent;
+};
+
+static void die(const char *what, const struct err *err) {
+    fprintf(stderr, "%s: %s\n", what, err->text);
+    exit(2);
+}
+
+static int make_key(void) {
+    struct err err;
+    struct buf out;
+    buf_init(&out, 1 << 16);
+    if (dkim_key_generate(2048, &out, &err)) die("key", &err);
+    struct dkim_key *key = dkim_key_read(buf_slice(&out), &err);
+    if (!key) die("key", &err);
+    buf_put_c(&out, '\n');
+    if (dkim_key_record(key, &out, &err)) die("key", &err);
+    fwrite(out.at, 1, out.len, stdout);
+    dkim_key_free(key);
+    buf_done(&out);
+    return 0;
+}
+
+static int write_mail(struct probe *p, const struct csv_row *row, struct arena *arena, struct buf *mail,
+                      struct buf *signature, struct err *err) {
+    struct address to;
+    char id[64];
+    if (address_parse(row->fields[p->address], arena, &to, err)) return -1;
+    int n = snprintf(id, sizeof id, "probe.%llu@example.org", (unsigned long long)p->sent++);
+    struct render_list list = {.unsubscribe = SLICE("<https://example.org/u/abc>"),
+                               .one_click = true,
+                               .list_id = SLICE("probe.example.org"),
+                               .feedback_id = SLICE("1:probe:tsubame")};
+    struct render_input in = {.to = to.text,
+                              .values = row->fields,
+                              .value_count = p->columns,
+                              .message_id = slice_make(id, (size_t)n),
+                              .date = INT64_C(1700000000000000),
+                              .list = p->sent % 2 ? &list : NULL};
+    if (render_mail(&p->renderer, p->template, &in, mail, err)) return -1;
+    if (p->signer && dkim_sign(p->signer, slice_of(p->domain), slice_of(p->selector), buf_slice(mail),
+                               1700000000, signature, err))
+        return -1;
+    printf("mail %zu\n", signature->len + mail->len);
+    if (signature->len) fwrite(signature->at, 1, signature->len, stdout);
+    fwrite(mail->at, 1, mail->len, stdout);
+    return 0;
+}
+
+static void write_all(struct probe *p) {
+    struct csv_row row;
+    struct err err;
+    struct arena arena;
+    struct buf mail, signature;
+    arena_init(&arena, 1 << 16);
+    buf_init(&mail, MAIL_MAX), buf_init(&signature, 1 << 16);
+    int got;
+    while ((got = csv_next(p->csv, &row, &err)) == 1) {
+        buf_reset(&mail), buf_reset(&signature), arena_reset(&arena);
+        if (row.bad)
+            printf("row %llu %s\n", (unsigned long long)row.line, row.bad);
+        else if (write_mail(p, &row, &arena, &mail, &signature, &err))
+            printf("failed %s\n", err.text);
+    }
+    if (got < 0) die("csv", &err);
+    arena_done(&arena);
+    buf_done(&mail), buf_done(&signature);
+}
+
+int main(int argc, char **argv) {
+    struct err err;
+    struct arena arena;
+    struct content content;
+    const struct slice *names;
+    struct probe p = {.columns = 0};
+    if (argc == 2 && strcmp(argv[1], "key") == 0) return make_key();
+    if (argc != 3 && argc != 6)
+        return fprintf(stderr, "probe_render TEMPLATE LIST [KEY DOMAIN SELECTOR]\n"), 2;
+    arena_init(&arena, ARENA_MAX);
+    renderer_init(&p.renderer);
+    if (content_read(argv[1], &arena, &content, &err)) die("template", &err);
+    p.csv = csv_open(open(argv[2], O_RDONLY | O_CLOEXEC), &err);
+    if (!p.csv || csv_header(p.csv, &names, &p.columns, &err)) die(argv[2], &err);
+    ptrdiff_t at = csv_address_column(names, p.columns, SLICE(""), &err);
+    if (at < 0) die(argv[2], &err);
+    p.address = (size_t)at;
+    p.template = template_compile(&content, names, p.columns, &err);
+    if (!p.template) die(argv[1], &err);
+    if (argc == 6) {
+        p.key = dkim_key_read_file(argv[3], &err);
+        p.signer = p.key ? dkim_signer_open(p.key, &err) : NULL;
+        if (!p.signer) die(argv[3], &err);
+        p.domain = argv[4], p.selector = argv[5];
+    }
+    write_all(&p);
+    dkim_signer_free(p.signer);
+    dkim_key_free(p.key);
+    template_free(p.template);
+    csv_free(p.csv);
+    renderer_done(&p.renderer);
+    arena_done(&arena);
+    return 0;
+}

@@ -1,0 +1,329 @@
+/* Content files, the stored payload, templates and what becomes of them: the cases that are not a matter of
+ * round trips (those are in test_mails.py). */
+#include "render.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const struct slice columns[] = {{"email", 5}, {"name", 4}, {"First Name", 10}};
+enum { COLUMNS = 3 };
+
+static struct content parse(struct arena *arena, const char *yaml) {
+    struct err err = {.text = ""};
+    struct content content;
+    struct yaml *root = yaml_parse(slice_of(yaml), "t.yaml", arena, &err);
+    if (!root) fail_msg("%s", err.text);
+    if (content_from_yaml(root, "t.yaml", NULL, arena, &content, &err)) fail_msg("%s", err.text);
+    return content;
+}
+
+/* The mail of a template for these values, or the text of the error, NUL-terminated in out. */
+static void render(const char *yaml, const struct slice *values, struct buf *out) {
+    struct arena arena;
+    struct err err = {.text = ""};
+    struct renderer r;
+    arena_init(&arena, 1 << 20);
+    renderer_init(&r);
+    struct content content = parse(&arena, yaml);
+    struct template *t = template_compile(&content, columns, COLUMNS, &err);
+    arena_done(&arena); /* the template keeps nothing of it */
+    struct render_input in = {.to = values[0],
+                              .values = values,
+                              .value_count = COLUMNS,
+                              .message_id = SLICE("id.1@example.org"),
+                              .date = INT64_C(1700000000000000)};
+    if (!t || render_mail(&r, t, &in, out, &err)) {
+        buf_reset(out);
+        buf_put_text(out, err.text);
+    }
+    buf_put_c(out, 0);
+    template_free(t);
+    renderer_done(&r);
+}
+
+struct file_case {
+    const char *yaml, *error;
+};
+
+static const struct file_case files[] = {
+    {"from: a@b.c\nsubject: s\ntext: t\ncolour: red\n", "t.yaml:4:9: colour: unknown key (known are from,"},
+    {"from: a@b.c\nsubject: s\n", "t.yaml: one of the keys text, html, text_file, html_file is required"},
+    {"subject: s\ntext: t\n", "t.yaml: the key 'from' is missing"},
+    {"from: a@b.c\ntext: t\n", "t.yaml: the key 'subject' is missing"},
+    {"from: 'A <a b@b.c>'\nsubject: s\ntext: t\n", "t.yaml:1:7: from: 'a b@b.c': byte 2: a blank"},
+    {"from: 'A <>'\nsubject: s\ntext: t\n", "t.yaml:1:7: from: an address is required"},
+    {"from: 'A <a@b.c'\nsubject: s\ntext: t\n", "t.yaml:1:7: from: expected \"address\" or"},
+    {"from: '{{name}}'\nsubject: s\ntext: t\n", "t.yaml:1:7: from: the address can't have variables"},
+    {"from: a@b.c\nsubject: {{name}}\ntext: t\n", "t.yaml:2:"},
+    {"from: a@b.c\nsubject: [x]\ntext: t\n", "t.yaml:2:10: subject: text is expected here"},
+    {"from: a@b.c\nsubject: \"a\\nBcc: x@y.z\"\ntext: t\n", "t.yaml:2:10: subject: it holds a line break"},
+    {"from: a@b.c\nsubject: \"a\\0\"\ntext: t\n", "t.yaml:2:10: NUL in a value"},
+    {"from: a@b.c\nsubject: s\ntext: \"a\\0\"\n", "t.yaml:3:7: NUL in a value"},
+    {"from: a@b.c\nsubject: s\ntext_file: x.txt\n", "t.yaml:3:12: text_file: files can't be named here"},
+    {"from: a@b.c\nsubject: s\ntext: t\nheaders: x\n", "t.yaml:4:10: headers: a map of names to texts"},
+    {"from: a@b.c\nsubject: s\ntext: t\nheaders:\n  Bcc: x@y.z\n",
+     "t.yaml:5:8: Bcc: this header is written by"},
+    {"from: a@b.c\nsubject: s\ntext: t\nheaders:\n  content-type: x\n",
+     "t.yaml:5:17: content-type: this header"},
+    {"from: a@b.c\nsubject: s\ntext: t\nheaders:\n  \"X: y\": x\n",
+     "t.yaml:5:11: X: y: this is not a header's"},
+    {"from: a@b.c\nsubject: s\ntext: t\nheaders:\n  X-A: \"a\\r\\nB: c\"\n",
+     "t.yaml:5:8: X-A: it holds a line"},
+    {"- a\n", "t.yaml:1: a map is expected"},
+};
+
+static void test_files(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct arena arena;
+        struct err err = {.text = ""};
+        struct content content;
+        arena_init(&arena, 1 << 20);
+        struct yaml *root = yaml_parse(slice_of(files[i].yaml), "t.yaml", &arena, &err);
+        if (root && content_from_yaml(root, "t.yaml", NULL, &arena, &content, &err) == 0)
+            fail_msg("taken: %s", files[i].yaml);
+        assert_int_equal(err.kind, ERR_INPUT);
+        if (!slice_starts(slice_of(err.text), slice_of(files[i].error)))
+            fail_msg("%s\ninstead of %s", err.text, files[i].error);
+        arena_done(&arena);
+    }
+}
+
+static void write_file(const char *path, const char *text) {
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void test_parts_in_files(void **state) {
+    (void)state;
+    char folder[] = "/tmp/tsubame-content-XXXXXX", path[128];
+    struct arena arena;
+    struct content content;
+    struct err err;
+    assert_non_null(mkdtemp(folder));
+    arena_init(&arena, 64 << 20);
+    snprintf(path, sizeof path, "%s/b.html", folder);
+    write_file(path, "\xEF\xBB\xBF<p>Hi");
+    snprintf(path, sizeof path, "%s/t.yaml", folder);
+    write_file(path, "from: a@b.c\nsubject: s\nhtml_file: b.html\n");
+    assert_int_equal(content_read(path, &arena, &content, &err), 0);
+    assert_true(slice_eq(content.html, SLICE("<p>Hi")));
+    write_file(path, "from: a@b.c\nsubject: s\nhtml_file: c.html\n");
+    assert_int_equal(content_read(path, &arena, &content, &err), -1);
+    assert_non_null(strstr(err.text, "t.yaml:3:12: html_file: "));
+    assert_non_null(strstr(err.text, "No such file"));
+    write_file(path, "from: a@b.c\nsubject: s\nhtml: x\nhtml_file: b.html\n");
+    assert_int_equal(content_read(path, &arena, &content, &err), -1);
+    assert_non_null(strstr(err.text, "t.yaml:4:12: html_file: this part is there already"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(content_read(path, &arena, &content, &err), -1);
+    snprintf(path, sizeof path, "%s/b.html", folder);
+    unlink(path);
+    rmdir(folder);
+    arena_done(&arena);
+}
+
+static void test_payload(void **state) {
+    (void)state;
+    struct arena arena;
+    struct buf bytes;
+    struct content in, out;
+    struct err err;
+    arena_init(&arena, 1 << 20);
+    buf_init(&bytes, 1 << 16);
+    in = parse(&arena,
+               "from: A <a@b.c>\nsubject: s {{name}}\ntext: t\nhtml: h\nreply_to: R <r@b.c>\nto_name: n\n"
+               "headers:\n  X-A: 1\n  X-B: ''\n");
+    content_encode(&in, &bytes);
+    assert_false(bytes.failed);
+    assert_int_equal(content_decode(buf_slice(&bytes), &arena, &out, &err), 0);
+    assert_true(slice_eq(out.from_name, SLICE("A")) && slice_eq(out.from, SLICE("a@b.c")));
+    assert_true(slice_eq(out.to_name, SLICE("n")) && slice_eq(out.subject, SLICE("s {{name}}")));
+    assert_true(slice_eq(out.reply_to_name, SLICE("R")) && slice_eq(out.reply_to, SLICE("r@b.c")));
+    assert_true(slice_eq(out.text, SLICE("t")) && slice_eq(out.html, SLICE("h")));
+    assert_int_equal(out.header_count, 2);
+    assert_true(slice_eq(out.headers[0].value, SLICE("1")) && slice_eq(out.headers[1].name, SLICE("X-B")));
+    /* Cut anywhere it is damaged, or (between two fields) content that the compiler refuses or takes. */
+    for (size_t n = 0; n < bytes.len; n++)
+        if (content_decode(slice_make(bytes.at, n), &arena, &out, &err) == 0)
+            template_free(template_compile(&out, columns, COLUMNS, &err));
+    bytes.at[0] = 2;
+    assert_int_equal(content_decode(buf_slice(&bytes), &arena, &out, &err), -1);
+    assert_int_equal(err.kind, ERR_INPUT);
+    const struct slice damaged[] = {SLICE(""),
+                                    SLICE("\1\x63\1x"),
+                                    SLICE("\1\2\5a"),
+                                    SLICE("\1\2\1a\2\1b"),
+                                    SLICE("\1\x9\1a\x9\1b"),
+                                    SLICE("\1\x9\1a"),
+                                    SLICE("\1\xa\1a")};
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        assert_int_equal(content_decode(damaged[i], &arena, &out, &err), -1);
+        assert_int_equal(err.kind, ERR_CORRUPT);
+    }
+    buf_done(&bytes);
+    arena_done(&arena);
+}
+
+#define HEAD "from: a@b.c\nsubject: s\n"
+
+static const struct file_case templates[] = {
+    {HEAD "text: 'Hi {{nmae}}'\n",
+     "text, line 1, column 4: no column is called 'nmae' (there are: email, name, First"},
+    {HEAD "html: |\n  <p>\n  é{{x}}\n", "html, line 2, column 2: no column is called 'x'"},
+    {HEAD "text: 'Hi {{name'\n", "text, line 1, column 4: '{{' without '}}'"},
+    {HEAD "text: 'Hi {{{name}}'\n", "text, line 1, column 4: '{{{' without '}}}'"},
+    {HEAD "text: 'Hi {{ }}'\n", "text, line 1, column 4: no name between the braces"},
+    {HEAD "text: 'Hi {{#if name}}'\n", "text, line 1, column 4: only {{name}} and {{{name}}}"},
+    {HEAD "text: \"Hi {{na\\nme}}\"\n", "text, line 1, column 4: '{{' without '}}'"},
+    {"from: a@b.c\nsubject: '{{Name}}'\ntext: t\n", "subject, line 1, column 1: no column is called 'Name'"},
+    {HEAD "text: t\nheaders:\n  X-A: '1{{y}}'\n", "headers, X-A, line 1, column 2: no column is called 'y'"},
+    {HEAD "text: t\nreply_to: a b@c.d\n", "reply_to: byte 2: a blank"},
+    {"from: '{{z}} <a@b.c>'\nsubject: s\ntext: t\n", "from, line 1, column 1: no column is called 'z'"},
+};
+
+static void test_templates(void **state) {
+    (void)state;
+    const struct slice values[COLUMNS] = {SLICE("u@x.y"), SLICE("n"), SLICE("f")};
+    for (size_t i = 0; i < sizeof templates / sizeof *templates; i++) {
+        struct buf out;
+        buf_init(&out, 1 << 16);
+        render(templates[i].yaml, values, &out);
+        if (!slice_starts(buf_slice(&out), slice_of(templates[i].error)))
+            fail_msg("%s\ninstead of %s", out.at, templates[i].error);
+        buf_done(&out);
+    }
+}
+
+static void test_whole_mail(void **state) {
+    (void)state;
+    struct buf out;
+    const struct slice values[COLUMNS] = {SLICE("u@x.y"), SLICE("A & \"B\""), SLICE("日本")};
+    buf_init(&out, 1 << 16);
+    render(
+        "from: '{{First Name}} <A@B.c>'\nsubject: 'Hi {{name}}'\nto_name: '{{name}}'\nreply_to: '{{email}}'\n"
+        "headers:\n  X-Who: '{{email}}'\ntext: '{{name}} {{{name}}} \\{{name}}'\nhtml: '<b>{{name}} "
+        "{{{name}}}'\n",
+        values, &out);
+    assert_string_equal(out.at, "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
+                                "From: =?utf-8?B?5pel5pys?= <A@b.c>\r\n"
+                                "To: \"A & \\\"B\\\"\" <u@x.y>\r\n"
+                                "Reply-To: u@x.y\r\n"
+                                "Subject: Hi A & \"B\"\r\n"
+                                "Message-ID: <id.1@example.org>\r\n"
+                                "X-Who: u@x.y\r\n"
+                                "MIME-Version: 1.0\r\n"
+                                "Content-Type: multipart/alternative;\r\n"
+                                " boundary=\"=_t_875d18b7ea5102a8\"\r\n\r\n"
+                                "--=_t_875d18b7ea5102a8\r\n"
+                                "Content-Type: text/plain; charset=utf-8\r\n"
+                                "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+                                "A & \"B\" A & \"B\" {{name}}\r\n"
+                                "--=_t_875d18b7ea5102a8\r\n"
+                                "Content-Type: text/html; charset=utf-8\r\n"
+                                "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+                                "<b>A &amp; &quot;B&quot; A & \"B\"\r\n"
+                                "--=_t_875d18b7ea5102a8--\r\n");
+    buf_done(&out);
+}
+
+struct value_case {
+    const char *yaml;
+    struct slice name;
+    const char *out;
+};
+
+static const struct value_case values_cases[] = {
+    {HEAD "text: \"a\\n b {{name}}\"\n",
+     {NULL, 0},
+     "text, line 2, column 4: {{name}}: this recipient has no value"},
+    {"from: a@b.c\nsubject: '{{name}}'\ntext: t\n",
+     {NULL, 0},
+     "subject, line 1, column 1: {{name}}: this recipient"},
+    {"from: a@b.c\nsubject: '{{name}}'\ntext: t\n",
+     {"a\r\nB: c", 7},
+     "subject, line 1, column 1: {{name}}: a line break"},
+    {"from: a@b.c\nsubject: '{{name}}'\ntext: t\n",
+     {"a\0", 2},
+     "subject, line 1, column 1: {{name}}: a line break"},
+    {HEAD "text: t\nto_name: '{{name}}'\n", {"a\nb", 3}, "to_name, line 1, column 1: {{name}}: a line break"},
+    {HEAD "text: t\nheaders:\n  X-A: '{{name}}'\n",
+     {"a\rb", 3},
+     "headers, X-A, line 1, column 1: {{name}}: a line"},
+    {HEAD "text: '{{name}}'\n", {"a\0b", 3}, "text, line 1, column 1: {{name}}: the value holds a NUL"},
+    {HEAD "text: '{{name}}'\n", {"\xff", 1}, "text, line 1, column 1: {{name}}: the value is not UTF-8"},
+    {HEAD "text: t\nreply_to: '{{name}}'\n", {"x y", 3}, "reply_to: byte 2: a blank"},
+    {HEAD "text: t\nreply_to: '{{name}}'\n", {"", 0}, "reply_to: byte 1: the address is empty"},
+    {HEAD "text: '{{name}}.'\n", {"", 0}, "Date: "},
+};
+
+static void test_values(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof values_cases / sizeof *values_cases; i++) {
+        struct buf out;
+        const struct slice values[COLUMNS] = {SLICE("u@x.y"), values_cases[i].name, {NULL, 0}};
+        buf_init(&out, 1 << 16);
+        render(values_cases[i].yaml, values, &out);
+        if (!slice_starts(buf_slice(&out), slice_of(values_cases[i].out)))
+            fail_msg("%s\ninstead of %s", out.at, values_cases[i].out);
+        buf_done(&out);
+    }
+}
+
+static void test_limits(void **state) {
+    (void)state;
+    struct arena arena;
+    struct err err;
+    struct renderer r;
+    struct buf out;
+    size_t count;
+    arena_init(&arena, 1 << 20);
+    renderer_init(&r);
+    struct content content = parse(&arena, HEAD "text: '{{First Name}}{{email}}'\n");
+    struct template *t = template_compile(&content, columns, COLUMNS, &err);
+    const uint32_t *used = template_columns(t, &count);
+    assert_int_equal(count, 2);
+    assert_int_equal(used[0], 0);
+    assert_int_equal(used[1], 2);
+    assert_true(slice_eq(template_from(t)->domain, SLICE("b.c")));
+    char *large = calloc(1, 300000);
+    memset(large, 'x', 300000);
+    const struct slice values[COLUMNS] = {SLICE("u@x.y"), {NULL, 0}, slice_make(large, 300000)};
+    struct render_input in = {
+        .to = values[0], .values = values, .value_count = COLUMNS, .message_id = SLICE("i@d"), .date = 0};
+    buf_init(&out, 100000);
+    assert_int_equal(render_mail(&r, t, &in, &out, &err), -1);
+    assert_non_null(strstr(err.text, "100000"));
+    buf_done(&out);
+    buf_init(&out, 1 << 20);
+    assert_int_equal(render_mail(&r, t, &in, &out, &err), 0);
+    const struct slice ids[] = {SLICE(""), SLICE("a b@c"), SLICE("a\r\n@c"), SLICE("a>@c")};
+    for (size_t i = 0; i < 4; i++) {
+        in.message_id = ids[i];
+        assert_int_equal(render_mail(&r, t, &in, &out, &err), -1);
+    }
+    buf_done(&out);
+    free(large);
+    template_free(t);
+    template_free(NULL);
+    renderer_done(&r);
+    arena_done(&arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_files),      cmocka_unit_test(test_parts_in_files),
+        cmocka_unit_test(test_payload),    cmocka_unit_test(test_templates),
+        cmocka_unit_test(test_whole_mail), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_limits),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("compose", tests, NULL, NULL);
+}
