@@ -20,6 +20,7 @@ bench: build ## the figures (ONLY=id,id for some) -> build/bench.json
 	@tools/bench $(if $(ONLY),--only $(ONLY))
 
 bench-peers: build ## Debian's Postfix on the same work, beside ours
+	@tools/setup build test
 	@tools/bench --peers $(if $(ONLY),--only $(ONLY))
 
 fuzz: ## every fuzz target for SECONDS=600 each

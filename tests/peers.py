@@ -162,10 +162,10 @@ class Postfix:
         return {"smtpd_tls_security_level": "may", "smtpd_tls_loglevel": "1",
                 "smtpd_tls_cert_file": "{at}/etc/cert.pem", "smtpd_tls_key_file": "{at}/etc/key.pem"}
 
-    def start(self):
+    def start(self, **more):
         self.child = subprocess.Popen([*as_root(), TOOL, "--run", "peers", "/usr/sbin/postfix", "-c",
                                        f"/inst/{self.name}/etc", "start-fg"], stdin=subprocess.DEVNULL,
-                                      stdout=open(self.at / "out", "w"), stderr=subprocess.STDOUT)
+                                      stdout=open(self.at / "out", "w"), stderr=subprocess.STDOUT, **more)
         until = time.monotonic() + START_S
         while time.monotonic() < until and self.child.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as s:
