@@ -219,8 +219,8 @@ static struct slots move_slots(struct slots *from, unsigned most) {
 }
 
 unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struct chunk **chunk,
-                      struct slots *slots, struct domain **domain,
-                      void (*drop)(void *, struct chunk *, const struct slots *), void *ctx) {
+                      struct slots *slots, void (*drop)(void *, struct chunk *, const struct slots *),
+                      void *ctx) {
     while (site->turn) {
         struct domain *d = site->turn;
         struct batch batch = pop(b, d);

@@ -54,8 +54,7 @@ struct site {
     mono_us down_until;
     void *idle;               /* sessions that wait for work: the engine's */
     struct site *next, *prev; /* in its lane's ring */
-    size_t mx_len;
-    char mx[]; /* mx_answer, encoded */
+    struct slice mx;          /* mx_answer, encoded; the site's own */
 };
 
 struct lane {
@@ -118,6 +117,8 @@ mono_us backlog_wake_domains(struct backlog *b, mono_us now);
  * (replaces the old one). lane: where it belongs when it is new. NULL without memory. */
 struct site *backlog_site(struct backlog *b, uint64_t key);
 struct site *backlog_site_new(struct backlog *b, uint64_t key, struct lane *lane, struct slice mx);
+/* A newer answer for the same hosts: their addresses may have moved. */
+void backlog_site_refresh(struct site *site, struct slice mx);
 /* The domain's batches go to the site's exchangers until `until`. */
 void backlog_place(struct backlog *b, struct domain *d, struct site *site, mono_us until);
 /* The domain is taken from its site and joins the queue of those to look up. */
@@ -130,10 +131,11 @@ struct lane *backlog_lane_new(struct backlog *b, struct slice name, unsigned sou
 
 /* Takes up to `most` waiting recipients of one chunk from the site, its domains in turn: only slots that are
  * SLOT_PENDING and whose campaign is `ready`. What is stale is dropped on the way through `drop` (which gets
- * the hold back). Returns the number; the caller holds *chunk (a hold of its own). *domain: whose they are.
+ * the hold back). Returns the number; the caller holds *chunk (a hold of its own). A domain without more is
+ * forgotten.
  */
 unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struct chunk **chunk,
-                      struct slots *slots, struct domain **domain,
+                      struct slots *slots,
                       void (*drop)(void *ctx, struct chunk *chunk, const struct slots *slots), void *ctx);
 /* Puts recipients back in front (a window that was not sent). Takes over the caller's hold. */
 bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots);

@@ -75,14 +75,27 @@ static void grow(struct backlog *b) {
     b->site_slots = slots;
 }
 
+void backlog_site_refresh(struct site *site, struct slice mx) {
+    if (slice_eq(site->mx, mx)) return;
+    char *copy = malloc(mx.len ? mx.len : 1);
+    if (!copy) return; /* the old answer will do */
+    if (mx.len) memcpy(copy, mx.at, mx.len);
+    free((char *)site->mx.at);
+    site->mx = slice_make(copy, mx.len);
+}
+
+static void site_free(struct site *site) {
+    free((char *)site->mx.at);
+    free(site);
+}
+
 struct site *backlog_site_new(struct backlog *b, uint64_t key, struct lane *lane, struct slice mx) {
     if (b->site_count >= b->site_slots) grow(b);
-    struct site *site = calloc(1, sizeof *site + mx.len);
+    struct site *site = calloc(1, sizeof *site);
     if (!site) return NULL;
     site->key = key;
     site->lane = lane;
-    site->mx_len = mx.len;
-    if (mx.len) memcpy(site->mx, mx.at, mx.len);
+    backlog_site_refresh(site, mx);
     struct site **bucket = &b->sites[key & (b->site_slots - 1)];
     site->same_key = *bucket;
     *bucket = site;
@@ -141,7 +154,7 @@ void backlog_site_check(struct backlog *b, struct site *site) {
         at = &(*at)->same_key;
     *at = site->same_key;
     b->site_count--;
-    free(site);
+    site_free(site);
     lane->sites--;
     if (lane->tail && !lane->sites && !lane->queued && !lane->sleeping) lane_free(b, lane);
 }
@@ -151,7 +164,7 @@ void backlog_sites_done(struct backlog *b) {
         while (b->sites[i]) {
             struct site *site = b->sites[i];
             b->sites[i] = site->same_key;
-            free(site);
+            site_free(site);
         }
     while (b->lanes)
         lane_free(b, b->lanes);

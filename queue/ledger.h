@@ -136,8 +136,21 @@ bool ledger_has_changes(const struct ledger *l);
  * memory (the changes are kept for the next call). */
 struct store_batch *ledger_seal(struct ledger *l, bool checkpoint, uint64_t projected, uint64_t *sequence);
 
+/* The number of the batch that the next changes go into; sealed batches have lower ones. And the newest
+ * durable one. */
+uint64_t ledger_building(const struct ledger *l);
+uint64_t ledger_durable(const struct ledger *l);
+
 /* The oldest sealed batch is durable. Call once for each, in order. */
 void ledger_committed(struct ledger *l);
+
+/* Recipients taken from the retry table that were never leased go back there until ledger_due meets them
+ * again. */
+void ledger_unwake(struct ledger *l, struct chunk *chunk, const struct slots *slots, wall_us now);
+
+/* A campaign's payload, as it is stored: the content, or the name of the segment record that holds it. */
+void ledger_payload_put(struct ledger *l, uint64_t key, struct slice stored);
+bool ledger_payload_get(struct ledger *l, uint64_t key, struct buf *stored, struct err *err);
 
 /* The domain table: mail exchangers once looked up (mx.h's encoding), until `expires`. */
 bool ledger_domain_get(struct ledger *l, struct slice domain, wall_us now, struct buf *answer);

@@ -191,3 +191,15 @@ int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, 
     free(found);
     return failed ? -1 : woken;
 }
+
+void ledger_unwake(struct ledger *l, struct chunk *chunk, const struct slots *slots, wall_us now) {
+    for (int slot = slots_next(slots, 0); slot >= 0; slot = slots_next(slots, (unsigned)slot + 1)) {
+        uint64_t rid = chunk_rid(chunk->id, (unsigned)slot);
+        if (chunk->states[slot] != SLOT_PENDING || !ledger_at_work(l, rid)) continue;
+        retry_map_drop(&l->work, rid);
+        chunk->states[slot] = SLOT_DEFERRED;
+        chunk->pending--;
+        ledger_mark_dirty(l, chunk);
+    }
+    ledger_chunk_check(l, chunk, now);
+}

@@ -1,0 +1,326 @@
+/* What other threads ask of the engine: each question is a call that travels to the owner thread, is answered
+ * there, and, where it changed something, comes back when the change is durable. */
+#include "owner.h"
+
+#include "content.h"
+#include "segment.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct call {
+    int (*run)(struct engine *e, struct call *call); /* on the owner thread */
+    void *in, *out;
+    uint32_t id;
+    bool flag;
+    size_t count;
+    struct err err;
+    int result;
+    bool durable;   /* answered only when what it changed is */
+    uint64_t batch; /* that batch */
+    struct call *next;
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    bool answered;
+};
+
+static void answer(struct call *call) {
+    pthread_mutex_lock(&call->lock);
+    call->answered = true;
+    pthread_cond_signal(&call->done);
+    pthread_mutex_unlock(&call->lock);
+}
+
+void control_call(struct engine *e, struct call *call) {
+    if (e->final)
+        call->result = err_set(&call->err, ERR_BUSY, "the engine is ending");
+    else
+        call->result = call->run(e, call);
+    if (call->result < 0 || !call->durable || !ledger_has_changes(e->ledger)) {
+        answer(call);
+        return;
+    }
+    call->batch = ledger_building(e->ledger);
+    call->next = e->calls;
+    e->calls = call;
+    e->hurry = true;
+}
+
+static void answer_some(struct engine *e, bool all) {
+    uint64_t durable = ledger_durable(e->ledger);
+    for (struct call **at = &e->calls; *at;) {
+        struct call *call = *at;
+        if (!all && call->batch > durable) {
+            at = &call->next;
+            continue;
+        }
+        *at = call->next;
+        if (call->batch > durable)
+            call->result = err_set(&call->err, ERR_SYSTEM, "the engine ended before this was durable");
+        answer(call); /* it is gone now */
+    }
+}
+
+void control_durable(struct engine *e) {
+    answer_some(e, false);
+}
+
+void control_abort(struct engine *e) {
+    answer_some(e, true);
+}
+
+/* On the asking thread. */
+static int ask(struct engine *e, struct call *call, struct err *err) {
+    struct msg msg = {.kind = MSG_CALL, .at = call};
+    pthread_mutex_init(&call->lock, NULL);
+    pthread_cond_init(&call->done, NULL);
+    if (mailbox_put(&e->in, &msg)) {
+        pthread_mutex_lock(&call->lock);
+        while (!call->answered)
+            pthread_cond_wait(&call->done, &call->lock);
+        pthread_mutex_unlock(&call->lock);
+    } else {
+        call->result = err_set(&call->err, ERR_BUSY, "the engine is busy");
+    }
+    pthread_mutex_destroy(&call->lock);
+    pthread_cond_destroy(&call->done);
+    if (call->result < 0 && err) *err = call->err;
+    return call->result;
+}
+
+/* ---- campaigns ---- */
+
+struct begin {
+    struct campaign_row *row;
+    struct slice stored; /* payload row */
+};
+
+static int run_begin(struct engine *e, struct call *call) {
+    struct begin *begin = call->in;
+    struct campaign *c = ledger_begin(e->ledger, begin->row, clock_wall(), &call->err);
+    if (!c) return -1;
+    ledger_payload_put(e->ledger, c->row.payload, begin->stored);
+    struct slice name = begin->row->name, columns = begin->row->columns;
+    *begin->row = c->row;
+    begin->row->name = name, begin->row->columns = columns; /* the caller's own */
+    return 0;
+}
+
+/* Small content lies in the ledger, large in a segment that the ledger names. */
+enum { INLINE_MAX = 64 * 1024 };
+
+int engine_campaign_begin(struct engine *e, struct campaign_row *row, struct slice payload, struct err *err) {
+    struct segment_writer *writer = NULL;
+    struct segment_ref ref;
+    struct buf stored;
+    buf_init(&stored, INLINE_MAX + 64);
+    int failed = 0;
+    if (payload.len <= INLINE_MAX) {
+        buf_put_u8(&stored, 0);
+        buf_put_slice(&stored, payload);
+    } else {
+        writer = segment_writer_open(e->store, err);
+        failed = !writer || segment_append(writer, payload, &ref, err) || segment_sync(writer, err);
+        buf_put_u8(&stored, 1);
+        if (!failed) segment_ref_put(&stored, ref);
+    }
+    if (!failed && stored.failed) failed = err_set(err, ERR_SYSTEM, "out of memory");
+    struct begin begin = {row, buf_slice(&stored)};
+    struct call call = {.run = run_begin, .in = &begin, .durable = true};
+    if (!failed) failed = ask(e, &call, err);
+    segment_writer_free(writer); /* the record has its name now */
+    buf_done(&stored);
+    return failed ? -1 : 0;
+}
+
+static struct campaign *find(struct engine *e, struct call *call) {
+    struct campaign *c = ledger_campaign(e->ledger, call->id);
+    if (!c) err_set(&call->err, ERR_ABSENT, "there is no campaign number %u", call->id);
+    return c;
+}
+
+static void flush(void *ctx) {
+    commit_now(ctx, false);
+}
+
+static int run_ready(struct engine *e, struct call *call) {
+    struct campaign *c = find(e, call);
+    if (!c) return -1;
+    if (c->row.state != CAMPAIGN_LOADING)
+        return err_set(&call->err, ERR_INPUT, "campaign %u is not loading", call->id);
+    if (ledger_ready(e->ledger, c, (uint32_t)call->count, call->in, call->flag, clock_wall(), flush, e,
+                     &call->err))
+        return -1;
+    return call->flag ? 0 : ledger_each_chunk(e->ledger, c, feed_chunk, e, &call->err);
+}
+
+int engine_campaign_ready(struct engine *e, uint32_t id, uint32_t chunks, const struct tally *tally,
+                          bool held, struct err *err) {
+    struct tally copy = *tally;
+    struct call call = {
+        .run = run_ready, .id = id, .count = chunks, .in = &copy, .flag = held, .durable = true};
+    return ask(e, &call, err);
+}
+
+static int run_abandon(struct engine *e, struct call *call) {
+    struct campaign *c = find(e, call);
+    if (!c) return -1;
+    if (c->row.state != CAMPAIGN_LOADING)
+        return err_set(&call->err, ERR_INPUT, "campaign %u is not loading", call->id);
+    ledger_abandon(e->ledger, c, clock_wall());
+    return 0;
+}
+
+int engine_campaign_abandon(struct engine *e, uint32_t id, struct err *err) {
+    struct call call = {.run = run_abandon, .id = id, .durable = true};
+    return ask(e, &call, err);
+}
+
+static struct campaign *find_under_way(struct engine *e, struct call *call) {
+    struct campaign *c = find(e, call);
+    if (!c) return NULL;
+    if (!c->row.ended && c->row.state != CAMPAIGN_LOADING && c->row.state != CAMPAIGN_CANCELLED) return c;
+    err_set(&call->err, ERR_INPUT, "campaign %u is %s", call->id,
+            c->row.ended                       ? "at its end already"
+            : c->row.state == CAMPAIGN_LOADING ? "still loading"
+                                               : "cancelled already");
+    return NULL;
+}
+
+static int run_hold(struct engine *e, struct call *call) {
+    struct campaign *c = find_under_way(e, call);
+    if (!c) return -1;
+    if (c->row.state != CAMPAIGN_HELD) ledger_set_state(e->ledger, c, CAMPAIGN_HELD, clock_wall());
+    return 0;
+}
+
+int engine_campaign_hold(struct engine *e, uint32_t id, struct err *err) {
+    struct call call = {.run = run_hold, .id = id, .durable = true};
+    return ask(e, &call, err);
+}
+
+static int run_resume(struct engine *e, struct call *call) {
+    struct campaign *c = find_under_way(e, call);
+    if (!c) return -1;
+    if (c->row.state != CAMPAIGN_HELD) return 0;
+    ledger_set_state(e->ledger, c, CAMPAIGN_READY, clock_wall());
+    e->next_due = 0;
+    return ledger_each_chunk(e->ledger, c, feed_chunk, e, &call->err);
+}
+
+int engine_campaign_resume(struct engine *e, uint32_t id, struct err *err) {
+    struct call call = {.run = run_resume, .id = id, .durable = true};
+    return ask(e, &call, err);
+}
+
+static int run_cancel(struct engine *e, struct call *call) {
+    struct campaign *c = find_under_way(e, call);
+    if (!c) return -1;
+    ledger_set_state(e->ledger, c, CAMPAIGN_CANCELLED, clock_wall());
+    return 0;
+}
+
+int engine_campaign_cancel(struct engine *e, uint32_t id, struct err *err) {
+    struct call call = {.run = run_cancel, .id = id, .durable = true};
+    return ask(e, &call, err);
+}
+
+/* Campaigns past their end begin to expire; sweeps go on. */
+void control_expire(struct engine *e) {
+    wall_us now = clock_wall();
+    struct err err;
+    for (struct campaign *c = ledger_campaigns(e->ledger); c; c = c->next) {
+        bool open = !c->row.ended && (c->row.state == CAMPAIGN_READY || c->row.state == CAMPAIGN_HELD);
+        if (open && !c->sweeping && now >= c->row.expires && tally_pending(&c->row.tally) > c->leased)
+            ledger_sweep_start(e->ledger, c);
+        if (c->sweeping && ledger_sweep(e->ledger, c, 256, now, &err)) loop_wake_send(e->wake);
+    }
+}
+
+/* ---- what is shown ---- */
+
+static void show_campaign(const struct campaign *c, struct campaign_status *out) {
+    *out = (struct campaign_status){.id = c->row.id,
+                                    .state = c->row.state,
+                                    .tally = c->row.tally,
+                                    .leased = c->leased,
+                                    .deferred = c->row.tally.deferred,
+                                    .created = c->row.created,
+                                    .ready = c->row.ready,
+                                    .ended = c->row.ended};
+    snprintf(out->name, sizeof out->name, "%.*s", SLICE_ARG(c->row.name));
+}
+
+static int run_campaigns(struct engine *e, struct call *call) {
+    struct campaign_status *out = call->out;
+    size_t n = 0;
+    for (struct campaign *c = ledger_campaigns(e->ledger); c; c = c->next, n++)
+        if (n < call->count) show_campaign(c, &out[n]);
+    call->count = n;
+    return 0;
+}
+
+size_t engine_campaigns(struct engine *e, struct campaign_status *out, size_t most) {
+    struct call call = {.run = run_campaigns, .out = out, .count = most};
+    return ask(e, &call, NULL) ? 0 : call.count;
+}
+
+static int run_campaign(struct engine *e, struct call *call) {
+    struct campaign *c = find(e, call);
+    if (!c) return -1;
+    show_campaign(c, call->out);
+    return 0;
+}
+
+int engine_campaign(struct engine *e, uint32_t id, struct campaign_status *out, struct err *err) {
+    struct call call = {.run = run_campaign, .id = id, .out = out};
+    return ask(e, &call, err);
+}
+
+static bool lane_down(const struct lane *lane, mono_us now) {
+    return lane->gate.pause_until > now || (lane->turn && lane->turn->down_until > now);
+}
+
+static int run_lanes(struct engine *e, struct call *call) {
+    struct lane_status *out = call->out;
+    size_t n = 0;
+    for (struct lane *lane = e->backlog.lanes; lane; lane = lane->next, n++) {
+        if (n >= call->count) continue;
+        out[n] = (struct lane_status){.sessions = lane->gate.open,
+                                      .waiting = lane->waiting,
+                                      .delivered = lane->delivered,
+                                      .deferred = lane->deferred,
+                                      .failed = lane->failed,
+                                      .down = lane_down(lane, loop_now(e->loop))};
+        snprintf(out[n].provider, sizeof out[n].provider, "%s", lane->name);
+        snprintf(out[n].last_error, sizeof out[n].last_error, "%s", lane->last_error);
+    }
+    call->count = n;
+    return 0;
+}
+
+size_t engine_lanes(struct engine *e, struct lane_status *out, size_t most) {
+    struct call call = {.run = run_lanes, .out = out, .count = most};
+    return ask(e, &call, NULL) ? 0 : call.count;
+}
+
+static int run_counters(struct engine *e, struct call *call) {
+    struct engine_counters *out = call->out;
+    struct ledger_counters ledger;
+    ledger_counters(e->ledger, &ledger);
+    *out = e->counters;
+    out->sessions_open = e->session_count;
+    out->retries_waiting = ledger.retries_at_work;
+    out->blocks = ledger.blocks;
+    out->block_bytes = ledger.block_bytes;
+    out->stalled = e->stalled;
+    snprintf(out->stall_text, sizeof out->stall_text, "%s", e->stall_text);
+    return 0;
+}
+
+void engine_counters(struct engine *e, struct engine_counters *out) {
+    struct call call = {.run = run_counters, .out = out};
+    *out = (struct engine_counters){0};
+    ask(e, &call, NULL);
+}

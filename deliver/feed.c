@@ -1,0 +1,242 @@
+/* What is to be sent comes into the backlog here: chunks of one domain as they are, chunks of many domains
+ * taken apart a few at a time, recipients whose retry is due. Also what a window needs of them in memory: the
+ * chunk's table and the compiled content. */
+#include "owner.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static struct slots pending_slots(const struct chunk *chunk) {
+    struct slots s = {{0}};
+    for (unsigned i = 0; i < chunk->count; i++)
+        if (chunk->states[i] == SLOT_PENDING) slots_add(&s, i);
+    return s;
+}
+
+/* Takes over a hold. */
+static void add(struct engine *e, struct slice name, struct chunk *chunk, const struct slots *slots) {
+    struct domain *d = backlog_domain(&e->backlog, name);
+    if (!d || !backlog_add(&e->backlog, d, chunk, slots)) abort(); /* no memory: a restart finds everything */
+}
+
+void feed_chunk(void *ctx, struct chunk *chunk, const struct chunk_row *row) {
+    struct engine *e = ctx;
+    ledger_hold(chunk);
+    if (row->domain.len) {
+        struct slots slots = pending_slots(chunk);
+        add(e, row->domain, chunk, &slots);
+        return;
+    }
+    struct feed_item *item = calloc(1, sizeof *item);
+    if (!item) abort();
+    item->chunk = chunk;
+    if (e->mixed_last)
+        e->mixed_last->next = item;
+    else
+        e->mixed = item;
+    e->mixed_last = item;
+}
+
+static struct slice domain_of(struct slice address) {
+    for (size_t i = address.len; i > 0; i--)
+        if (address.at[i - 1] == '@') return slice_skip(address, i);
+    return slice_make("", 0);
+}
+
+/* Files the slots under their domains; neighbours mostly have the same one. */
+static void take_apart(struct engine *e, struct chunk *chunk, const struct slots *slots) {
+    struct chunk_table *table = chunk->user;
+    struct slots run = {{0}};
+    struct slice domain = {0};
+    for (int i = slots_next(slots, 0); i >= 0; i = slots_next(slots, (unsigned)i + 1)) {
+        struct slice of = domain_of(chunk_table_address(table, (unsigned)i));
+        if (domain.at && !slice_eq(of, domain)) {
+            ledger_hold(chunk);
+            add(e, domain, chunk, &run);
+            run = (struct slots){{0}};
+        }
+        domain = of;
+        slots_add(&run, (unsigned)i);
+    }
+    if (!domain.at) return;
+    ledger_hold(chunk);
+    add(e, domain, chunk, &run);
+}
+
+/* The campaign can't go on: its stored data is not what it must be. A person has to look. */
+static void hold_broken(struct engine *e, struct campaign *c, const struct err *err) {
+    if (c->row.state != CAMPAIGN_READY) return;
+    log_begin(LOG_LEVEL_ERROR, "campaign-held");
+    log_number("campaign", c->row.id);
+    log_text("error", err->text);
+    log_end();
+    ledger_set_state(e->ledger, c, CAMPAIGN_HELD, clock_wall());
+}
+
+static bool load_table(struct engine *e, struct chunk *chunk, struct err *err) {
+    if (chunk->user) return true;
+    buf_reset(&e->scratch);
+    if (segment_read(e->store, chunk->table, &e->scratch, err)) return false;
+    struct chunk_table *table = chunk_table_decode(buf_slice(&e->scratch), e->pack, err);
+    if (!table) return false;
+    if (table->count < chunk->count) {
+        chunk_table_free(table);
+        return err_set(err, ERR_CORRUPT, "a chunk's table is too short"), false;
+    }
+    chunk->user = table;
+    e->counters.chunks_open++;
+    return true;
+}
+
+static void content_free(struct campaign_content *content) {
+    if (!content) return;
+    template_free(content->template);
+    arena_done(&content->arena);
+    free(content);
+}
+
+static bool split_columns(struct campaign_content *content, struct slice names) {
+    struct slice rest = names, name;
+    size_t room = 1;
+    for (size_t i = 0; i < names.len; i++)
+        room += names.at[i] == '\n';
+    content->columns = arena_alloc(&content->arena, room * sizeof *content->columns);
+    if (!content->columns || !arena_copy(&content->arena, names, &rest)) return false;
+    if (names.len == 0) return true;
+    while (slice_cut(&rest, '\n', &name))
+        content->columns[content->column_count++] = name;
+    return true;
+}
+
+/* The stored payload: 0 and the content, or 1 and the name of the segment record that holds it. */
+static bool read_payload(struct engine *e, uint64_t key, struct buf *payload, struct err *err) {
+    struct buf stored;
+    struct slice rest;
+    struct segment_ref ref;
+    uint8_t kind;
+    buf_init(&stored, STORE_VALUE_MAX);
+    bool ok = ledger_payload_get(e->ledger, key, &stored, err);
+    rest = buf_slice(&stored);
+    if (ok && take_u8(&rest, &kind) && kind == 0)
+        ok = buf_put_slice(payload, rest);
+    else if (ok && kind == 1 && segment_ref_take(&rest, &ref))
+        ok = segment_read(e->store, ref, payload, err) == 0;
+    else if (ok)
+        ok = err_set(err, ERR_CORRUPT, "the content of the campaign cannot be read") == 0;
+    buf_done(&stored);
+    return ok;
+}
+
+static bool load_content(struct engine *e, struct campaign *c, struct err *err) {
+    if (c->user) return true;
+    struct campaign_content *content = calloc(1, sizeof *content);
+    if (!content) return err_set(err, ERR_SYSTEM, "out of memory"), false;
+    struct arena arena;
+    struct buf payload;
+    struct content written;
+    arena_init(&content->arena, 1 << 20);
+    arena_init(&arena, CONTENT_MAX * 2);
+    buf_init(&payload, CONTENT_MAX + 1024);
+    bool ok = read_payload(e, c->row.payload, &payload, err) &&
+              content_decode(buf_slice(&payload), &arena, &written, err) == 0 &&
+              split_columns(content, c->row.columns) &&
+              (content->template = template_compile(&written, content->columns, content->column_count, err));
+    buf_done(&payload);
+    arena_done(&arena);
+    if (!ok) {
+        content_free(content);
+        return false;
+    }
+    c->user = content;
+    return true;
+}
+
+bool feed_load(struct engine *e, struct chunk *chunk) {
+    struct err err = {0};
+    if (load_content(e, chunk->campaign, &err) && load_table(e, chunk, &err)) return true;
+    hold_broken(e, chunk->campaign, &err);
+    return false;
+}
+
+void feed_forget(void *ctx, struct chunk *chunk) {
+    struct engine *e = ctx;
+    if (!chunk->user) return;
+    chunk_table_free(chunk->user);
+    chunk->user = NULL;
+    e->counters.chunks_open--;
+}
+
+void feed_campaign_done(void *ctx, struct campaign *c) {
+    (void)ctx;
+    log_begin(LOG_LEVEL_INFO, "campaign-done");
+    log_number("campaign", c->row.id);
+    log_number("delivered", (int64_t)c->row.tally.delivered);
+    log_number("failed", (int64_t)c->row.tally.failed);
+    log_end();
+    content_free(c->user); /* nothing of it is leased */
+    c->user = NULL;
+}
+
+/* Chunks taken apart are those with a table in memory; windows keep some of them a little longer. */
+void feed_mixed(struct engine *e) {
+    while (e->mixed && e->counters.chunks_open < MIXED_OPEN_MAX + e->backlog.lane_count && !e->draining) {
+        struct feed_item *item = e->mixed;
+        struct chunk *chunk = item->chunk;
+        e->mixed = item->next;
+        if (!e->mixed) e->mixed_last = NULL;
+        free(item);
+        struct slots slots = pending_slots(chunk);
+        bool wanted = chunk->campaign->row.state == CAMPAIGN_READY && slots_count(&slots);
+        if (wanted && feed_load(e, chunk)) take_apart(e, chunk, &slots);
+        ledger_release(e->ledger, chunk);
+    }
+}
+
+static void feed_due(void *ctx, struct chunk *chunk, const struct slots *slots) {
+    struct engine *e = ctx;
+    ledger_hold(chunk);
+    if (feed_load(e, chunk))
+        take_apart(e, chunk, slots);
+    else
+        ledger_unwake(e->ledger, chunk, slots, clock_wall());
+    ledger_release(e->ledger, chunk);
+}
+
+void feed_retries(struct engine *e) {
+    struct ledger_counters counters;
+    struct err err = {0};
+    wall_us now = clock_wall();
+    ledger_counters(e->ledger, &counters);
+    e->counters.retries_waiting = counters.retries_at_work;
+    if (e->draining || counters.retries_at_work >= RETRIES_AT_WORK_MAX) return;
+    if (ledger_due(e->ledger, now, RETRIES_AT_WORK_MAX, feed_due, e, &e->next_due, &err) < 0)
+        log_say(LOG_LEVEL_ERROR, "retry-table", "error", err.text, NULL);
+}
+
+void feed_return(struct engine *e, struct chunk *chunk, const struct slots *slots) {
+    take_apart(e, chunk, slots);
+}
+
+/* Stale slots on their way out of the backlog: those taken from the retry table go back there. */
+void feed_drop(void *ctx, struct chunk *chunk, const struct slots *slots) {
+    struct engine *e = ctx;
+    ledger_unwake(e->ledger, chunk, slots, clock_wall());
+    ledger_release(e->ledger, chunk);
+}
+
+static void release(void *ctx, struct chunk *chunk) {
+    ledger_release(ctx, chunk);
+}
+
+void feed_done(struct engine *e) {
+    for (struct feed_item *item = e->mixed, *next; item; item = next) {
+        next = item->next;
+        ledger_release(e->ledger, item->chunk);
+        free(item);
+    }
+    backlog_done(&e->backlog, release, e->ledger);
+    for (struct campaign *c = ledger_campaigns(e->ledger); c; c = c->next)
+        content_free(c->user);
+}

@@ -1,0 +1,54 @@
+/* One recipient's mail: identity, rendering, signature. A pure function of the window's item and the
+ * campaign's content, save for the signature's time. */
+#include "chunk_table.h"
+#include "worker.h"
+
+enum { MESSAGE_ID_MAX = RID_TEXT_LEN + 1 + 255 };
+
+struct slice mail_address(const struct window *window, unsigned index) {
+    return chunk_table_address(window->table, window->items[index].slot);
+}
+
+/* "rid@domain", NUL not counted. */
+static struct slice identity(struct worker *w, const struct window *window, unsigned index,
+                             struct slice domain, char *out, size_t room) {
+    if (RID_TEXT_LEN + 1 + domain.len > room) domain.len = room - RID_TEXT_LEN - 1;
+    rid_encode(w->rid_key, window->tenant, chunk_rid(window->chunk_id, window->items[index].slot), out);
+    out[RID_TEXT_LEN] = '@';
+    memcpy(out + RID_TEXT_LEN + 1, domain.at, domain.len);
+    return slice_make(out, RID_TEXT_LEN + 1 + domain.len);
+}
+
+struct slice mail_return_path(struct worker *w, const struct window *window, unsigned index,
+                              char out[RETURN_PATH_MAX]) {
+    if (!w->options->return_path_domain) return template_from(window->content->template)->text;
+    return identity(w, window, index, slice_of(w->options->return_path_domain), out, RETURN_PATH_MAX);
+}
+
+int mail_render(struct worker *w, const struct window *window, unsigned index, struct buf *out,
+                struct err *err) {
+    char id[MESSAGE_ID_MAX];
+    struct slice values[CHUNK_COLUMNS_MAX];
+    unsigned slot = window->items[index].slot;
+    const struct campaign_content *content = window->content;
+    const char *domain = w->options->message_id_domain;
+    struct slice at = domain ? slice_of(domain) : template_from(content->template)->domain;
+    for (size_t i = 0; i < content->column_count; i++)
+        values[i] = chunk_table_value(window->table, slot, (unsigned)i);
+    struct render_input input = {.to = mail_address(window, index),
+                                 .values = values,
+                                 .value_count = content->column_count,
+                                 .message_id = identity(w, window, index, at, id, sizeof id),
+                                 .date = window->date};
+    return render_mail(&w->renderer, content->template, &input, out, err);
+}
+
+int mail_sign(struct worker *w, const struct window *window, const struct buf *mail, struct buf *out,
+              struct err *err) {
+    (void)window;
+    const struct dkim_options *dkim = &w->options->dkim;
+    if (w->signer && dkim_sign(w->signer, slice_of(dkim->domain), slice_of(dkim->selector), buf_slice(mail),
+                               clock_wall() / US_PER_SEC, out, err))
+        return -1;
+    return buf_put_slice(out, buf_slice(mail)) ? 0 : err_set(err, ERR_INPUT, "the mail is too large");
+}

@@ -1,0 +1,133 @@
+/* Inside of the engine: the owner thread's state, and the files that work on it.
+ *
+ *     engine.c    start, stop, the loop, messages
+ *     feed.c      chunks and retries into the backlog; tables and contents in memory
+ *     resolve.c   domains to sites
+ *     schedule.c  lanes to sessions, sessions to windows
+ *     settle.c    outcomes into the ledger
+ *     commit.c    seal, submit, release of windows
+ *     control.c   what other threads ask
+ *
+ * All of it runs on the owner thread, save the public functions of engine.h. */
+#ifndef TSUBAME_OWNER_H
+#define TSUBAME_OWNER_H
+
+#include "chunk_table.h"
+#include "dns.h"
+#include "engine.h"
+#include "worker.h"
+
+#include <stdatomic.h>
+
+enum {
+    FLIGHT_MAX = 2, /* batches submitted and not durable: more would only queue up */
+    FLIGHT_ROOM = 64,
+    SEAL_EVENTS = 512,          /* events that are committed without waiting for the time */
+    MIXED_OPEN_MAX = 96,        /* chunks of many domains taken apart at a time */
+    RETRIES_AT_WORK_MAX = 8192, /* recipients taken from the retry table at a time */
+    LANES_A_TURN = 256,
+    DEFER_INSTEAD = 512 /* a domain with fewer waiting has them deferred when its way is blocked */
+};
+#define SEAL_US       (20 * US_PER_MS)
+#define TICK_US       (50 * US_PER_MS)
+#define CHECKPOINT_US (5 * US_PER_SEC)
+#define STALL_US      (3 * US_PER_SEC)
+
+struct feed_item {
+    struct chunk *chunk; /* held */
+    struct feed_item *next;
+};
+
+struct call;
+
+struct engine {
+    struct engine_options options;
+    struct store *store;
+    pthread_t thread;
+    struct loop *loop;
+    struct loop_wake *wake;
+    struct mailbox in;
+    struct loop_timer seal_timer, tick_timer, grace_timer;
+    struct ledger *ledger;
+    struct backlog backlog;
+    struct resolver *resolver;
+    struct dkim_key *key;
+    struct worker *workers;
+    unsigned turn;     /* the next worker to get a session */
+    unsigned quiet;    /* workers that have said so */
+    struct pack *pack; /* for reading chunk tables */
+    struct buf scratch;
+
+    struct session *sessions; /* all */
+    uint32_t session_count;
+    struct feed_item *mixed, *mixed_last; /* chunks of many domains, not taken apart yet */
+    unsigned mixed_open;
+    struct window *waiting, *waiting_last; /* for their commit */
+    unsigned windows_out;                  /* with workers */
+
+    struct store_batch *unsubmitted;                    /* the writer's queue was full */
+    struct store_batch *in_flight_batches[FLIGHT_ROOM]; /* a queue */
+    unsigned in_flight_first, in_flight;
+    bool hurry;           /* somebody waits for the next commit */
+    mono_us flight_since; /* the oldest of them */
+    mono_us checkpoint_at;
+    bool stalled;
+    char stall_text[256];
+    wall_us next_due; /* of the retry table */
+    mono_us expiry_at;
+    struct call *calls; /* that wait for their batch */
+
+    bool draining; /* no new work */
+    bool final;    /* the last checkpoint is being written */
+    int64_t grace_us;
+
+    atomic_uint_fast64_t projected, committed;
+    void (*on_commit)(void *ctx, uint64_t sequence);
+    void *on_commit_ctx;
+    uint64_t sealed_sequence[FLIGHT_ROOM]; /* by batch number */
+    struct engine_counters counters;
+};
+
+/* feed.c */
+void feed_chunk(void *ctx, struct chunk *chunk, const struct chunk_row *row);
+void feed_mixed(struct engine *e);
+void feed_retries(struct engine *e);
+void feed_return(struct engine *e, struct chunk *chunk, const struct slots *slots);
+void feed_drop(void *ctx, struct chunk *chunk, const struct slots *slots);
+void feed_forget(void *ctx, struct chunk *chunk);
+void feed_campaign_done(void *ctx, struct campaign *c);
+void feed_done(struct engine *e);
+/* The chunk's table and its campaign's content; false (the campaign is then held) when they can't be read. */
+bool feed_load(struct engine *e, struct chunk *chunk);
+
+/* resolve.c */
+void resolve_some(struct engine *e);
+
+/* schedule.c */
+void schedule_lanes(struct engine *e);
+void schedule_ready(struct engine *e, struct session *s);
+void schedule_ended(struct engine *e, struct session *s);
+void schedule_tick(struct engine *e);
+void schedule_send(struct engine *e, struct window *w);
+
+/* settle.c */
+void settle_item(struct engine *e, struct window *w, unsigned index);
+void settle_unsent(struct engine *e, struct window *w);
+/* Everything that waits under a domain, without an attempt: failed, or deferred. */
+void settle_domain(struct engine *e, struct domain *d, const struct outcome *o);
+
+/* commit.c */
+void commit_turn(struct engine *e);
+void commit_now(struct engine *e, bool checkpoint);
+void commit_done(struct engine *e, bool durable);
+void commit_watch(struct engine *e);
+
+/* control.c */
+void control_call(struct engine *e, struct call *call);
+void control_durable(struct engine *e);
+void control_abort(struct engine *e);
+void control_expire(struct engine *e);
+
+void engine_tell(struct worker *w, enum msg_kind kind, void *at);
+
+#endif

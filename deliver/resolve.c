@@ -1,0 +1,155 @@
+/* From domains to sites: the domain table first, then DNS; then which provider the mail exchangers are of,
+ * and its lane. */
+#include "owner.h"
+
+#include "classify.h"
+#include "hash.h"
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { LOOKUPS_MAX = 500, LOOKUPS_A_TURN = 256 };
+#define FIRST_PAUSE (10 * US_PER_SEC)
+#define MOST_PAUSE  (600 * US_PER_SEC)
+
+static bool suffix_matches(struct slice host, const char *suffix) {
+    struct slice s = slice_of(suffix);
+    return suffix[0] == '.' ? slice_ends_nocase(host, s) : slice_eq_nocase(host, s);
+}
+
+/* The provider whose mail exchangers these are: the best one decides. */
+static const struct provider_options *provider_of(const struct engine *e, const struct mx_answer *mx) {
+    struct slice host = slice_of(mx->hosts[0].name);
+    for (size_t i = 0; i < e->options.provider_count; i++) {
+        const struct provider_options *p = &e->options.providers[i];
+        for (size_t j = 0; j < p->mx_suffix_count; j++)
+            if (suffix_matches(host, p->mx_suffixes[j])) return p;
+    }
+    return NULL;
+}
+
+/* The same for the same set of names, in whatever order. */
+static uint64_t site_key(const struct engine *e, const struct mx_answer *mx, unsigned source) {
+    uint64_t key = hash_mix(source + 1);
+    for (unsigned i = 0; i < mx->host_count; i++)
+        key += hash_bytes(slice_of(mx->hosts[i].name), e->backlog.seed);
+    return key;
+}
+
+static struct lane *lane_for(struct engine *e, const struct mx_answer *mx, unsigned source) {
+    const struct provider_options *p = provider_of(e, mx);
+    struct slice name = slice_of(p ? p->name : mx->hosts[0].name);
+    struct lane *lane = p ? backlog_lane(&e->backlog, name, source) : NULL;
+    if (lane) return lane;
+    lane = backlog_lane_new(&e->backlog, name, source, !p, p ? &p->limits : &e->options.default_limits,
+                            loop_now(e->loop));
+    if (lane) lane->tls = (int)(p ? p->tls : e->options.default_tls);
+    return lane;
+}
+
+static void place(struct engine *e, struct domain *d, const struct mx_answer *mx, struct slice encoded) {
+    unsigned source = (unsigned)(d->hash % e->options.source_count);
+    uint64_t key = site_key(e, mx, source);
+    struct site *site = backlog_site(&e->backlog, key);
+    if (site) {
+        backlog_site_refresh(site, encoded);
+    } else {
+        struct lane *lane = lane_for(e, mx, source);
+        site = lane ? backlog_site_new(&e->backlog, key, lane, encoded) : NULL;
+    }
+    if (!site) abort();
+    backlog_place(&e->backlog, d, site, loop_now(e->loop) + (mono_us)mx->ttl_s * US_PER_SEC);
+}
+
+/* No mail can go there, or nobody could say. */
+static void unplaceable(struct engine *e, struct domain *d, const struct mx_answer *mx) {
+    struct classify_input input = {.text = slice_of(mx->text)};
+    switch (mx->status) {
+    case MX_NULL: input.local = CLASSIFY_DNS_NULL_MX; break;
+    case MX_NO_DOMAIN: input.local = CLASSIFY_DNS_NO_DOMAIN; break;
+    case MX_NO_MAIL: input.local = CLASSIFY_DNS_NO_HOST; break;
+    default: input.local = CLASSIFY_DNS_TEMPORARY;
+    }
+    struct classify_verdict verdict = classify(&input);
+    struct outcome o;
+    outcome_local(&o, verdict.permanent ? EVENT_FAILED : EVENT_DEFERRED, SMTP_STAGE_NONE,
+                  (uint8_t)verdict.class, input.text);
+    if (!verdict.permanent && d->waiting > DEFER_INSTEAD) {
+        unsigned doublings = d->failures < 6 ? d->failures++ : 6;
+        mono_us pause = FIRST_PAUSE << doublings;
+        backlog_postpone(&e->backlog, d, loop_now(e->loop) + (pause < MOST_PAUSE ? pause : MOST_PAUSE));
+        return;
+    }
+    settle_domain(e, d, &o);
+    d->asked = false;
+    d->state = DOMAIN_PLACED; /* nowhere: and so forgotten */
+    backlog_domain_check(&e->backlog, d);
+}
+
+static void place_or_not(struct engine *e, struct domain *d, const struct mx_answer *mx,
+                         struct slice encoded) {
+    if (!d->first) { /* cancelled meanwhile */
+        d->asked = false;
+        d->state = DOMAIN_PLACED;
+        backlog_domain_check(&e->backlog, d);
+    } else if (mx->status == MX_OK || mx->status == MX_IMPLICIT) {
+        place(e, d, mx, encoded);
+    } else {
+        unplaceable(e, d, mx);
+    }
+}
+
+struct question {
+    struct engine *engine;
+    struct domain *domain;
+};
+
+static void answered(void *ctx, const struct mx_answer *mx) {
+    struct question *q = ctx;
+    struct engine *e = q->engine;
+    struct domain *d = q->domain;
+    struct buf encoded;
+    free(q);
+    buf_init(&encoded, 64 * 1024);
+    mx_answer_encode(mx, &encoded);
+    if (mx->status != MX_TEMPORARY && mx->status != MX_BOGUS && !encoded.failed)
+        ledger_domain_put(e->ledger, slice_make(d->name, d->name_len),
+                          clock_wall() + (wall_us)mx->ttl_s * US_PER_SEC, buf_slice(&encoded));
+    place_or_not(e, d, mx, buf_slice(&encoded));
+    buf_done(&encoded);
+}
+
+/* Remembered in the domain table? */
+static bool known(struct engine *e, struct domain *d) {
+    struct mx_answer mx;
+    buf_reset(&e->scratch);
+    if (!ledger_domain_get(e->ledger, slice_make(d->name, d->name_len), clock_wall(), &e->scratch))
+        return false;
+    if (!mx_answer_decode(buf_slice(&e->scratch), &mx)) return false;
+    struct buf encoded; /* the scratch is used again below */
+    buf_init(&encoded, 64 * 1024);
+    buf_put_slice(&encoded, buf_slice(&e->scratch));
+    place_or_not(e, d, &mx, buf_slice(&encoded));
+    buf_done(&encoded);
+    return true;
+}
+
+static void ask(struct engine *e, struct domain *d) {
+    struct question *q = malloc(sizeof *q);
+    if (!q) abort();
+    *q = (struct question){e, d};
+    e->counters.dns_queries++;
+    if (resolver_mx(e->resolver, slice_make(d->name, d->name_len), answered, q) == 0) return;
+    free(q);
+    backlog_postpone(&e->backlog, d, loop_now(e->loop) + US_PER_SEC);
+}
+
+void resolve_some(struct engine *e) {
+    if (e->draining) return;
+    for (unsigned n = 0; n < LOOKUPS_A_TURN && resolver_pending(e->resolver) < LOOKUPS_MAX; n++) {
+        struct domain *d = backlog_next_to_ask(&e->backlog);
+        if (!d) return;
+        if (!known(e, d)) ask(e, d);
+    }
+}

@@ -1,0 +1,352 @@
+/* Lanes get sessions as their limits allow and their work deserves; sessions that ask get windows.
+ *
+ * A lane in the run queue is looked at once: its sites with work, each in turn, get idle sessions fed and new
+ * ones opened, until its gate, the session limit or the work is at an end. What can only be settled by time
+ * puts it among the sleepers. */
+#include "owner.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    WAITING_A_SESSION = 16, /* recipients that wait are worth one more session */
+    TARGETS_MAX = 8,
+    SITES_A_LOOK = 64
+};
+#define STARVED_US (50 * US_PER_MS)
+
+/* ---- sessions ---- */
+
+/* Addresses in the order of preference; hosts of equal preference by turns. */
+static unsigned fill_targets(struct site *site, struct session_target targets[TARGETS_MAX]) {
+    struct mx_answer mx;
+    unsigned n = 0;
+    if (!mx_answer_decode(site->mx, &mx)) return 0;
+    unsigned equal = 1;
+    while (equal < mx.host_count && mx.hosts[equal].preference == mx.hosts[0].preference)
+        equal++;
+    unsigned turn = site->rotation++;
+    for (unsigned i = 0; i < mx.host_count; i++) {
+        const struct mx_host *host = &mx.hosts[i < equal ? (i + turn) % equal : i];
+        for (unsigned a = 0; a < host->address_count && n < TARGETS_MAX; a++, n++) {
+            memcpy(targets[n].name, host->name, sizeof targets[n].name);
+            targets[n].address = host->addresses[a];
+        }
+    }
+    return n;
+}
+
+static bool open_session(struct engine *e, struct site *site) {
+    struct session_target targets[TARGETS_MAX];
+    unsigned n = fill_targets(site, targets);
+    struct session *s = n ? calloc(1, sizeof *s) : NULL;
+    struct session_target *own = s ? malloc(n * sizeof *own) : NULL;
+    if (!own) {
+        free(s);
+        return false;
+    }
+    memcpy(own, targets, n * sizeof *own);
+    *s = (struct session){.worker = &e->workers[e->turn++ % e->options.workers],
+                          .site = site,
+                          .source = site->lane->source,
+                          .tls = site->lane->tls,
+                          .max_messages = site->lane->gate.limits.messages_per_connection,
+                          .target_count = n,
+                          .targets = own,
+                          .next = e->sessions};
+    if (e->sessions) e->sessions->prev = s;
+    e->sessions = s;
+    e->session_count++;
+    e->counters.sessions_opened++;
+    site->sessions++;
+    site->connecting++;
+    engine_tell(s->worker, MSG_OPEN, s);
+    return true;
+}
+
+static void finish(struct session *s) {
+    if (s->finishing) return;
+    s->finishing = true;
+    engine_tell(s->worker, MSG_FINISH, s);
+}
+
+/* ---- lists of sessions that wait: at their site for work, at their lane for its rate ---- */
+
+static void list_in(void **list, struct session *s) {
+    s->next_idle = *list;
+    *list = s;
+}
+
+static void list_out(void **list, struct session *s) {
+    struct session *at = *list;
+    if (at == s) {
+        *list = s->next_idle;
+        return;
+    }
+    while (at->next_idle != s)
+        at = at->next_idle;
+    at->next_idle = s->next_idle;
+}
+
+static void unlist(struct session *s) {
+    if (s->idle) list_out(&s->site->idle, s);
+    if (s->parked) list_out(&s->site->lane->parked, s);
+    s->idle = s->parked = false;
+}
+
+/* ---- windows ---- */
+
+static struct window *make_window(struct engine *e, struct session *s, struct chunk *chunk,
+                                  const struct slots *slots) {
+    unsigned n = slots_count(slots);
+    struct window *w = calloc(1, sizeof *w + n * sizeof w->items[0]);
+    if (!w) abort();
+    *w = (struct window){.session = s,
+                         .chunk = chunk,
+                         .chunk_id = chunk->id,
+                         .tenant = chunk->campaign->row.tenant,
+                         .date = chunk->campaign->row.ready,
+                         .table = chunk->user,
+                         .content = chunk->campaign->user,
+                         .count = n,
+                         .batch = ledger_building(e->ledger)};
+    unsigned at = 0;
+    for (int slot = slots_next(slots, 0); slot >= 0; slot = slots_next(slots, (unsigned)slot + 1)) {
+        struct retry_row row = ledger_attempts(e->ledger, chunk_rid(chunk->id, (unsigned)slot));
+        w->items[at].slot = (uint8_t)slot;
+        w->items[at].attempt = (uint16_t)(row.attempts + 1);
+        w->items[at].doubt = row.doubt;
+        at++;
+    }
+    return w;
+}
+
+static void queue_window(struct engine *e, struct window *w) {
+    if (e->waiting_last)
+        e->waiting_last->next = w;
+    else
+        e->waiting = w;
+    e->waiting_last = w;
+    w->session->windows++;
+    w->session->granted += w->count;
+    w->session->wants = false;
+}
+
+/* A domain whose mail exchangers are old news is looked up again before more goes there. */
+static void refresh_turn(struct engine *e, struct site *site, mono_us now) {
+    while (site->turn && site->turn->placed_until <= now)
+        backlog_unplace(&e->backlog, site->turn);
+}
+
+/* A window for a session that wants one. False: there is nothing for it now. */
+static bool grant(struct engine *e, struct session *s, mono_us now) {
+    struct site *site = s->site;
+    struct lane *lane = site->lane;
+    mono_us when;
+    if (e->stalled || e->draining || s->finishing) return false;
+    refresh_turn(e, site, now);
+    if (!site->turn) return false;
+    unsigned most = WINDOW_MAX;
+    if (s->max_messages && s->max_messages - s->granted < most) most = s->max_messages - s->granted;
+    unsigned allowed = lane_gate_take(&lane->gate, most, now, &when);
+    if (allowed == 0) {
+        if (!s->parked) list_in(&lane->parked, s);
+        s->parked = true;
+        backlog_sleep(&e->backlog, lane, when);
+        return true; /* it waits, but not for work */
+    }
+    struct chunk *chunk;
+    struct slots slots;
+    unsigned n = backlog_take(&e->backlog, site, allowed, &chunk, &slots, feed_drop, e);
+    lane_gate_give_back(&lane->gate, allowed - n);
+    if (n == 0) return false;
+    if (!feed_load(e, chunk)) {
+        ledger_release(e->ledger, chunk);
+        return grant(e, s, now); /* its campaign is held now: the next take drops the rest of it */
+    }
+    struct window *w = make_window(e, s, chunk, &slots);
+    ledger_lease(e->ledger, chunk, &slots, clock_wall());
+    queue_window(e, w);
+    return true;
+}
+
+void schedule_send(struct engine *e, struct window *w) {
+    e->windows_out++;
+    engine_tell(w->session->worker, MSG_WINDOW, w);
+}
+
+static void idle_or_end(struct engine *e, struct session *s, mono_us now) {
+    bool crowded = e->session_count > e->options.max_sessions / 8 * 7;
+    if (e->draining || crowded || e->options.idle_us == 0) {
+        if (s->windows == 0) finish(s);
+    }
+    if (s->finishing || s->idle) return;
+    s->idle = true;
+    s->idle_since = now;
+    list_in(&s->site->idle, s);
+}
+
+static void serve(struct engine *e, struct session *s, mono_us now) {
+    unlist(s);
+    if (!grant(e, s, now)) idle_or_end(e, s, now);
+}
+
+void schedule_ready(struct engine *e, struct session *s) {
+    if (!s->ready_seen) {
+        s->ready_seen = true;
+        s->site->connecting--;
+        lane_gate_accepted(&s->site->lane->gate);
+    }
+    s->wants = true;
+    if (s->max_messages && s->granted >= s->max_messages) return; /* it ends by itself */
+    serve(e, s, loop_now(e->loop));
+}
+
+/* ---- lanes ---- */
+
+static void serve_parked(struct engine *e, struct lane *lane, mono_us now) {
+    struct session *s = lane->parked;
+    lane->parked = NULL;
+    while (s) {
+        struct session *next = s->next_idle;
+        s->parked = false;
+        serve(e, s, now);
+        s = next;
+    }
+}
+
+/* False: the lane can't have another session now (and sleeps, or waits for the end of one). */
+static bool open_for(struct engine *e, struct lane *lane, struct site *site, mono_us now) {
+    mono_us when;
+    if (e->session_count >= e->options.max_sessions) {
+        backlog_sleep(&e->backlog, lane, now + STARVED_US);
+        return false;
+    }
+    if (!lane_gate_open(&lane->gate, now, &when)) {
+        if (when != NEVER) backlog_sleep(&e->backlog, lane, when);
+        return false;
+    }
+    if (open_session(e, site)) return true;
+    lane_gate_closed(&lane->gate);
+    backlog_sleep(&e->backlog, lane, now + US_PER_SEC);
+    return false;
+}
+
+static bool look_at_site(struct engine *e, struct lane *lane, struct site *site, mono_us now) {
+    refresh_turn(e, site, now);
+    while (site->idle && site->turn) {
+        struct session *s = site->idle;
+        unlist(s);
+        if (!grant(e, s, now)) idle_or_end(e, s, now);
+        if (s->idle || s->parked) break;
+    }
+    if (!site->turn) return true;
+    if (site->down_until > now) {
+        backlog_sleep(&e->backlog, lane, site->down_until);
+        return true;
+    }
+    uint32_t deserved = 1 + (site->waiting - 1) / WAITING_A_SESSION;
+    if (site->failures) deserved = 1; /* one to see whether it is back */
+    while (site->sessions < deserved)
+        if (!open_for(e, lane, site, now)) return false;
+    return true;
+}
+
+static void look_at_lane(struct engine *e, struct lane *lane, mono_us now) {
+    if (lane->parked) serve_parked(e, lane, now);
+    unsigned sites = lane->sites < SITES_A_LOOK ? lane->sites : SITES_A_LOOK;
+    for (unsigned i = 0; i < sites && lane->turn; i++) {
+        struct site *site = lane->turn;
+        lane->turn = site->next;
+        if (!look_at_site(e, lane, site, now)) return;
+    }
+    if (lane->turn && lane->sites > SITES_A_LOOK) backlog_sleep(&e->backlog, lane, now);
+}
+
+void schedule_lanes(struct engine *e) {
+    mono_us now = loop_now(e->loop);
+    struct lane *lane;
+    if (e->stalled || e->draining) return;
+    for (unsigned i = 0; i < LANES_A_TURN && (lane = backlog_next_to_run(&e->backlog)); i++)
+        look_at_lane(e, lane, now);
+    if (e->backlog.run.first) loop_wake_send(e->wake); /* the rest in the next turn */
+}
+
+/* ---- the end of a session ---- */
+
+static int64_t down_pause(const struct engine *e, const struct site *site) {
+    return retry_pause(&e->options.retry, site->failures, site->key, 0);
+}
+
+/* Nothing works there: few recipients are deferred, with the reason in the ledger; many wait where they are.
+ */
+static void site_failed(struct engine *e, struct site *site, const struct outcome *why) {
+    if (site->failures < UINT8_MAX) site->failures++;
+    site->down_until = loop_now(e->loop) + down_pause(e, site);
+    while (site->turn && site->turn->waiting <= DEFER_INSTEAD) {
+        struct domain *d = site->turn;
+        settle_domain(e, d, why);
+        backlog_domain_check(&e->backlog, d);
+    }
+    if (site->turn) backlog_sleep(&e->backlog, site->lane, site->down_until);
+}
+
+static void note_failure(struct engine *e, struct session *s) {
+    struct lane *lane = s->site->lane;
+    snprintf(lane->last_error, sizeof lane->last_error, "%s: %.*s", s->host, s->end.text_len, s->end.text);
+    e->counters.sessions_failed++;
+    if (!log_on(LOG_LEVEL_INFO)) return;
+    log_begin(LOG_LEVEL_INFO, "session-failed");
+    log_text("provider", lane->name);
+    log_text("host", s->host);
+    log_number("code", s->end.code);
+    log_slice("text", slice_make(s->end.text, s->end.text_len));
+    log_end();
+}
+
+void schedule_ended(struct engine *e, struct session *s) {
+    struct site *site = s->site;
+    struct lane *lane = site->lane;
+    assert(s->windows == 0);
+    unlist(s);
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        e->sessions = s->next;
+    if (s->next) s->next->prev = s->prev;
+    e->session_count--;
+    site->sessions--;
+    if (!s->ready_seen) site->connecting--;
+    lane_gate_closed(&lane->gate);
+    bool failed = s->end.kind == EVENT_DEFERRED;
+    if (failed) note_failure(e, s);
+    if (s->worked || (s->ready_seen && !failed)) {
+        site->failures = 0;
+    } else if (failed && !e->draining) {
+        if (site->sessions > site->connecting)
+            lane_gate_refused(&lane->gate, loop_now(e->loop)); /* others are in: too many */
+        else if (site->sessions == 0)
+            site_failed(e, site, &s->end);
+    }
+    if (site->waiting)
+        backlog_run(&e->backlog, lane);
+    else
+        backlog_site_check(&e->backlog, site);
+    free(s->targets);
+    free(s);
+}
+
+/* Sessions that have been idle long enough say goodbye. */
+void schedule_tick(struct engine *e) {
+    mono_us now = loop_now(e->loop);
+    bool crowded = e->session_count > e->options.max_sessions / 8 * 7;
+    for (struct session *s = e->sessions; s; s = s->next)
+        if (s->idle && s->windows == 0 &&
+            (crowded || e->draining || now - s->idle_since >= e->options.idle_us)) {
+            unlist(s);
+            finish(s);
+        }
+}

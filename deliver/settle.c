@@ -1,0 +1,144 @@
+/* Outcomes into the ledger: what the worker says of one recipient becomes an event, a log line, and, where it
+ * is to be tried again, a place in time. */
+#include "owner.h"
+
+#include "classify.h"
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static void fill_event(struct event *ev, const struct outcome *o) {
+    ev->kind = o->kind;
+    ev->stage = o->stage;
+    ev->class = o->class;
+    ev->code = o->code;
+    memcpy(ev->enhanced, o->enhanced, sizeof ev->enhanced);
+    ev->text = slice_make(o->text, o->text_len);
+}
+
+static void log_outcome(const struct event *ev, struct slice to) {
+    log_begin(LOG_LEVEL_INFO, event_name(ev->kind));
+    log_number("campaign", chunk_campaign(ev->chunk));
+    log_slice("to", to);
+    log_slice("provider", ev->provider);
+    log_slice("host", ev->host);
+    log_number("attempt", ev->attempt);
+    log_number("code", ev->code);
+    log_text("stage", smtp_stage_name(ev->stage));
+    if (ev->class) log_text("class", classify_name(ev->class));
+    log_slice("text", ev->text);
+    log_end();
+}
+
+static void count(struct engine *e, struct lane *lane, const struct event *ev) {
+    switch (ev->kind) {
+    case EVENT_DELIVERED: e->counters.delivered++, lane->delivered++; break;
+    case EVENT_FAILED: e->counters.failed++, lane->failed++; break;
+    case EVENT_DEFERRED: e->counters.deferred++, lane->deferred++; break;
+    case EVENT_UNCERTAIN: e->counters.uncertain++; break;
+    case EVENT_RETURNED: e->counters.returned++; break;
+    default: break;
+    }
+}
+
+/* When a recipient is tried again. Greylisting names its pause mostly, and wants the same source: a domain's
+ * source is fixed. */
+static wall_us due_at(const struct engine *e, uint64_t rid, const struct window_item *item, wall_us now) {
+    return now +
+           retry_pause(&e->options.retry, item->attempt, rid, (int64_t)item->outcome.wait_s * US_PER_SEC);
+}
+
+static void release(struct engine *e, struct window *w) {
+    struct chunk *chunk = w->chunk;
+    if (++w->settled < w->count) return;
+    w->session->windows--;
+    free(w);
+    ledger_release(e->ledger, chunk);
+}
+
+void settle_item(struct engine *e, struct window *w, unsigned index) {
+    struct window_item *item = &w->items[index];
+    struct lane *lane = w->session->site->lane;
+    struct slice to = chunk_table_address(w->table, item->slot);
+    wall_us now = clock_wall();
+    struct event ev = {.at = now,
+                       .chunk = w->chunk_id,
+                       .slots = slots_one(item->slot),
+                       .attempt = item->attempt,
+                       .provider = slice_of(lane->name),
+                       .host = slice_of(w->session->host)};
+    fill_event(&ev, &item->outcome);
+    if (ev.kind == EVENT_DEFERRED || ev.kind == EVENT_UNCERTAIN)
+        ev.due = due_at(e, chunk_rid(w->chunk_id, item->slot), item, now);
+    if (ev.kind == EVENT_RETURNED) ev.attempt = 0, ev.provider = ev.host = ev.text = (struct slice){0};
+    ledger_settle(e->ledger, w->chunk, &ev);
+    count(e, lane, &ev);
+    if (ev.kind == EVENT_RETURNED) {
+        struct slots back = slots_one(item->slot);
+        if (!e->draining) feed_return(e, w->chunk, &back);
+    } else if (e->options.log_outcomes && log_on(LOG_LEVEL_INFO)) {
+        log_outcome(&ev, to);
+    }
+    release(e, w);
+}
+
+void settle_unsent(struct engine *e, struct window *w) {
+    for (unsigned i = 0, n = w->count; i < n; i++) {
+        outcome_local(&w->items[i].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not begun"));
+        settle_item(e, w, i); /* frees w with its last */
+    }
+}
+
+struct settling {
+    struct engine *engine;
+    const struct outcome *outcome;
+    struct slice provider;
+};
+
+/* Recipients that were never leased: one event for all of a chunk, and each its own pause. */
+static void settle_waiting(void *ctx, struct chunk *chunk, const struct slots *slots) {
+    struct settling *settling = ctx;
+    struct engine *e = settling->engine;
+    wall_us now = clock_wall();
+    struct event ev = {.at = now, .chunk = chunk->id, .attempt = 1, .provider = settling->provider};
+    fill_event(&ev, settling->outcome);
+    for (int i = slots_next(slots, 0); i >= 0; i = slots_next(slots, (unsigned)i + 1)) {
+        if (chunk->states[i] != SLOT_PENDING) continue;
+        struct retry_row row = ledger_attempts(e->ledger, chunk_rid(chunk->id, (unsigned)i));
+        if (row.attempts == 0) {
+            slots_add(&ev.slots, (unsigned)i);
+            continue;
+        }
+        struct event again = ev;
+        again.slots = slots_one((unsigned)i);
+        again.attempt = (uint16_t)(row.attempts + 1);
+        if (ev.kind == EVENT_DEFERRED)
+            again.due =
+                now + retry_pause(&e->options.retry, again.attempt, chunk_rid(chunk->id, (unsigned)i), 0);
+        ledger_settle(e->ledger, chunk, &again);
+    }
+    if (slots_count(&ev.slots)) {
+        if (ev.kind == EVENT_DEFERRED) ev.due = now + retry_pause(&e->options.retry, 1, chunk->id, 0);
+        ledger_settle(e->ledger, chunk, &ev);
+    }
+    if (ev.kind == EVENT_DEFERRED)
+        e->counters.deferred += slots_count(slots);
+    else
+        e->counters.failed += slots_count(slots);
+    ledger_release(e->ledger, chunk);
+}
+
+void settle_domain(struct engine *e, struct domain *d, const struct outcome *o) {
+    struct settling settling = {e, o,
+                                d->site ? slice_of(d->site->lane->name) : slice_make(d->name, d->name_len)};
+    if (e->options.log_outcomes && log_on(LOG_LEVEL_INFO)) {
+        log_begin(LOG_LEVEL_INFO, event_name(o->kind));
+        log_slice("domain", slice_make(d->name, d->name_len));
+        log_number("recipients", d->waiting);
+        log_text("class", classify_name(o->class));
+        log_slice("text", slice_make(o->text, o->text_len));
+        log_end();
+    }
+    backlog_drain(&e->backlog, d, settle_waiting, &settling);
+}

@@ -1,0 +1,426 @@
+/* A session on the wire: the connection (net/conn.h) and the conversation (smtp/smtp_client.h), fed with the
+ * mails of its windows.
+ *
+ * A wire goes from address to address until one lets it in; then it asks the owner for a window, and for the
+ * next one while the present one is under way. At most AHEAD mails are in the conversation at a time: enough
+ * that pipelining never runs dry, few enough that rendered mails do not pile up. It ends when every item of
+ * its windows has an outcome, and says so last. */
+#include "classify.h"
+#include "conn.h"
+#include "worker.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { AHEAD = 3, MAIL_MAX = 64 << 20 };
+
+/* A mail in the conversation. */
+struct flight {
+    struct window *window; /* NULL: free */
+    unsigned index;
+    struct buf mail; /* rendered, unsigned */
+    char from[RETURN_PATH_MAX];
+};
+
+struct wire {
+    struct worker *worker;
+    struct session *session;
+    struct wire *prev, *next; /* all of the worker's */
+    struct conn *conn;
+    struct smtp_client *smtp;
+    struct window *first, *last; /* windows with items not begun */
+    struct flight flights[AHEAD];
+    unsigned target;
+    bool plain;     /* TLS failed here although only wished for: without it */
+    bool asked;     /* for a window that has not come */
+    bool finishing; /* no more windows */
+    bool over;      /* the conversation, or the attempt at one, has ended: `leave` draws the consequences */
+    enum smtp_why why; /* of that end */
+    unsigned depth;    /* calls into the wire under way: what they stand on is not freed below them */
+};
+
+static void try_target(struct wire *wire);
+
+/* ---- outcomes ---- */
+
+static void settle(struct wire *wire, struct window *window, unsigned index) {
+    worker_tell(wire->worker, MSG_DONE, window, index);
+}
+
+static void give_back(struct wire *wire) {
+    while (wire->first) {
+        struct window *window = wire->first;
+        wire->first = window->next;
+        for (unsigned i = window->begun; i < window->count; i++) {
+            outcome_local(&window->items[i].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not begun"));
+            settle(wire, window, i);
+        }
+    }
+    wire->last = NULL;
+}
+
+static void buffer_get(struct worker *w, struct buf *b) {
+    if (w->spares)
+        *b = w->spare[--w->spares];
+    else
+        buf_init(b, MAIL_MAX);
+}
+
+static void buffer_put(struct worker *w, struct buf *b) {
+    if (w->spares < sizeof w->spare / sizeof *w->spare && b->cap <= 256 * 1024) {
+        buf_reset(b);
+        w->spare[w->spares++] = *b;
+    } else {
+        buf_done(b);
+    }
+}
+
+static void land(struct wire *wire, struct flight *flight) {
+    buffer_put(wire->worker, &flight->mail);
+    flight->window = NULL;
+}
+
+static void on_outcome(void *ctx, uint64_t tag, const struct smtp_outcome *said) {
+    struct wire *wire = ctx;
+    struct flight *flight = &wire->flights[tag];
+    outcome_from_session(&flight->window->items[flight->index].outcome, said, wire->session->worked);
+    if (said->result != SMTP_NOT_SENT) wire->session->worked = true;
+    struct window *window = flight->window;
+    unsigned index = flight->index;
+    land(wire, flight);
+    settle(wire, window, index);
+}
+
+static int on_content(void *ctx, uint64_t tag, struct buf *out) {
+    struct wire *wire = ctx;
+    struct flight *flight = &wire->flights[tag];
+    struct err err;
+    return mail_sign(wire->worker, flight->window, &flight->mail, out, &err);
+}
+
+/* ---- windows ---- */
+
+static void ask(struct wire *wire) {
+    if (wire->asked || wire->finishing || wire->worker->draining || wire->over) return;
+    wire->asked = true;
+    worker_tell(wire->worker, MSG_READY, wire->session, 0);
+}
+
+/* The next item of the windows into the conversation. False: there is none. */
+static bool begin_next(struct wire *wire, struct flight *flight) {
+    struct worker *w = wire->worker;
+    while (wire->first) {
+        struct window *window = wire->first;
+        struct err err;
+        unsigned index = window->begun++;
+        if (window->begun == window->count) {
+            wire->first = window->next;
+            if (!wire->first) wire->last = NULL;
+        }
+        buffer_get(w, &flight->mail);
+        if (mail_render(w, window, index, &flight->mail, &err)) {
+            buffer_put(w, &flight->mail);
+            outcome_local(&window->items[index].outcome, EVENT_FAILED, SMTP_STAGE_NONE, CLASSIFY_NONE,
+                          slice_of(err.text));
+            settle(wire, window, index);
+            continue;
+        }
+        flight->window = window;
+        flight->index = index;
+        struct smtp_mail mail = {.tag = (uint64_t)(flight - wire->flights),
+                                 .from = mail_return_path(w, window, index, flight->from),
+                                 .to = mail_address(window, index),
+                                 .size = flight->mail.len + (w->signer ? 1024 : 0)};
+        bool taken = smtp_client_add(wire->smtp, &mail, loop_now(w->loop));
+        assert(taken);
+        return true;
+    }
+    return false;
+}
+
+static bool session_full(const struct wire *wire) {
+    const struct session *s = wire->session;
+    return smtp_client_room(wire->smtp) == 0 && (s->max_messages || wire->finishing);
+}
+
+static void feed(struct wire *wire) {
+    for (unsigned i = 0; i < AHEAD && !wire->over; i++) {
+        if (wire->flights[i].window) continue;
+        if (smtp_client_room(wire->smtp) == 0 || !begin_next(wire, &wire->flights[i])) break;
+    }
+    if (wire->over) return;
+    unsigned left = 0;
+    for (struct window *window = wire->first; window; window = window->next)
+        left += window->count - window->begun;
+    if (session_full(wire))
+        give_back(wire); /* the rest goes by another session */
+    else if (left <= AHEAD)
+        ask(wire);
+}
+
+/* ---- the conversation and the connection ---- */
+
+static void wire_end(struct wire *wire) {
+    struct worker *w = wire->worker;
+    give_back(wire);
+    smtp_client_free(wire->smtp);
+    conn_close(wire->conn);
+    if (wire->prev)
+        wire->prev->next = wire->next;
+    else
+        w->wires = wire->next;
+    if (wire->next) wire->next->prev = wire->prev;
+    wire->session->wire = NULL;
+    worker_tell(w, MSG_ENDED, wire->session, 0);
+    free(wire);
+}
+
+/* Mails as there is room, output to the network, then the deadline. */
+static void pump(struct wire *wire) {
+    while (!wire->over && wire->smtp) {
+        if (smtp_client_is_ready(wire->smtp)) feed(wire);
+        struct slice out = smtp_client_output(wire->smtp);
+        if (wire->over || out.len == 0) break;
+        size_t taken = conn_write(wire->conn, out.at, out.len);
+        if (taken) smtp_client_wrote(wire->smtp, taken, loop_now(wire->worker->loop));
+        if (taken < out.len) break;
+    }
+    if (!wire->over && wire->smtp) conn_deadline(wire->conn, smtp_client_deadline(wire->smtp));
+}
+
+static void drop_conversation(struct wire *wire) {
+    smtp_client_free(wire->smtp);
+    conn_close(wire->conn);
+    wire->smtp = NULL;
+    wire->conn = NULL;
+}
+
+static bool may_try_next(const struct wire *wire) {
+    if (wire->session->ready || wire->finishing || wire->worker->draining || wire->why == SMTP_WHY_DONE ||
+        wire->why == SMTP_WHY_CUT)
+        return false;
+    return wire->target + 1 < wire->session->target_count &&
+           wire->session->end.class != CLASSIFY_RATE_LIMITED;
+}
+
+/* The conversation is over: the same address without TLS, the next address, or the end. */
+static void conclude(struct wire *wire) {
+    struct session *s = wire->session;
+    bool without_tls =
+        wire->why == SMTP_WHY_TLS_FAILED && s->tls == ENGINE_TLS_OPPORTUNISTIC && !wire->plain && !s->ready;
+    bool next = may_try_next(wire);
+    if (wire->finishing || !(without_tls || next)) {
+        wire_end(wire);
+        return;
+    }
+    wire->plain = without_tls;
+    if (!without_tls) wire->target++;
+    drop_conversation(wire);
+    wire->over = false;
+    try_target(wire);
+}
+
+/* Around every call into the wire from outside. */
+static void enter(struct wire *wire) {
+    wire->depth++;
+}
+static void leave(struct wire *wire) {
+    if (wire->depth == 1) pump(wire);
+    if (--wire->depth == 0 && wire->over) conclude(wire);
+}
+
+static void on_ended(void *ctx, const struct smtp_end *end) {
+    struct wire *wire = ctx;
+    wire->over = true;
+    wire->why = end->why;
+    if (end->why == SMTP_WHY_DONE)
+        wire->session->end = (struct outcome){0};
+    else
+        outcome_from_end(&wire->session->end, end->stage, end->why, end->reply, end->text);
+}
+
+/* An end without a conversation. */
+static void end_early(struct wire *wire, enum smtp_why why, struct slice text) {
+    struct smtp_end end = {.why = why, .stage = SMTP_STAGE_CONNECT, .text = text};
+    on_ended(wire, &end);
+}
+
+static void on_ready(void *ctx) {
+    struct wire *wire = ctx;
+    wire->session->ready = true;
+    ask(wire); /* mails are fed by pump, which every input ends with */
+}
+
+static void on_start_tls(void *ctx) {
+    struct wire *wire = ctx;
+    struct session_target *target = &wire->session->targets[wire->target];
+    enum tls_verify verify = TLS_VERIFY_RECORD;
+    struct err err;
+    if (conn_start_tls(wire->conn, wire->worker->tls, slice_of(target->name), verify, &err))
+        conn_deadline(wire->conn, loop_now(wire->worker->loop)); /* no memory: let the deadline end it */
+}
+
+static const struct smtp_client_events smtp_events = {.outcome = on_outcome,
+                                                      .content = on_content,
+                                                      .ready = on_ready,
+                                                      .start_tls = on_start_tls,
+                                                      .ended = on_ended};
+
+static void conn_opened(void *ctx) {
+    struct wire *wire = ctx;
+    const struct engine_options *o = wire->worker->options;
+    struct session *s = wire->session;
+    struct smtp_client_options options = {.helo = slice_of(o->sources[s->source].helo),
+                                          .tls = wire->plain                          ? SMTP_TLS_OFF
+                                                 : s->tls == ENGINE_TLS_REQUIRED      ? SMTP_TLS_REQUIRED
+                                                 : s->tls == ENGINE_TLS_OPPORTUNISTIC ? SMTP_TLS_OPPORTUNISTIC
+                                                                                      : SMTP_TLS_OFF,
+                                          .pipelining_allowed = true,
+                                          .max_messages = s->max_messages,
+                                          .timeout_scale = o->timeout_scale,
+                                          .output_max = MAIL_MAX + (1 << 20)};
+    wire->smtp = smtp_client_open(&options, &smtp_events, wire, loop_now(wire->worker->loop));
+    enter(wire);
+    if (!wire->smtp) end_early(wire, SMTP_WHY_CUT, SLICE("out of memory"));
+    leave(wire);
+}
+
+static void conn_input(void *ctx, struct slice bytes) {
+    struct wire *wire = ctx;
+    enter(wire);
+    smtp_client_input(wire->smtp, bytes, loop_now(wire->worker->loop));
+    leave(wire);
+}
+
+static void conn_writable(void *ctx) {
+    enter(ctx);
+    leave(ctx);
+}
+
+static void conn_expired(void *ctx) {
+    struct wire *wire = ctx;
+    enter(wire);
+    smtp_client_tick(wire->smtp, loop_now(wire->worker->loop));
+    leave(wire);
+}
+
+static void conn_tls_done(void *ctx, const struct tls_info *info) {
+    struct wire *wire = ctx;
+    enter(wire);
+    smtp_client_tls_done(wire->smtp, info->ok, slice_of(info->text), loop_now(wire->worker->loop));
+    leave(wire);
+}
+
+static void conn_closed(void *ctx, const struct conn_end_info *info) {
+    struct wire *wire = ctx;
+    struct slice text = slice_of(info->text);
+    enter(wire);
+    if (wire->smtp)
+        smtp_client_lost(wire->smtp, SMTP_WHY_LOST, text, loop_now(wire->worker->loop));
+    else
+        end_early(wire, info->why == CONN_TIMEOUT ? SMTP_WHY_TIMEOUT : SMTP_WHY_LOST, text);
+    leave(wire);
+}
+
+static const struct conn_events conn_events = {.opened = conn_opened,
+                                               .input = conn_input,
+                                               .writable = conn_writable,
+                                               .tls_done = conn_tls_done,
+                                               .expired = conn_expired,
+                                               .closed = conn_closed};
+
+static void try_target(struct wire *wire) {
+    const struct engine_options *o = wire->worker->options;
+    struct session *s = wire->session;
+    struct session_target *target = &s->targets[wire->target];
+    const struct source_options *source = &o->sources[s->source];
+    char address[NET_ADDR_TEXT_MAX];
+    struct err err = {0};
+    net_addr_format(&target->address, address);
+    snprintf(s->host, sizeof s->host, "%.180s [%s]", target->name, address);
+    struct conn_options options = {.remote = net_addr_with_port(target->address, o->port),
+                                   .connect_deadline = loop_now(wire->worker->loop) + o->connect_us};
+    if (source->bind && source->address.family == target->address.family) options.source = source->address;
+    wire->conn = conn_open(wire->worker->loop, &options, &conn_events, wire, &err);
+    if (wire->conn) return;
+    enter(wire);
+    end_early(wire, SMTP_WHY_CUT, slice_of(err.text));
+    leave(wire);
+}
+
+/* ---- what the owner says ---- */
+
+void wire_open(struct worker *w, struct session *s) {
+    struct wire *wire = calloc(1, sizeof *wire);
+    if (!wire || w->draining) {
+        free(wire);
+        outcome_local(&s->end, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not opened"));
+        worker_tell(w, MSG_ENDED, s, 0);
+        return;
+    }
+    *wire = (struct wire){.worker = w, .session = s, .next = w->wires};
+    if (w->wires) w->wires->prev = wire;
+    w->wires = wire;
+    s->wire = wire;
+    try_target(wire);
+}
+
+/* A window for a session that has ended meanwhile is settled by the owner: it comes back at once. */
+static void return_window(struct worker *w, struct window *window) {
+    for (unsigned i = 0; i < window->count; i++) {
+        outcome_local(&window->items[i].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not begun"));
+        worker_tell(w, MSG_DONE, window, i);
+    }
+}
+
+void wire_window(struct worker *w, struct window *window) {
+    struct wire *wire = window->session->wire;
+    if (!wire || wire->over || w->draining || !wire->smtp || !smtp_client_is_ready(wire->smtp)) {
+        return_window(w, window);
+        return;
+    }
+    enter(wire);
+    wire->asked = false;
+    window->next = NULL;
+    if (wire->last)
+        wire->last->next = window;
+    else
+        wire->first = window;
+    wire->last = window;
+    leave(wire);
+}
+
+void wire_finish(struct worker *w, struct session *s) {
+    struct wire *wire = s->wire;
+    if (!wire || wire->over) return;
+    enter(wire);
+    wire->finishing = true;
+    if (wire->smtp)
+        smtp_client_finish(wire->smtp, loop_now(w->loop));
+    else
+        end_early(wire, SMTP_WHY_DONE, SLICE("not needed any more"));
+    leave(wire);
+}
+
+void wire_drain_all(struct worker *w) {
+    for (struct wire *wire = w->wires, *next; wire; wire = next) {
+        next = wire->next;
+        give_back(wire);
+        wire_finish(w, wire->session);
+    }
+}
+
+void wire_cut_all(struct worker *w) {
+    static const struct slice text = {"cut: this program ends", 22};
+    for (struct wire *wire = w->wires, *next; wire; wire = next) {
+        next = wire->next;
+        enter(wire);
+        wire->finishing = true;
+        if (wire->smtp)
+            smtp_client_lost(wire->smtp, SMTP_WHY_CUT, text, loop_now(w->loop));
+        else
+            end_early(wire, SMTP_WHY_CUT, text);
+        leave(wire);
+    }
+}

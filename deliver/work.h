@@ -1,0 +1,121 @@
+/* What owner and workers hand each other: sessions and windows, and the messages about them.
+ *
+ * A window is a few recipients of one chunk, leased and committed before it goes out, with room for what
+ * becomes of each: the slot of an outcome is reserved when its window is made, so that an outcome can always
+ * be handed back. A session is one SMTP connection, made by the owner, run by a worker. Each field has one
+ * side that writes it, and what the other side reads of it was handed over through a mailbox. */
+#ifndef TSUBAME_WORK_H
+#define TSUBAME_WORK_H
+
+#include "backlog.h"
+#include "content.h"
+#include "event.h"
+#include "mx.h"
+#include "smtp_client.h"
+#include "template.h"
+
+enum { WINDOW_MAX = 8 };
+
+/* A campaign's content, compiled; immutable, the owner's. */
+struct campaign_content {
+    struct template *template;
+    struct arena arena; /* columns' names */
+    struct slice *columns;
+    size_t column_count;
+};
+
+/* What became of one recipient of a window. Written by the worker, read by the owner after MSG_DONE. */
+struct outcome {
+    uint8_t kind; /* enum event_kind: RETURNED, DELIVERED, DEFERRED, UNCERTAIN, FAILED */
+    uint8_t stage;
+    uint8_t class;
+    uint8_t scope;  /* enum classify_scope */
+    uint8_t action; /* enum classify_action */
+    bool begun;     /* RETURNED: its MAIL was sent, yet it was surely not taken */
+    uint16_t code;
+    uint16_t enhanced[3];
+    uint32_t wait_s; /* the least pause the answer asks for */
+    uint16_t text_len;
+    char text[EVENT_TEXT_MAX];
+};
+
+struct window_item {
+    uint8_t slot;
+    bool doubt;       /* an earlier copy may have been taken */
+    uint16_t attempt; /* this one, from 1 */
+    struct outcome outcome;
+};
+
+struct window {
+    struct window *next; /* the owner's list of those that wait for their commit; the worker's queue */
+    struct session *session;
+    struct chunk *chunk; /* the owner's; held while the window lives */
+    uint64_t chunk_id;
+    uint64_t batch; /* may be sent when the ledger's batch of this number is durable */
+    uint32_t tenant;
+    wall_us date; /* of the mails: when their campaign became ready */
+    const struct chunk_table *table;
+    const struct campaign_content *content;
+    unsigned count;
+    unsigned settled; /* the owner's */
+    unsigned begun;   /* the worker's: items given to the session */
+    struct window_item items[];
+};
+
+struct session {
+    /* Made by the owner, constant from then on. */
+    struct worker *worker;
+    struct site *site; /* not to be touched by the worker */
+    unsigned source;
+    int tls; /* enum engine_tls */
+    unsigned max_messages;
+    unsigned target_count; /* addresses to try, in order */
+    struct session_target *targets;
+    /* The owner's. */
+    struct session *prev, *next; /* of all */
+    struct session *next_idle;   /* at its site, or parked at its lane */
+    unsigned windows;            /* outstanding */
+    unsigned granted;            /* recipients handed to it so far */
+    bool ready_seen;             /* MSG_READY came */
+    bool wants;                  /* has asked for a window and has none on its way */
+    bool idle, parked;           /* in such a list */
+    bool finishing;              /* told to end */
+    mono_us idle_since;
+    /* The worker's; read by the owner after MSG_DONE and MSG_ENDED. */
+    void *wire;
+    bool ready; /* the server has let us in */
+    char host[EVENT_HOST_MAX + 1]; /* "mx1.example.com [192.0.2.1]": who is spoken to */
+    struct outcome end;            /* why it ended: kind 0 when it ended well */
+    bool worked;                   /* at least one mail was answered */
+};
+
+struct session_target {
+    char name[MX_NAME_MAX + 1];
+    struct net_addr address;
+};
+
+enum msg_kind {
+    /* owner to worker */
+    MSG_OPEN = 1, /* session */
+    MSG_WINDOW,   /* window */
+    MSG_FINISH,   /* session: no more windows */
+    MSG_DRAIN,    /* begin no new mail: hand back what is not begun, end every session */
+    MSG_CUT,      /* end every session now */
+    /* worker to owner */
+    MSG_READY, /* session wants a window */
+    MSG_DONE,  /* window, index: its outcome is there */
+    MSG_ENDED, /* session: it is over, all its windows are done, the worker has forgotten it */
+    MSG_QUIET, /* worker: it holds no session any more after MSG_DRAIN or MSG_CUT */
+    /* to the owner from elsewhere */
+    MSG_COMMITTED, /* the oldest batch under way: index 0 durable, 1 failed */
+    MSG_CALL,      /* struct call: control.c */
+    MSG_STOP
+};
+
+struct msg {
+    enum msg_kind kind;
+    uint32_t index;
+    void *at;
+};
+
+#endif

@@ -1,0 +1,98 @@
+/* The worker's thread: takes messages of the owner and hands them to the wires; starts and ends. */
+#include "worker.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { TAKE_AT_ONCE = 64 };
+
+void worker_tell(struct worker *w, enum msg_kind kind, void *at, uint32_t index) {
+    struct msg msg = {.kind = kind, .at = at, .index = index};
+    bool fits = mailbox_put(w->owner, &msg);
+    assert(fits);
+}
+
+static void handle(struct worker *w, const struct msg *msg) {
+    switch (msg->kind) {
+    case MSG_OPEN: wire_open(w, msg->at); break;
+    case MSG_WINDOW: wire_window(w, msg->at); break;
+    case MSG_FINISH: wire_finish(w, msg->at); break;
+    case MSG_DRAIN:
+        w->draining = w->quiet_due = true;
+        wire_drain_all(w);
+        break;
+    case MSG_CUT:
+        w->draining = w->quiet_due = true;
+        wire_cut_all(w);
+        break;
+    case MSG_STOP: w->stop = true; break;
+    default: assert(!"a message for the owner");
+    }
+}
+
+static void woken(void *ctx) {
+    struct worker *w = ctx;
+    struct msg msgs[TAKE_AT_ONCE];
+    size_t n;
+    while ((n = mailbox_take(&w->in, msgs, TAKE_AT_ONCE)) > 0)
+        for (size_t i = 0; i < n; i++)
+            handle(w, &msgs[i]);
+}
+
+static void each_turn(void *ctx) {
+    struct worker *w = ctx;
+    if (w->quiet_due && !w->wires) {
+        w->quiet_due = false;
+        worker_tell(w, MSG_QUIET, w, 0);
+    }
+    if (w->stop) loop_stop(w->loop);
+    log_flush();
+}
+
+static void *run(void *ctx) {
+    struct worker *w = ctx;
+    loop_run(w->loop);
+    return NULL;
+}
+
+static void release(struct worker *w) {
+    for (unsigned i = 0; i < w->spares; i++)
+        buf_done(&w->spare[i]);
+    dkim_signer_free(w->signer);
+    tls_client_close(w->tls);
+    renderer_done(&w->renderer);
+    loop_wake_close(w->wake);
+    mailbox_done(&w->in);
+    loop_close(w->loop);
+}
+
+int worker_start(struct worker *w, const struct engine_options *options, const struct rid_key *rid_key,
+                 const struct dkim_key *key, struct mailbox *owner, struct err *err) {
+    struct tls_client_options tls = {.ca_file = options->tls_ca_file};
+    *w = (struct worker){.owner = owner, .options = options, .rid_key = rid_key};
+    renderer_init(&w->renderer);
+    bool ready = (w->loop = loop_open(err)) && (w->wake = loop_wake_open(w->loop, woken, w, err)) &&
+                 (w->tls = tls_client_open(&tls, err)) && (!key || (w->signer = dkim_signer_open(key, err)));
+    if (ready &&
+        mailbox_init(&w->in, options->max_sessions * 4 + 64, sizeof(struct msg), loop_wake_send, w->wake)) {
+        err_set(err, ERR_SYSTEM, "out of memory");
+        ready = false;
+    }
+    if (ready) {
+        loop_each_turn(w->loop, each_turn, w);
+        int failed = pthread_create(&w->thread, NULL, run, w);
+        if (!failed) return 0;
+        err_errno(err, failed, "start a worker");
+    }
+    release(w);
+    return -1;
+}
+
+void worker_stop(struct worker *w) {
+    struct msg msg = {.kind = MSG_STOP};
+    mailbox_put(&w->in, &msg);
+    pthread_join(w->thread, NULL);
+    release(w);
+}
