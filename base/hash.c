@@ -8,10 +8,23 @@ uint64_t hash_bytes(struct slice s, uint64_t seed) {
     return XXH3_64bits_withSeed(s.at, s.len, seed);
 }
 
+/* ascii_lower of eight bytes: in each, bit 7 of `upper` says that it is one of A to Z. */
+static uint64_t lower8(uint64_t bytes) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t seven = bytes & 0x7f * ones;
+    uint64_t upper = ~bytes & 0x80 * ones & ((seven + (0x80 - 'A') * ones) ^ (seven + (0x7f - 'Z') * ones));
+    return bytes | upper >> 2;
+}
+
 uint64_t hash_nocase(struct slice s, uint64_t seed) {
     char low[1024];
-    size_t n = s.len < sizeof low ? s.len : sizeof low;
-    for (size_t i = 0; i < n; i++)
+    size_t n = s.len < sizeof low ? s.len : sizeof low, i = 0;
+    for (uint64_t bytes; i + sizeof bytes <= n; i += sizeof bytes) {
+        memcpy(&bytes, s.at + i, sizeof bytes);
+        bytes = lower8(bytes);
+        memcpy(low + i, &bytes, sizeof bytes);
+    }
+    for (; i < n; i++)
         low[i] = ascii_lower(s.at[i]);
     return XXH3_64bits_withSeed(low, n, seed);
 }

@@ -221,6 +221,17 @@ static void yaml_becomes_a_tree(void **state) {
     arena_done(&a);
 }
 
+static void hashes_without_case(void **state) {
+    (void)state;
+    char one[256 + 13], other[sizeof one];
+    for (size_t i = 0; i < sizeof one; i++) {
+        one[i] = (char)i;
+        other[i] = ascii_lower(one[i]);
+    }
+    for (size_t n = 0; n <= sizeof one; n++)
+        assert_true(hash_nocase(slice_make(one, n), 3) == hash_bytes(slice_make(other, n), 3));
+}
+
 static void a_hash_in_pieces_is_the_hash_of_the_whole(void **state) {
     (void)state;
     struct hash_stream h;
@@ -247,6 +258,7 @@ int main(void) {
         cmocka_unit_test(dates_are_written),
         cmocka_unit_test(an_arena_keeps_its_bound),
         cmocka_unit_test(a_full_mailbox_refuses),
+        cmocka_unit_test(hashes_without_case),
         cmocka_unit_test(a_hash_in_pieces_is_the_hash_of_the_whole),
         cmocka_unit_test(yaml_errors_name_their_place),
         cmocka_unit_test(yaml_becomes_a_tree),

@@ -37,7 +37,7 @@ static void write_template(struct buf *yaml) {
         yaml,
         "html: |\n  <!doctype html><html><head><meta charset=\"utf-8\"><title>{{order}}</title></head>\n"
         "  <body style=\"font-family: sans-serif; color: #222\"><h1>Dear {{name}}</h1>\n");
-    for (int i = 0; i < 11; i++)
+    for (int i = 0; i < 14; i++)
         buf_put_text(
             yaml,
             "    <tr><td class=\"left wide\">A row of the table</td>\n"
@@ -98,19 +98,19 @@ static void bench_sign(struct slice mail) {
     struct dkim_key *key = dkim_key_read(buf_slice(&pem), &err);
     struct dkim_signer *s = key ? dkim_signer_open(key, &err) : NULL;
     if (!s) die("key", &err);
-    double times[2];
-    /* A mail of nothing costs the RSA operation and little else; the difference is what bytes cost. */
+    double best[2] = {1, 1};
+    /* A mail of nothing costs the RSA operation and little else; the difference is what bytes cost. The best
+     * of many, since what else runs on the machine only adds. */
     const struct slice mails[2] = {SLICE("From: a@b.c\r\n\r\n"), mail};
-    for (int which = 0; which < 2; which++) {
+    for (int i = 0; i < SIGNATURES; i++) {
+        buf_reset(&header);
         double begun = cpu_seconds();
-        for (int i = 0; i < SIGNATURES; i++) {
-            buf_reset(&header);
-            if (dkim_sign(s, SLICE("example.com"), SLICE("s1"), mails[which], i, &header, &err))
-                die("sign", &err);
-        }
-        times[which] = (cpu_seconds() - begun) / SIGNATURES;
+        if (dkim_sign(s, SLICE("example.com"), SLICE("s1"), mails[i % 2], i, &header, &err))
+            die("sign", &err);
+        double took = cpu_seconds() - begun;
+        if (took < best[i % 2]) best[i % 2] = took;
     }
-    printf("sign_us %.2f; of an empty mail %.2f\n", times[1] * 1e6, times[0] * 1e6);
+    printf("sign_us %.2f; of an empty mail %.2f\n", best[1] * 1e6, best[0] * 1e6);
     dkim_signer_free(s);
     dkim_key_free(key);
     buf_done(&pem), buf_done(&header);

@@ -83,6 +83,20 @@ static bool dot_atom(struct slice s) {
     return !dot;
 }
 
+/* The domain lowered into out, when there is nothing to say about it; false leaves that to lower_domain. */
+static bool lower_plain_domain(struct slice in, char *out) {
+    size_t label = 0;
+    for (size_t i = 0; i < in.len; i++) {
+        char c = in.at[i];
+        out[i] = ascii_lower(c);
+        if (is(c, LDH)) continue;
+        if (c != '.' || i - label - 1 >= LABEL_MAX || in.at[label] == '-' || in.at[i - 1] == '-')
+            return false;
+        label = i + 1;
+    }
+    return label && in.len - label - 1 < LABEL_MAX && ascii_alpha(in.at[label]) && in.at[in.len - 1] != '-';
+}
+
 static void settle(struct address *out, const char *text, size_t local, size_t domain) {
     out->text = slice_make(text, local + 1 + domain);
     out->local = slice_make(text, local);
@@ -97,9 +111,7 @@ static bool parse_plain(struct slice text, struct arena *arena, struct address *
     struct slice local = slice_make(text.at, (size_t)at);
     if (!dot_atom(local)) return false;
     char *to = arena_alloc(arena, text.len);
-    size_t place;
-    if (!to) return false;
-    if (lower_domain(slice_skip(text, local.len + 1), to + local.len + 1, &place)) return false;
+    if (!to || !lower_plain_domain(slice_skip(text, local.len + 1), to + local.len + 1)) return false;
     memcpy(to, text.at, local.len + 1);
     settle(out, to, local.len, text.len - local.len - 1);
     return true;

@@ -53,6 +53,16 @@ static bool printable(struct slice s) {
     return true;
 }
 
+/* Would a reader take part of it for an encoded word? */
+static bool looks_encoded(struct slice s) {
+    const char *at = s.at, *end = s.at + s.len;
+    while (s.len && (at = memchr(at, '=', (size_t)(end - at)))) {
+        at++;
+        if (at < end && *at == '?') return true;
+    }
+    return false;
+}
+
 /* The next word with the blanks before it; empty at the end. */
 static struct slice next_word(struct slice rest) {
     size_t n = 0;
@@ -67,7 +77,7 @@ static struct slice next_word(struct slice rest) {
 static bool plain(struct slice value, size_t column, enum header_words words) {
     if (value.len == 0) return true;
     if (!printable(value) || value.at[0] == ' ' || value.at[value.len - 1] == ' ') return false;
-    if (slice_find_nocase(value, SLICE("=?")) >= 0) return false;
+    if (looks_encoded(value)) return false;
     if (column + value.len <= LINE) return true;
     size_t most = words == HEADER_TEXT ? LINE : TOKEN_MAX;
     struct slice rest = value;
