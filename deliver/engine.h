@@ -106,7 +106,7 @@ struct lane_status {
                                    known to be its) */
     uint64_t delivered, deferred, failed;
     bool down;
-    char last_error[256]; /* the last refusal or failure, in the receiver's words */
+    char last_error[512]; /* the last refusal or failure, in the receiver's words */
 };
 size_t engine_lanes(struct engine *e, struct lane_status *out, size_t most);
 

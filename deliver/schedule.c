@@ -296,7 +296,7 @@ static void site_failed(struct engine *e, struct site *site, const struct outcom
 
 static void note_failure(struct engine *e, struct session *s) {
     struct lane *lane = s->site->lane;
-    snprintf(lane->last_error, sizeof lane->last_error, "%s: %.*s", s->host, s->end.text_len, s->end.text);
+    snprintf(lane->last_error, sizeof lane->last_error, "%.200s: %.*s", s->host, s->end.text_len, s->end.text);
     e->counters.sessions_failed++;
     if (!log_on(LOG_LEVEL_INFO)) return;
     log_begin(LOG_LEVEL_INFO, "session-failed");

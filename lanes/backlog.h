@@ -67,7 +67,7 @@ struct lane {
     uint32_t sites;
     uint32_t waiting;
     uint64_t delivered, deferred, failed;
-    char last_error[256];
+    char last_error[512];
     void *parked; /* sessions that wait for the lane's rate: the engine's */
     mono_us wake; /* in the list of sleepers until then */
     bool queued, sleeping;
