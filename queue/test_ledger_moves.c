@@ -184,7 +184,7 @@ static void woke(void *ctx, struct chunk *chunk, const struct slots *slots) {
 static void check_all_woken(struct world *w) {
     for (unsigned i = 0; i < w->durable.count; i++) {
         const struct model_campaign *c = &w->model.campaigns[i];
-        if (c->gone || c->state == CAMPAIGN_HELD || c->ended) continue;
+        if (c->gone || c->state != CAMPAIGN_READY || w->now >= c->expires) continue; /* the sweep's work */
         for (unsigned k = 0; k < c->chunks; k++)
             for (unsigned s = 0; s < c->chunk[k].count; s++) {
                 const struct model_recipient *now = &c->chunk[k].slots[s],
