@@ -40,6 +40,7 @@ static void fold_one(struct fold_slot *s, const struct event *e) {
     s->fate = fate_of(e);
     s->deferred = s->fate == FATE_PENDING;
     s->doubted = s->doubted || lost || e->doubt;
+    s->lost = (uint16_t)(s->lost + lost);
     if (!s->told || has_words(e)) s->answer = *e;
     s->answer.kind = e->kind;
     s->answer.at = e->at;

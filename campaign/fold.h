@@ -22,6 +22,7 @@ struct fold_slot {
     enum fate fate;
     bool leased;         /* pending, and on the wire as far as is known */
     bool deferred;       /* pending, and tried before: again at `due` */
+    uint16_t lost;       /* attempts at it that ended uncertain */
     bool doubted;        /* an attempt at it ended uncertain: the receiver may have two copies */
     bool told;           /* an answer is below */
     struct event answer; /* the last one (slots, chunk and detail are not of interest); its slices are those

@@ -11,6 +11,7 @@ static const char *const migrations[] = {
     " last_hash BIGINT NOT NULL, count INTEGER NOT NULL, domain TEXT NOT NULL, file BIGINT NOT NULL,"
     " place BIGINT NOT NULL, length BIGINT NOT NULL, PRIMARY KEY (campaign, idx));"
     "CREATE INDEX chunk_hash ON chunk (campaign, first_hash);"
+    "CREATE INDEX chunk_file ON chunk (file);"
     "CREATE TABLE history (campaign BIGINT NOT NULL, chunk BIGINT NOT NULL, seq BIGINT NOT NULL,"
     " events BLOB NOT NULL, PRIMARY KEY (campaign, chunk, seq));",
 };
@@ -135,13 +136,17 @@ int history_chunk_newest(struct sql *db, uint64_t chunk, uint64_t *seq, struct e
     return found < 0 ? -1 : 0;
 }
 
+/* From file to file along the index: chunks are many, files few. */
 int history_mark_segments(struct sql *db, struct segment_set *live, struct err *err) {
-    struct sql_stmt *st = sql_prepare(db, "SELECT DISTINCT file FROM chunk", err);
-    int found = -1;
-    while (st && (found = sql_step(st, err)) == 1)
-        if (sql_int(st, 0) > 0 && !segment_set_add(live, (uint32_t)sql_int(st, 0))) {
-            sql_reset(st);
-            return err_set(err, ERR_SYSTEM, "out of memory");
-        }
-    return found < 0 ? -1 : 0;
+    struct sql_stmt *st = sql_prepare(db, "SELECT COALESCE(MIN(file), 0) FROM chunk WHERE file > ?", err);
+    int64_t file = 0;
+    if (!st) return -1;
+    do {
+        sql_bind_int(st, 1, file);
+        if (sql_step(st, err) != 1) return -1;
+        file = sql_int(st, 0);
+        sql_reset(st);
+        if (file && !segment_set_add(live, (uint32_t)file)) return err_set(err, ERR_SYSTEM, "out of memory");
+    } while (file);
+    return 0;
 }

@@ -3,6 +3,7 @@
 #include "history.h"
 #include "projector.h"
 #include "report.h"
+#include "sweep_segments.h"
 
 #include <ftw.h>
 #include <pthread.h>
@@ -481,6 +482,25 @@ static void recipients_are_all_listed(void **state) {
     buf_done(&list);
 }
 
+static void named_segments_stay(void **state) {
+    struct world *w = *state;
+    struct err err;
+    struct segment_ref ref;
+    struct segment_writer *stray = segment_writer_open(w->store, &err);
+    assert_int_equal(segment_append(stray, SLICE("nobody names this"), &ref, &err), 0);
+    assert_int_equal(segment_sync(stray, &err), 0);
+    struct projector *p = open_projector(w, 1 << 20);
+    early_events(w);
+    step(p, 0, true);
+    segment_writer_free(stray);
+    segment_writer_free(w->segments); /* from here on only rows keep the files */
+    w->segments = NULL;
+    assert_int_equal(sweep_segments(w->store, &err), 1);
+    assert_int_equal(sweep_segments(w->store, &err), 0);
+    find(w, w->addresses[2 * PER_CHUNK + 4], "uncertain ", FATE_UNCERTAIN);
+    projector_free(p);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -493,6 +513,7 @@ int main(void) {
         T(broken_block),
         T(every_address_is_found),
         T(recipients_are_all_listed),
+        T(named_segments_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

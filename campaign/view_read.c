@@ -212,17 +212,25 @@ const struct chunk_table *view_table(struct view *v, const struct chunk_row *row
     return v->table;
 }
 
+/* As deliver/ stores it: 0 and the content, or 1 and the name of the segment record that holds it. */
+static int unwrap_payload(struct view *v, struct slice stored, struct err *err) {
+    struct segment_ref ref;
+    uint8_t where;
+    if (!take_u8(&stored, &where) || where > 1 || (where == 1 && !segment_ref_take(&stored, &ref)))
+        return err_set(err, ERR_CORRUPT, "the store holds a broken payload row");
+    if (where == 1) return segment_read(v->store, ref, &v->bytes, err);
+    return buf_put_slice(&v->bytes, stored) ? 0 : err_set(err, ERR_SYSTEM, "out of memory");
+}
+
 int view_payload(struct view *v, const struct campaign_row *row, struct slice *payload, struct err *err) {
     struct store_key key = store_key_u64(row->payload);
     struct slice value;
     if (store_read_begin(v->reader, err)) return -1;
-    int found = store_get(v->reader, TABLE_PAYLOAD, store_key_slice(&key), &value, err);
     buf_reset(&v->bytes);
-    if (found == 1) buf_put_slice(&v->bytes, value);
+    int found = store_get(v->reader, TABLE_PAYLOAD, store_key_slice(&key), &value, err);
+    if (found == 1 && unwrap_payload(v, value, err)) found = -1;
     store_read_end(v->reader);
-    if (found < 0) return -1;
     if (found == 0) return err_set(err, ERR_ABSENT, "the content of campaign %u is gone", row->id);
-    if (v->bytes.failed) return err_set(err, ERR_SYSTEM, "out of memory");
     *payload = buf_slice(&v->bytes);
-    return 0;
+    return found < 0 ? -1 : 0;
 }
