@@ -35,11 +35,14 @@ static void header_line(struct sim_session *s, struct slice line) {
     }
 }
 
-static void check_line(struct sim_session *s, struct slice line) {
-    if (line.len < 2 || line.at[line.len - 2] != '\r') s->bare_lf = true;
+/* Does the line end as it must? */
+static bool check_line(struct sim_session *s, struct slice line) {
+    bool whole = line.len >= 2 && line.at[line.len - 2] == '\r';
+    if (!whole) s->bare_lf = true;
     size_t text = line.len >= 2 ? line.len - 2 : 0;
     if (text > SIM_TEXT_LINE_MAX) s->long_line = true;
     if (text && memchr(line.at, '\r', text)) s->bare_cr = true;
+    return whole;
 }
 
 /* The lines from `in` in one run of hashing, but for the dots that were put in front. */
@@ -60,8 +63,7 @@ static size_t take_lines(struct sim_session *s, struct slice in, bool *ended) {
             run = at + 1;
             line = slice_skip(line, 1);
         }
-        s->mid_line = false;
-        check_line(s, line);
+        s->mid_line = !check_line(s, line); /* only CR LF ends a line: a dot behind a bare LF is content */
         if (s->in_header) header_line(s, line);
         at = (size_t)(lf - in.at) + 1;
     }

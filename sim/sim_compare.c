@@ -245,25 +245,31 @@ static void join(const struct rows *truth, const struct rows *ledger, bool runni
     }
 }
 
-static void describe(struct sim_findings *f, struct slice address, struct slice what, const char *who) {
+static void append(char to[SIM_EXAMPLE_MAX], struct slice text) {
+    size_t len = strlen(to), room = SIM_EXAMPLE_MAX - 1 - len;
+    if (text.len > room) text.len = room;
+    if (text.len) memcpy(to + len, text.at, text.len);
+    to[len + text.len] = 0;
+}
+
+/* "a@b.test ledger: delivered, truth: accepted", a piece a call. */
+static void describe(struct sim_findings *f, struct slice address, struct slice what, struct slice who) {
     uint64_t key = key_of(address);
     for (int v = 0; v < SIM_VIOLATIONS; v++)
         for (uint64_t i = 0; i < SIM_EXAMPLES && i < f->violation[v]; i++) {
             if (f->example_key[v][i] != key) continue;
             char *text = f->example[v][i];
-            size_t len = strlen(text);
-            if (len == 0) {
-                snprintf(text, SIM_EXAMPLE_MAX, "%.*s", SLICE_ARG(address));
-                len = strlen(text);
-            }
-            snprintf(text + len, SIM_EXAMPLE_MAX - len, "%s %s: %.*s", *f->example[v][i] && len ? "," : "",
-                     who, what.len > 60 ? 60 : (int)what.len, what.at ? what.at : "");
+            bool begun = *text;
+            if (!begun) append(text, address);
+            append(text, begun ? SLICE(", ") : SLICE(" "));
+            append(text, who);
+            append(text, what);
         }
 }
 
 /* Once more through a file for the texts behind the keys. */
 static int find_examples(struct slice text, const char *name, const char *address, const char *what,
-                         const char *who, struct sim_findings *f) {
+                         struct slice who, struct sim_findings *f) {
     struct table t;
     struct slice cell[COLUMNS_MAX];
     size_t address_at, what_at, cells;
@@ -296,8 +302,8 @@ int sim_compare(struct slice truth, const char *truth_name, struct slice ledger,
             qsort(ledger_rows.at, ledger_rows.count, sizeof *ledger_rows.at, by_key_and_value);
         join(&truth_rows, &ledger_rows, options.running, f);
         if (!sim_findings_ok(f)) {
-            find_examples(ledger, ledger_name, "address", "state", "ledger", f);
-            find_examples(truth, truth_name, "rcpt", "event", "truth", f);
+            find_examples(ledger, ledger_name, "address", "state", SLICE("ledger: "), f);
+            find_examples(truth, truth_name, "rcpt", "event", SLICE("truth: "), f);
         }
     }
     free(truth_rows.at);

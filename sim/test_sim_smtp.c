@@ -1,0 +1,535 @@
+/* The server's end of SMTP: conversations in tables, in one piece and byte by byte, with limits, users and
+ * faults. */
+#include "sim_smtp.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static const char scenario_text[] =
+    "seed: 4\n"
+    "providers:\n"
+    "  - {name: a, domains: [a.test], hosts: [mx.a.test]}\n"
+    "  - {name: b, domains: [b.test], hosts: [mx.b.test], extensions: {pipelining: false, enhanced: false},\n"
+    "     limits: {size: 300, recipients: 2}}\n"
+    "  - {name: tls, domains: [tls.test], hosts: [mx.tls.test], tls: {mode: require}}\n"
+    "  - {name: limited, domains: [limited.test], hosts: [mx.limited.test], manner: yahoo,\n"
+    "     limits: {connections: 1, messages: 1, rate: 1, burst: 1}}\n"
+    "  - {name: users, domains: [users.test], hosts: [mx.users.test], users: {unknown: 1}}\n"
+    "  - {name: late, domains: [late.test], hosts: [mx.late.test], users: {unknown: 1, unknown_at: data}}\n"
+    "  - {name: grey, domains: [grey.test], hosts: [mx.grey.test], greylist: {share: 1, delay: 3}}\n"
+    "  - {name: full, domains: [full.test], hosts: [mx.full.test], users: {full: 1, full_for: 2}, manner: "
+    "google}\n"
+    "  - {name: slow, domains: [slow.test], hosts: [mx.slow.test], latency: {connect: 10, command: 1, data: "
+    "5}}\n"
+    "  - {name: moody, domains: [moody.test], hosts: [mx.moody.test], defer: {rcpt: 0.5, data: 0.5}}\n";
+
+struct bench {
+    struct sim_scenario scenario;
+    struct sim_world world;
+    struct sim_session session;
+    struct buf out;
+};
+
+static void open_text(struct bench *b, const char *text) {
+    struct err err = {0};
+    if (sim_scenario_parse(&b->scenario, slice_of(text), "test.yaml", &err)) fail_msg("%s", err.text);
+    assert_int_equal(sim_world_init(&b->world, &b->scenario, b->scenario.seed, &err), 0);
+    assert_int_equal(sim_truth_open(&b->world.truth, NULL, false, &err), 0);
+    b->world.mono = 1000;
+    buf_init(&b->out, 16 << 20);
+}
+
+static void call(struct bench *b, const char *host) {
+    struct sim_name name = sim_names_find(&b->scenario, slice_of(host));
+    assert_int_equal(name.kind, SIM_NAME_HOST);
+    buf_reset(&b->out);
+    sim_smtp_init(&b->session, &b->world, &name, sim_names_address(&name), 0x7f000001);
+    sim_smtp_feed(&b->session, (struct slice){0});
+}
+
+static void hang_up(struct bench *b) {
+    sim_smtp_done(&b->session);
+}
+
+static void done(struct bench *b) {
+    buf_done(&b->out);
+    struct err err;
+    sim_truth_close(&b->world.truth, &err);
+    sim_world_done(&b->world);
+    sim_scenario_done(&b->scenario);
+}
+
+/* Feeds `in` in pieces of `size` bytes, waiting when told to, and gathers the answers. */
+static void talk(struct bench *b, struct slice in, size_t size) {
+    struct sim_session *s = &b->session;
+    size_t from = 0, upto = 0;
+    while (s->want == SIM_WANT_INPUT || s->want == SIM_WANT_WAIT) {
+        upto = upto + size < in.len ? upto + size : in.len;
+        size_t taken = sim_smtp_feed(s, (struct slice){in.at + from, upto - from});
+        buf_put_slice(&b->out, buf_slice(&s->out));
+        buf_reset(&s->out);
+        from += taken;
+        if (s->want == SIM_WANT_WAIT)
+            b->world.mono += s->wait_us;
+        else if (upto == in.len && taken == 0)
+            break;
+    }
+}
+
+/* The codes of the replies, such as "220 250 354": of several lines the last. */
+static const char *codes(struct bench *b, char out[400]) {
+    struct slice rest = buf_slice(&b->out), line;
+    size_t len = 0;
+    while (slice_cut(&rest, '\n', &line)) {
+        if (!rest.at || line.len < 5 || line.at[3] != ' ') continue; /* cut off, or not the last line */
+        if (len + 5 > 400) fail_msg("too many replies");
+        if (len) out[len++] = ' ';
+        memcpy(out + len, line.at, 3);
+        len += 3;
+    }
+    out[len] = 0;
+    return out;
+}
+
+#define BEGIN        "EHLO me\r\n"
+#define ENVELOPE(to) "MAIL FROM:<me@here.test>\r\nRCPT TO:<" to ">\r\n"
+
+static void conversations_are_answered(void **state) {
+    (void)state;
+    static const struct {
+        const char *host, *in, *codes;
+        uint64_t accepted;
+    } cases[] = {
+        {"mx.a.test", BEGIN "QUIT\r\n", "220 554", 0}, /* EHLO must be waited for */
+        {"mx.a.test", "MAIL FROM:<a@b.test>\r\n", "220 503", 0},
+        {"mx.a.test", "HELO me\r\n", "220 250", 0},
+        {"mx.a.test", "EHLO\r\n", "220 501", 0},
+        {"mx.a.test", "ehlo me\r\n", "220 250", 0},
+        {"mx.a.test", "BOGUS\r\n", "220 500", 0},
+        {"mx.a.test", "EHLO me\n", "220 500", 0},
+        {"mx.a.test", "EHLO m\x80\r\n", "220 500", 0},
+        {"mx.a.test", "STARTTLS\r\n", "220 502", 0},
+        {"mx.a.test", "QUIT\r\n", "220 221", 0},
+    };
+    char text[400];
+    struct bench b;
+    open_text(&b, scenario_text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        call(&b, cases[i].host);
+        talk(&b, slice_of(cases[i].in), 1 << 20);
+        assert_string_equal(codes(&b, text), cases[i].codes);
+        hang_up(&b);
+    }
+    done(&b);
+}
+
+/* EHLO first, by itself; then the rest. */
+static const char *after_ehlo(struct bench *b, const char *host, const char *in, size_t size,
+                              char text[400]) {
+    call(b, host);
+    talk(b, SLICE(BEGIN), size);
+    buf_reset(&b->out);
+    talk(b, slice_of(in), size);
+    hang_up(b);
+    return codes(b, text);
+}
+
+static void envelopes_are_strict(void **state) {
+    (void)state;
+    static const struct {
+        const char *host, *in, *codes;
+    } cases[] = {
+        {"mx.a.test", "MAIL FROM:<>\r\nRCPT TO:<u@a.test>\r\n", "250 250"},
+        {"mx.a.test", "MAIL FROM: <x@y.test>\r\n", "501"},
+        {"mx.a.test", "MAIL FROM:x@y.test\r\n", "501"},
+        {"mx.a.test", "MAIL FROM:<x y@z.test>\r\n", "501"},
+        {"mx.a.test", "MAIL FROM:<x@y.test>SIZE=3\r\n", "501"},
+        {"mx.a.test", "MAIL FROM:<x@y.test> SIZE=3 BODY=8BITMIME\r\n", "250"},
+        {"mx.a.test", "MAIL FROM:<x@y.test> SIZE=x\r\n", "501"},
+        {"mx.a.test", "MAIL FROM:<x@y.test> SMTPUTF8\r\n", "555"},
+        {"mx.a.test", "MAIL FROM:<\"a>b\"@y.test>\r\n", "250"},
+        {"mx.a.test", "MAIL FROM:<x@y.test>\r\nMAIL FROM:<x@y.test>\r\n", "250 503"},
+        {"mx.a.test", "RCPT TO:<u@a.test>\r\n", "503"},
+        {"mx.a.test", ENVELOPE("u@b.test"), "250 554"},
+        {"mx.a.test", ENVELOPE("u@A.TEST"), "250 250"},
+        {"mx.a.test", ENVELOPE("u@"), "250 501"},
+        {"mx.a.test", ENVELOPE(""), "250 501"},
+        {"mx.a.test", ENVELOPE(".u@a.test"), "250 501"},
+        {"mx.a.test", ENVELOPE("u..v@a.test"), "250 501"},
+        {"mx.a.test", "MAIL FROM:<x@y.test>\r\nDATA\r\n", "250 554"},
+        {"mx.a.test", "DATA\r\n", "503"},
+        {"mx.a.test", ENVELOPE("u@a.test") "RSET\r\nDATA\r\n", "250 250 250 503"},
+        {"mx.a.test", ENVELOPE("u@a.test") "DATA\r\nFrom: x\r\n", "250 250 554"},
+        {"mx.b.test", "MAIL FROM:<x@y.test>\r\nRCPT TO:<u@b.test>\r\n", "554"}, /* pipelining not offered */
+        {"mx.b.test", "MAIL FROM:<x@y.test> SIZE=301\r\n", "552"},
+        {"mx.tls.test", "MAIL FROM:<x@y.test>\r\n", "530"},
+        {"mx.users.test", ENVELOPE("u@users.test"), "250 550"},
+        {"mx.full.test", ENVELOPE("u@full.test"), "250 452"},
+        {"mx.grey.test", ENVELOPE("u@grey.test"), "250 450"},
+    };
+    char text[400];
+    for (size_t size = 1; size <= 1 << 16; size <<= 16) {
+        struct bench b;
+        open_text(&b, scenario_text);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            if (size == 1 && strstr(cases[i].codes, "554"))
+                continue; /* byte by byte nothing comes ahead of its time */
+            const char *got = after_ehlo(&b, cases[i].host, cases[i].in, size, text);
+            if (strcmp(got, cases[i].codes) != 0)
+                fail_msg("%s: %s, want %s", cases[i].in, got, cases[i].codes);
+        }
+        done(&b);
+    }
+}
+
+/* Envelope, DATA, content; each after the answer to the one before. Returns the last code. */
+static const char *send_mail(struct bench *b, const char *to, struct slice content, size_t size) {
+    static char text[400];
+    char line[300];
+    buf_reset(&b->out);
+    snprintf(line, sizeof line, "MAIL FROM:<me@here.test>\r\n");
+    talk(b, slice_of(line), size);
+    snprintf(line, sizeof line, "RCPT TO:<%s>\r\n", to);
+    talk(b, slice_of(line), size);
+    talk(b, SLICE("DATA\r\n"), size);
+    buf_reset(&b->out);
+    talk(b, content, size);
+    return codes(b, text);
+}
+
+static void contents_are_judged(void **state) {
+    (void)state;
+    char lines[3000];
+    memset(lines, 'x', sizeof lines);
+    memcpy(lines + 998, "\r\n.\r\n", 6);
+    struct slice longest = {lines, 1003};
+    static char too_long[3006];
+    memset(too_long, 'x', 2999);
+    memcpy(too_long + 2999, "\r\n.\r\n", 6);
+    const struct {
+        struct slice in;
+        const char *code;
+    } cases[] = {
+        {SLICE("Subject: x\r\n\r\nhello\r\n.\r\n"), "250"},
+        {SLICE(".\r\n"), "250"},
+        {SLICE("..\r\n.\r\n"), "250"},
+        {SLICE("a\nb\r\n.\r\n"), "550"},
+        {SLICE("a\r\n.\nMAIL\r\n.\r\n"), "550"}, /* smuggling: the dot with a bare LF does not end it */
+        {SLICE("a\n.\r\n.\r\n"), "550"},
+        {SLICE("a\rb\r\n.\r\n"), "550"},
+        {longest, "250"},
+        {slice_make(too_long, 3004), "550"},
+    };
+    for (size_t size = 1; size <= 1 << 16; size = size * 7 + 1) {
+        struct bench b;
+        open_text(&b, scenario_text);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            call(&b, "mx.a.test");
+            talk(&b, SLICE(BEGIN), 1000);
+            const char *got = send_mail(&b, "u@a.test", cases[i].in, size);
+            if (strcmp(got, cases[i].code) != 0) fail_msg("content %zu by %zu: %s", i, size, got);
+            hang_up(&b);
+        }
+        done(&b);
+    }
+}
+
+static void contents_are_hashed_without_their_dots(void **state) {
+    (void)state;
+    const struct slice in = SLICE("Message-ID: <x@y>\r\nTo: z\r\n\r\n..dot\r\n...\r\nend\r\n.\r\n");
+    const struct slice plain = SLICE("Message-ID: <x@y>\r\nTo: z\r\n\r\n.dot\r\n..\r\nend\r\n");
+    char want[65], got[65];
+    struct sim_digest d = {0};
+    for (int sha = 0; sha < 2; sha++) {
+        sim_digest_start(&d, sha);
+        sim_digest_add(&d, plain);
+        size_t len = sim_digest_end(&d, want);
+        for (size_t size = 1; size < 60; size++) {
+            struct bench b;
+            open_text(&b, scenario_text);
+            b.world.sha256 = sha;
+            call(&b, "mx.a.test");
+            talk(&b, SLICE(BEGIN), 100);
+            assert_string_equal(send_mail(&b, "u@a.test", in, size), "250");
+            assert_int_equal(sim_digest_end(&b.session.digest, got), len);
+            assert_memory_equal(got, want, len);
+            assert_true(b.session.size == plain.len);
+            assert_int_equal(b.session.message_id_len, 5);
+            assert_memory_equal(b.session.message_id, "<x@y>", 5);
+            hang_up(&b);
+            done(&b);
+        }
+    }
+    sim_digest_done(&d);
+}
+
+static void message_ids_are_found(void **state) {
+    (void)state;
+    static const struct {
+        const char *in, *id;
+    } cases[] = {{"message-id:<a@b>\r\n\r\nx\r\n.\r\n", "<a@b>"},
+                 {"Message-ID:\r\n <folded@b>\r\nTo: x\r\n\r\nx\r\n.\r\n", "<folded@b>"},
+                 {"Subject: x\r\n\r\nMessage-ID: <in@body>\r\n.\r\n", ""},
+                 {"Message-ID: <1@x>\r\nMessage-ID: <2@x>\r\n\r\n.\r\n", "<1@x>"},
+                 {"Message-IDs: <1@x>\r\n\r\n.\r\n", ""}};
+    struct bench b;
+    open_text(&b, scenario_text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        call(&b, "mx.a.test");
+        talk(&b, SLICE(BEGIN), 100);
+        send_mail(&b, "u@a.test", slice_of(cases[i].in), 5);
+        assert_int_equal(b.session.message_id_len, strlen(cases[i].id));
+        assert_memory_equal(b.session.message_id, cases[i].id, strlen(cases[i].id));
+        hang_up(&b);
+    }
+    done(&b);
+}
+
+static void limits_hold(void **state) {
+    (void)state;
+    static const char mail[] = "MAIL FROM:<me@here.test>\r\n";
+    char text[400];
+    struct bench b;
+    struct sim_session first;
+    open_text(&b, scenario_text);
+    call(&b, "mx.limited.test");
+    first = b.session;
+    call(&b, "mx.limited.test"); /* a second connection at the same time */
+    assert_int_equal(b.session.want, SIM_WANT_CLOSE);
+    assert_memory_equal(b.session.out.at, "421", 3);
+    hang_up(&b);
+    b.session = first;
+    talk(&b, SLICE(BEGIN), 100);
+    assert_string_equal(send_mail(&b, "u@limited.test", SLICE("x: y\r\n.\r\n"), 100), "250");
+    buf_reset(&b.out);
+    b.world.mono += 2 * US_PER_SEC; /* past the rate, so that it is the messages in a connection */
+    talk(&b, slice_of(mail), 100);
+    assert_string_equal(codes(&b, text), "421");
+    assert_non_null(strstr(b.out.at, "Max message per connection"));
+    hang_up(&b);
+    call(&b, "mx.limited.test");
+    talk(&b, SLICE(BEGIN "MAIL"), 9);
+    hang_up(&b);
+    call(&b, "mx.limited.test");
+    talk(&b, SLICE(BEGIN), 100);
+    talk(&b, SLICE("MAIL FROM:<me@here.test>\r\n"), 100);
+    hang_up(&b);
+    call(&b, "mx.limited.test");
+    talk(&b, SLICE(BEGIN), 100);
+    buf_reset(&b.out);
+    talk(&b, SLICE("MAIL FROM:<me@here.test>\r\n"), 100);
+    assert_string_equal(codes(&b, text), "421"); /* the rate: one a second, and that was taken */
+    assert_non_null(strstr(b.out.at, "TSS04"));
+    hang_up(&b);
+    done(&b);
+}
+
+static void recipients_and_sizes_are_limited(void **state) {
+    (void)state;
+    char text[400], big[500];
+    struct bench b;
+    open_text(&b, scenario_text);
+    call(&b, "mx.b.test");
+    talk(&b, SLICE(BEGIN), 1);
+    assert_null(memmem(b.out.at, b.out.len, "PIPELINING", 10));
+    buf_reset(&b.out);
+    talk(&b, SLICE("MAIL FROM:<me@here.test>\r\n"), 100);
+    talk(&b, SLICE("RCPT TO:<u1@b.test>\r\n"), 100);
+    talk(&b, SLICE("RCPT TO:<u2@b.test>\r\n"), 100);
+    talk(&b, SLICE("RCPT TO:<u3@b.test>\r\n"), 100);
+    assert_string_equal(codes(&b, text), "250 250 250 452");
+    assert_null(memmem(b.out.at, b.out.len, "4.5.3", 5)); /* no enhanced codes here */
+    memset(big, 'x', sizeof big);
+    memcpy(big + 400, "\r\n.\r\n", 5);
+    talk(&b, SLICE("DATA\r\n"), 100);
+    buf_reset(&b.out);
+    talk(&b, slice_make(big, 405), 100);
+    assert_string_equal(codes(&b, text), "552");
+    assert_int_equal(b.world.truth.count[SIM_EVENT_REFUSED], 2);
+    hang_up(&b);
+    done(&b);
+}
+
+static void what_is_temporary_passes(void **state) {
+    (void)state;
+    char text[400];
+    struct bench b;
+    open_text(&b, scenario_text);
+    assert_string_equal(after_ehlo(&b, "mx.grey.test", ENVELOPE("u@grey.test"), 999, text), "250 450");
+    b.world.mono += 2900000;
+    assert_string_equal(after_ehlo(&b, "mx.grey.test", ENVELOPE("u@grey.test"), 999, text), "250 450");
+    b.world.mono += 200000;
+    assert_string_equal(after_ehlo(&b, "mx.grey.test", ENVELOPE("u@grey.test"), 999, text), "250 250");
+    assert_string_equal(
+        after_ehlo(&b, "mx.grey.test", "MAIL FROM:<other@here.test>\r\nRCPT TO:<u@grey.test>\r\n", 999, text),
+        "250 450");
+    assert_string_equal(after_ehlo(&b, "mx.full.test", ENVELOPE("u@full.test"), 999, text), "250 452");
+    b.world.mono += 2 * US_PER_SEC;
+    assert_string_equal(after_ehlo(&b, "mx.full.test", ENVELOPE("u@full.test"), 999, text), "250 250");
+    done(&b);
+}
+
+static void chance_does_not_depend_on_order(void **state) {
+    (void)state;
+    unsigned put_off = 0;
+    char in[100], text[400];
+    uint8_t first[200];
+    for (int round = 0; round < 2; round++) {
+        struct bench b;
+        open_text(&b, scenario_text);
+        for (int i = 0; i < 200; i++) {
+            int n = round ? 199 - i : i;
+            snprintf(in, sizeof in, "MAIL FROM:<me@here.test>\r\nRCPT TO:<u%d@moody.test>\r\n", n);
+            bool off = strcmp(after_ehlo(&b, "mx.moody.test", in, 999, text), "250 451") == 0;
+            if (round)
+                assert_int_equal(off, first[n]);
+            else
+                put_off += first[n] = off;
+        }
+        done(&b);
+    }
+    assert_in_range(put_off, 60, 140);
+}
+
+static void waiting_changes_nothing_but_time(void **state) {
+    (void)state;
+    struct bench b;
+    open_text(&b, scenario_text);
+    mono_us start = b.world.mono;
+    call(&b, "mx.slow.test");
+    assert_int_equal(b.session.want, SIM_WANT_WAIT);
+    b.world.mono += b.session.wait_us;
+    talk(&b, (struct slice){0}, 1);
+    talk(&b, SLICE(BEGIN), 5);
+    assert_string_equal(send_mail(&b, "u@slow.test", SLICE("a: b\r\n\r\nx\r\n.\r\n"), 4), "250");
+    assert_in_range(b.world.mono - start, 14000, 25000);
+    hang_up(&b);
+    done(&b);
+}
+
+static void unknown_after_the_content(void **state) {
+    (void)state;
+    struct bench b;
+    open_text(&b, scenario_text);
+    call(&b, "mx.late.test");
+    talk(&b, SLICE(BEGIN), 100);
+    assert_string_equal(send_mail(&b, "u@late.test", SLICE("a: b\r\n\r\n.\r\n"), 100), "550");
+    assert_int_equal(b.world.truth.count[SIM_EVENT_UNKNOWN], 1);
+    hang_up(&b);
+    done(&b);
+}
+
+/* Every step with every fault: what the client gets to see, and that the truth is consistent. */
+static void faults_strike_where_they_should(void **state) {
+    (void)state;
+    static const struct {
+        const char *step, *kind, *codes;
+        enum sim_want want;
+    } cases[] = {
+        {"connect", "drop", "", SIM_WANT_CLOSE},
+        {"connect", "stall", "", SIM_WANT_STALL},
+        {"greeting", "\"421\"", "421", SIM_WANT_CLOSE},
+        {"greeting", "half", "", SIM_WANT_CLOSE},
+        {"ehlo", "drop", "220", SIM_WANT_CLOSE},
+        {"ehlo", "early", "220 250 250 250 354 250", SIM_WANT_INPUT},
+        {"mail", "stall", "220 250", SIM_WANT_STALL},
+        {"mail", "early", "220 250 250 250 354 250", SIM_WANT_INPUT},
+        {"rcpt", "reset", "220 250 250", SIM_WANT_RESET},
+        {"rcpt", "early", "220 250 250 250 354 250", SIM_WANT_INPUT},
+        {"data", "half-stall", "220 250 250 250", SIM_WANT_STALL},
+        {"data", "early", "220 250 250 250 354 250", SIM_WANT_INPUT},
+        {"body", "drop", "220 250 250 250 354", SIM_WANT_CLOSE},
+        {"body", "early", "220 250 250 250 354 554", SIM_WANT_INPUT},
+        {"dot", "\"421\"", "220 250 250 250 354 421", SIM_WANT_CLOSE},
+        {"dot", "early", "220 250 250 250 354 250", SIM_WANT_INPUT},
+        {"dot", "drop", "220 250 250 250 354", SIM_WANT_CLOSE},
+        {"dot", "garbage", "220 250 250 250 354", SIM_WANT_INPUT},
+        {"dot", "oversized", "220 250 250 250 354 250", SIM_WANT_INPUT},
+        {"dot", "flood", "220 250 250 250 354 250", SIM_WANT_INPUT},
+    };
+    char yaml[400], text[400], body[1000];
+    memset(body, 'x', sizeof body);
+    memcpy(body + 400, "\r\n", 2);
+    memcpy(body + 800, "\r\n.\r\n", 5);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bench b;
+        snprintf(yaml, sizeof yaml,
+                 "providers:\n  - {name: f, domains: [f.test], hosts: [mx.f.test], faults: [{step: %s, do: "
+                 "%s}]}\n",
+                 cases[i].step, cases[i].kind);
+        open_text(&b, yaml);
+        call(&b, "mx.f.test");
+        const struct slice lines[] = {SLICE(BEGIN), SLICE("MAIL FROM:<me@here.test>\r\n"),
+                                      SLICE("RCPT TO:<u@f.test>\r\n"), SLICE("DATA\r\n"),
+                                      slice_make(body, 805)};
+        buf_put_slice(&b.out, buf_slice(&b.session.out));
+        buf_reset(&b.session.out);
+        for (size_t n = 0; n < 5; n++)
+            talk(&b, lines[n], 300);
+        codes(&b, text);
+        if (strcmp(text, cases[i].codes) != 0 || b.session.want != cases[i].want)
+            fail_msg("%s %s: %s, want %d", cases[i].step, cases[i].kind, text, b.session.want);
+        uint64_t *count = b.world.truth.count;
+        bool all_well = strcmp(cases[i].kind, "early") == 0 && strcmp(cases[i].step, "body") != 0;
+        assert_int_equal(count[SIM_EVENT_ACCEPTED], all_well);
+        assert_true(count[SIM_EVENT_FAULT] + count[SIM_EVENT_UNANSWERED] == 1);
+        hang_up(&b);
+        done(&b);
+    }
+}
+
+static void faults_keep_to_their_bounds(void **state) {
+    (void)state;
+    static const struct {
+        const char *fault;
+        const char *outcome; /* of six mails to one address, each in a session of its own */
+    } cases[] = {{"{step: rcpt, do: \"421\", attempts: 2}", "ffaaaa"},
+                 {"{step: rcpt, do: \"421\", every: 3}", "aafaaf"},
+                 {"{step: mail, do: \"421\", first: 1}", "faaaaa"},
+                 {"{step: dot, do: drop, keeps: never, attempts: 1}", "faaaaa"},
+                 {"{step: dot, do: drop, keeps: always, attempts: 1}", "uaaaaa"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bench b;
+        char yaml[300], got[7] = "";
+        snprintf(yaml, sizeof yaml,
+                 "providers:\n  - {name: f, domains: [f.test], hosts: [mx.f.test], faults: [%s]}\n",
+                 cases[i].fault);
+        open_text(&b, yaml);
+        for (int n = 0; n < 6; n++) {
+            uint64_t accepted = b.world.truth.count[SIM_EVENT_ACCEPTED];
+            uint64_t unanswered = b.world.truth.count[SIM_EVENT_UNANSWERED];
+            call(&b, "mx.f.test");
+            talk(&b, SLICE(BEGIN), 100);
+            send_mail(&b, "u@f.test", SLICE("a: b\r\n\r\n.\r\n"), 100);
+            got[n] = b.world.truth.count[SIM_EVENT_ACCEPTED] > accepted       ? 'a'
+                     : b.world.truth.count[SIM_EVENT_UNANSWERED] > unanswered ? 'u'
+                                                                              : 'f';
+            hang_up(&b);
+        }
+        if (strcmp(got, cases[i].outcome) != 0) fail_msg("%s: %s", cases[i].fault, got);
+        done(&b);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conversations_are_answered),
+        cmocka_unit_test(envelopes_are_strict),
+        cmocka_unit_test(contents_are_judged),
+        cmocka_unit_test(contents_are_hashed_without_their_dots),
+        cmocka_unit_test(message_ids_are_found),
+        cmocka_unit_test(limits_hold),
+        cmocka_unit_test(recipients_and_sizes_are_limited),
+        cmocka_unit_test(what_is_temporary_passes),
+        cmocka_unit_test(chance_does_not_depend_on_order),
+        cmocka_unit_test(waiting_changes_nothing_but_time),
+        cmocka_unit_test(unknown_after_the_content),
+        cmocka_unit_test(faults_strike_where_they_should),
+        cmocka_unit_test(faults_keep_to_their_bounds),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
