@@ -2,6 +2,7 @@
 #include "sim_scenario.h"
 
 #include "buf.h"
+#include "sim_keys.h"
 #include "sim_manner.h"
 #include "sim_names.h"
 #include "yamltree.h"
@@ -11,70 +12,6 @@
 #include <stdio.h>
 
 enum { ARENA_MAX = 512 << 20, DOMAINS_MAX = 8000000, PROVIDERS_MAX = 100000, LABELS_MAX = 8 };
-
-const char *const sim_step_names[] = {"connect", "greeting", "ehlo", "starttls", "tls",  "mail", "rcpt",
-                                      "data",    "body",     "dot",  "rset",     "quit", NULL};
-const char *const sim_fault_names[] = {"none",  "drop",    "reset", "stall",     "half",  "half-stall",
-                                       "early", "garbage", "421",   "oversized", "flood", NULL};
-const char *const sim_keeps_names[] = {"sometimes", "always", "never", NULL};
-
-static const char *const dns_names[] = {"normal", "implicit", "null-mx", "nxdomain", "servfail",
-                                        "silent", "refused",  "lame",    NULL};
-static const char *const ipv6_names[] = {"none", "dead", NULL};
-static const char *const tls_names[] = {"off", "offer", "require", NULL};
-static const char *const certificate_names[] = {"good", "self-signed", "expired", "wrong-name", NULL};
-static const char *const stage_names[] = {"rcpt", "data", NULL};
-static const char *const bool_names[] = {"false", "true", NULL};
-
-enum kind { NUMBER, REAL, SHARE, BOOL, WORD };
-
-struct key {
-    const char *section; /* NULL: of the provider itself */
-    const char *name;
-    enum kind kind;
-    size_t offset;
-    double most;
-    const char *const *words;
-};
-
-#define AT(member) offsetof(struct sim_provider, member)
-static const struct key keys[] = {
-    {NULL, "weight", REAL, AT(weight), 1e9, NULL},
-    {NULL, "manner", WORD, AT(manner), 0, sim_manner_names},
-    {"dns", "mode", WORD, AT(dns), 0, dns_names},
-    {"dns", "ttl", NUMBER, AT(dns_ttl), 604800, NULL},
-    {"dns", "servfail", SHARE, AT(dns_servfail), 1, NULL},
-    {"dns", "silent", SHARE, AT(dns_silent), 1, NULL},
-    {"dns", "truncate", BOOL, AT(dns_truncate), 0, NULL},
-    {"dns", "ipv6", WORD, AT(ipv6), 0, ipv6_names},
-    {"limits", "connections", NUMBER, AT(connections), 1e6, NULL},
-    {"limits", "connections_per_minute", NUMBER, AT(connections_per_minute), 1e6, NULL},
-    {"limits", "messages", NUMBER, AT(messages), 1e9, NULL},
-    {"limits", "rate", REAL, AT(rate), 1e6, NULL},
-    {"limits", "burst", NUMBER, AT(burst), 1e6, NULL},
-    {"limits", "recipients", NUMBER, AT(recipients), 1e6, NULL},
-    {"limits", "session_recipients", NUMBER, AT(session_recipients), 1e9, NULL},
-    {"limits", "size", NUMBER, AT(size), 2e9, NULL},
-    {"latency", "connect", REAL, AT(connect_ms), 600000, NULL},
-    {"latency", "command", REAL, AT(command_ms), 600000, NULL},
-    {"latency", "data", REAL, AT(data_ms), 600000, NULL},
-    {"latency", "jitter", SHARE, AT(jitter), 1, NULL},
-    {"users", "unknown", SHARE, AT(unknown), 1, NULL},
-    {"users", "unknown_at", WORD, AT(unknown_at), 0, stage_names},
-    {"users", "full", SHARE, AT(full), 1, NULL},
-    {"users", "full_for", REAL, AT(full_for_s), 1e6, NULL},
-    {"greylist", "share", SHARE, AT(greylist), 1, NULL},
-    {"greylist", "delay", REAL, AT(greylist_s), 1e6, NULL},
-    {"defer", "rcpt", SHARE, AT(defer_rcpt), 1, NULL},
-    {"defer", "data", SHARE, AT(defer_data), 1, NULL},
-    {"tls", "mode", WORD, AT(tls), 0, tls_names},
-    {"tls", "certificate", WORD, AT(certificate), 0, certificate_names},
-    {"extensions", "pipelining", BOOL, AT(pipelining), 0, NULL},
-    {"extensions", "size", BOOL, AT(say_size), 0, NULL},
-    {"extensions", "8bitmime", BOOL, AT(eightbit), 0, NULL},
-    {"extensions", "enhanced", BOOL, AT(enhanced), 0, NULL},
-};
-enum { KEYS = sizeof keys / sizeof *keys };
 
 static const struct sim_provider defaults = {.weight = 1,
                                              .dns_ttl = 300,
@@ -157,32 +94,34 @@ static int read_word(struct reader *r, const struct yaml *node, const char *cons
     return fail(r, node, "'%.*s' must be one of: %s", SLICE_ARG(node->key), list);
 }
 
-static int read_key(struct reader *r, const struct yaml *node, const struct key *k, struct sim_provider *p) {
+static int read_key(struct reader *r, const struct yaml *node, const struct sim_key *k,
+                    struct sim_provider *p) {
     void *at = (char *)p + k->offset;
     uint32_t word = 0;
     switch (k->kind) {
-    case NUMBER: return read_number(r, node, k->most, at);
-    case REAL:
-    case SHARE: return read_real(r, node, k->most, at);
-    case WORD: return read_word(r, node, k->words, at);
-    case BOOL: break;
+    case SIM_KEY_NUMBER: return read_number(r, node, k->most, at);
+    case SIM_KEY_REAL:
+    case SIM_KEY_SHARE: return read_real(r, node, k->most, at);
+    case SIM_KEY_WORD: return read_word(r, node, k->words, at);
+    case SIM_KEY_BOOL: break;
     }
-    if (read_word(r, node, bool_names, &word)) return -1;
+    if (read_word(r, node, sim_bool_names, &word)) return -1;
     *(bool *)at = word;
     return 0;
 }
 
-static const struct key *find_key(const char *section, struct slice name) {
-    for (size_t i = 0; i < KEYS; i++) {
-        bool here = section ? keys[i].section && strcmp(section, keys[i].section) == 0 : !keys[i].section;
-        if (here && slice_eq(name, slice_of(keys[i].name))) return &keys[i];
+static const struct sim_key *find_key(const char *section, struct slice name) {
+    for (size_t i = 0; i < sim_key_count; i++) {
+        bool here =
+            section ? sim_keys[i].section && strcmp(section, sim_keys[i].section) == 0 : !sim_keys[i].section;
+        if (here && slice_eq(name, slice_of(sim_keys[i].name))) return &sim_keys[i];
     }
     return NULL;
 }
 
 static const char *find_section(struct slice name) {
-    for (size_t i = 0; i < KEYS; i++)
-        if (keys[i].section && slice_eq(name, slice_of(keys[i].section))) return keys[i].section;
+    for (size_t i = 0; i < sim_key_count; i++)
+        if (sim_keys[i].section && slice_eq(name, slice_of(sim_keys[i].section))) return sim_keys[i].section;
     return NULL;
 }
 
@@ -192,7 +131,7 @@ static int read_section(struct reader *r, const struct yaml *map, const char *se
     snprintf(where, sizeof where, "'%s'", section);
     if (want_kind(r, map, YAML_MAP)) return -1;
     for (const struct yaml *c = map->first; c; c = c->next) {
-        const struct key *k = find_key(section, c->key);
+        const struct sim_key *k = find_key(section, c->key);
         if (!k) return unknown_key(r, c, where);
         if (read_key(r, c, k, p)) return -1;
     }
@@ -381,7 +320,7 @@ static int read_replies(struct reader *r, const struct yaml *node, struct sim_pr
 /* What the defaults may hold too. */
 static int read_setting(struct reader *r, const struct yaml *c, struct sim_provider *p, const char *where) {
     const char *section = find_section(c->key);
-    const struct key *k = find_key(NULL, c->key);
+    const struct sim_key *k = find_key(NULL, c->key);
     if (section) return read_section(r, c, section, p);
     if (k) return read_key(r, c, k, p);
     if (slice_eq(c->key, SLICE("faults"))) return read_faults(r, c, p);
@@ -469,51 +408,4 @@ int sim_scenario_read(struct sim_scenario *s, const char *path, struct err *err)
 
 void sim_scenario_done(struct sim_scenario *s) {
     arena_done(&s->arena);
-}
-
-static void print_key(const struct sim_provider *p, const struct key *k, struct buf *out) {
-    const void *at = (const char *)p + k->offset;
-    if (k->kind == NUMBER) buf_printf(out, "%s: %u", k->name, *(const uint32_t *)at);
-    if (k->kind == REAL || k->kind == SHARE) buf_printf(out, "%s: %g", k->name, *(const double *)at);
-    if (k->kind == BOOL) buf_printf(out, "%s: %s", k->name, bool_names[*(const bool *)at]);
-    if (k->kind == WORD) buf_printf(out, "%s: %s", k->name, k->words[*(const uint32_t *)at]);
-}
-
-static void print_provider(const struct sim_provider *p, struct buf *out) {
-    const char *section = "";
-    buf_printf(out, "  - name: %.*s\n", SLICE_ARG(p->name));
-    if (!p->domain)
-        buf_printf(out, "    domains: {pattern: \"%.*s{}%.*s\", count: %llu}\n", SLICE_ARG(p->prefix),
-                   SLICE_ARG(p->suffix), (unsigned long long)p->domains);
-    for (uint64_t i = 0; p->domain && i < p->domains; i++)
-        buf_printf(out, "%s%.*s%s", i ? ", " : "    domains: [", SLICE_ARG(p->domain[i]),
-                   i + 1 == p->domains ? "]\n" : "");
-    if (!p->host) buf_printf(out, "    hosts: {own: %u}\n", p->own_hosts);
-    for (uint32_t i = 0; i < p->hosts; i++)
-        buf_printf(out, "%s      - {name: %.*s, preference: %u}\n", i ? "" : "    hosts:\n",
-                   SLICE_ARG(p->host[i].name), p->host[i].preference);
-    for (size_t i = 0; i < KEYS; i++) {
-        bool same = keys[i].section && strcmp(section, keys[i].section) == 0;
-        bool last = i + 1 == KEYS || !keys[i + 1].section || !keys[i].section ||
-                    strcmp(keys[i].section, keys[i + 1].section) != 0;
-        if (!keys[i].section) buf_put_text(out, "    ");
-        if (keys[i].section && same) buf_put_text(out, ", ");
-        if (keys[i].section && !same) buf_printf(out, "    %s: {", section = keys[i].section);
-        print_key(p, &keys[i], out);
-        if (last) buf_put_text(out, keys[i].section ? "}\n" : "\n");
-    }
-    for (size_t i = 0; i < p->faults; i++) {
-        const struct sim_fault *f = &p->fault[i];
-        buf_printf(
-            out,
-            "%s      - {step: %s, do: \"%s\", chance: %g, every: %u, first: %u, attempts: %u, keeps: %s}\n",
-            i ? "" : "    faults:\n", sim_step_names[f->step], sim_fault_names[f->kind], f->chance, f->every,
-            f->first, f->attempts, sim_keeps_names[f->keeps]);
-    }
-}
-
-void sim_scenario_print(const struct sim_scenario *s, struct buf *out) {
-    buf_printf(out, "seed: %llu\nproviders:\n", (unsigned long long)s->seed);
-    for (size_t i = 0; i < s->providers; i++)
-        print_provider(&s->provider[i], out);
 }
