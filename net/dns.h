@@ -18,6 +18,7 @@ struct resolver_options {
     uint16_t port_low, port_high;   /* outgoing ports, both 0: any */
     unsigned timeout_ms;            /* for a whole look-up; 0: 20,000 */
     bool no_ipv6;                   /* AAAA is not asked */
+    bool no_stub;                   /* always libunbound, though all servers are on loopback: see stub.h */
     uint64_t seed;                  /* orders hosts of equal preference */
 };
 

@@ -13,14 +13,15 @@ enum recursor_verdict { RECURSOR_ANSWER, RECURSOR_FAILED, RECURSOR_BOGUS };
 /* packet: of RECURSOR_ANSWER, valid during the call. text: why not, or "". */
 typedef void recursor_done(void *ctx, enum recursor_verdict verdict, struct slice packet, const char *text);
 
-/* Of the options it takes servers, trust_anchor, cache_mb, most_lookups, ports, no_ipv6. */
+/* Of the options it takes servers, trust_anchor, cache_mb, ports, no_ipv6, no_stub. */
 struct recursor *recursor_open(struct loop *loop, const struct resolver_options *options, struct err *err);
 
 /* What is under way calls back now, as failed. */
 void recursor_close(struct recursor *r);
 
-/* May call back at once, from within. No other call of this interface is allowed inside the callback.
- * False when the question can't be asked (not a name, no memory): then it does not call back. */
+/* name: clean, see dns_name_clean; it must stay until the answer comes. May call back at once, from within.
+ * No other call of this interface is allowed inside the callback. False when the question can't be asked (not
+ * a name, no memory): then it does not call back. */
 bool recursor_ask(struct recursor *r, const char *name, uint16_t type, recursor_done *done, void *ctx);
 
 #endif

@@ -237,24 +237,30 @@ static void make_reply(struct buf *b, const uint8_t *query, const char *name, un
     if (begins(name, "garbage.")) memset(b->at + 2, 0xa5, b->len - 2);
 }
 
-static void serve(void *ctx, unsigned events) {
-    struct server *s = ctx;
+/* False when no question waits. */
+static bool serve_one(struct server *s) {
     uint8_t query[2048];
     struct sockaddr_storage from;
     socklen_t from_len = sizeof from;
     char name[256];
     unsigned type;
-    (void)events;
-    ssize_t n = recvfrom(s->fd, query, sizeof query, 0, (struct sockaddr *)&from, &from_len);
+    ssize_t n = recvfrom(s->fd, query, sizeof query, MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
     size_t end = n > 0 ? read_question(query, (size_t)n, name, &type) : 0;
-    if (end == 0) return;
+    if (end == 0) return n >= 0;
     s->asked++;
-    if (begins(name, "silent")) return;
+    if (begins(name, "silent")) return true;
     struct buf b;
     buf_init(&b, REPLY_MAX);
     make_reply(&b, query, name, type, end);
     sendto(s->fd, b.at, b.len, 0, (struct sockaddr *)&from, from_len);
     buf_done(&b);
+    return true;
+}
+
+static void serve(void *ctx, unsigned events) {
+    (void)events;
+    while (serve_one(ctx))
+        ;
 }
 
 static void server_open(struct server *s, struct loop *loop) {
@@ -340,7 +346,7 @@ static void describe_hosts(const struct mx_answer *a, struct buf *out) {
     buf_put_c(out, '\0');
 }
 
-static void exchangers_are_found(void **state) {
+static void find_exchangers(bool no_stub) {
     static const struct {
         const char *domain;
         enum mx_status status;
@@ -374,8 +380,7 @@ static void exchangers_are_found(void **state) {
     struct bench b;
     struct buf hosts;
     static struct asked asked;
-    (void)state;
-    bench_open(&b, (struct resolver_options){.seed = 1});
+    bench_open(&b, (struct resolver_options){.seed = 1, .no_stub = no_stub});
     buf_init(&hosts, 10000);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct mx_answer *a = ask(&b, slice_of(cases[i].domain), &asked);
@@ -390,14 +395,23 @@ static void exchangers_are_found(void **state) {
     bench_close(&b);
 }
 
-static void hostile_answers_give_no_hosts(void **state) {
+static void exchangers_are_found(void **state) {
+    (void)state;
+    find_exchangers(false);
+}
+
+static void exchangers_are_found_by_libunbound_alone(void **state) {
+    (void)state;
+    find_exchangers(true);
+}
+
+static void meet_hostile_answers(bool no_stub) {
     static const char *const domains[] = {"garbage.test",  "cut.test",     "wrongid.test",  "silent.test",
                                           "servfail.test", "refused.test", "longname.test", "pointer.test",
                                           "badlen.test",   "lies.test"};
     struct bench b;
     static struct asked asked;
-    (void)state;
-    bench_open(&b, (struct resolver_options){.timeout_ms = 400});
+    bench_open(&b, (struct resolver_options){.timeout_ms = 400, .no_stub = no_stub});
     for (size_t i = 0; i < sizeof domains / sizeof *domains; i++) {
         const struct mx_answer *a = ask(&b, slice_of(domains[i]), &asked);
         if (a->status != MX_TEMPORARY || a->host_count != 0 || !a->text[0])
@@ -409,18 +423,81 @@ static void hostile_answers_give_no_hosts(void **state) {
     bench_close(&b);
 }
 
+static void hostile_answers_give_no_hosts(void **state) {
+    (void)state;
+    meet_hostile_answers(false);
+}
+
+static void hostile_answers_to_libunbound_give_no_hosts(void **state) {
+    (void)state;
+    meet_hostile_answers(true);
+}
+
 static void the_best_of_many_exchangers_are_kept(void **state) {
     struct bench b;
     static struct asked asked;
     (void)state;
     bench_open(&b, (struct resolver_options){.no_ipv6 = true});
-    const struct mx_answer *a = ask(&b, SLICE("many.test"), &asked);
+    const struct mx_answer *a = ask(&b, SLICE("many.test"), &asked); /* too long for the stub: asked twice */
     assert_int_equal(a->status, MX_OK);
     assert_int_equal(a->host_count, MX_MAX_HOSTS);
     assert_string_equal(a->hosts[0].name, "h199.many.test");
     for (size_t i = 1; i < a->host_count; i++)
         assert_true(a->hosts[i - 1].preference < a->hosts[i].preference);
-    assert_int_equal(b.server.asked, 1 + MX_MAX_HOSTS); /* nothing for the 184 others, no AAAA */
+    assert_int_equal(b.server.asked, 2 + MX_MAX_HOSTS); /* nothing for the 184 others, no AAAA */
+    bench_close(&b);
+}
+
+static void stop_at(void *ctx) {
+    loop_stop(ctx);
+}
+
+static void run_for(struct loop *loop, mono_us us) {
+    struct loop_timer t;
+    loop_timer_init(&t, loop, stop_at, loop);
+    loop_timer_start(&t, clock_mono() + us);
+    loop_run(loop);
+    loop_timer_stop(&t);
+}
+
+static void count_any(void *ctx, const struct mx_answer *answer) {
+    (void)answer;
+    ++*(int *)ctx;
+}
+
+/* The stub's patience is 1.5 s; after three losses it rests and libunbound, which retries sooner, is asked at
+ * once. */
+static void a_silent_server_is_left_to_libunbound(void **state) {
+    struct bench b;
+    static struct asked asked;
+    int calls = 0;
+    (void)state;
+    bench_open(&b, (struct resolver_options){.timeout_ms = 1800});
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(resolver_mx(b.resolver, SLICE("silent.test"), count_any, &calls), 0);
+    mono_us start = clock_mono();
+    while (calls < 3 && clock_mono() < start + 5 * US_PER_SEC)
+        run_for(b.loop, 20 * US_PER_MS);
+    assert_int_equal(calls, 3);
+    unsigned before = b.server.asked;
+    assert_true(before > 3); /* libunbound has asked too */
+    assert_int_equal(ask(&b, SLICE("ok.test"), &asked)->status, MX_OK);
+    bench_close(&b);
+}
+
+static void many_at_once_wait_in_line(void **state) {
+    struct bench b;
+    int calls = 0;
+    (void)state;
+    bench_open(&b, (struct resolver_options){.seed = 5});
+    for (int i = 0; i < 700; i++) /* more than the stub's slots, fewer than look-ups */
+        assert_int_equal(
+            resolver_mx(b.resolver, i % 2 ? SLICE("ok.test") : SLICE("gone.test"), count_any, &calls), 0);
+    mono_us start = clock_mono();
+    while (calls < 700 && clock_mono() < start + 5 * US_PER_SEC)
+        run_for(b.loop, 20 * US_PER_MS);
+    assert_int_equal(calls, 700);
+    assert_int_equal(b.server.asked, 700 + 350 * 4);
     bench_close(&b);
 }
 
@@ -481,18 +558,6 @@ static void equal_preferences_are_ordered_by_the_seed(void **state) {
 static void count_call(void *ctx, const struct mx_answer *answer) {
     assert_int_equal(answer->status, MX_TEMPORARY);
     ++*(int *)ctx;
-}
-
-static void stop_at(void *ctx) {
-    loop_stop(ctx);
-}
-
-static void run_for(struct loop *loop, mono_us us) {
-    struct loop_timer t;
-    loop_timer_init(&t, loop, stop_at, loop);
-    loop_timer_start(&t, clock_mono() + us);
-    loop_run(loop);
-    loop_timer_stop(&t);
 }
 
 static void the_queue_is_bounded_and_drains(void **state) {
@@ -623,7 +688,11 @@ static void packets_are_read_within_their_bounds(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exchangers_are_found),
+        cmocka_unit_test(exchangers_are_found_by_libunbound_alone),
         cmocka_unit_test(hostile_answers_give_no_hosts),
+        cmocka_unit_test(hostile_answers_to_libunbound_give_no_hosts),
+        cmocka_unit_test(a_silent_server_is_left_to_libunbound),
+        cmocka_unit_test(many_at_once_wait_in_line),
         cmocka_unit_test(the_best_of_many_exchangers_are_kept),
         cmocka_unit_test(what_is_no_domain_is_not_asked),
         cmocka_unit_test(equal_preferences_are_ordered_by_the_seed),
