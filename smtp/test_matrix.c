@@ -71,8 +71,11 @@ static void put_oversized(struct server *s, const char *normal) {
 static void put_fault(struct server *s, enum smtp_stage stage, const char *normal) {
     s->dead = true;
     switch (s->plan->fault) {
-    case FAULT_HALF_DROP: s->dropped = true; /* fall through */
-    case FAULT_HALF_STALL: buf_put(&s->out, normal, strlen(normal) / 2); break;
+    case FAULT_HALF_DROP:
+    case FAULT_HALF_STALL:
+        s->dropped = s->plan->fault == FAULT_HALF_DROP;
+        buf_put(&s->out, normal, strlen(normal) / 2);
+        break;
     case FAULT_DROP: s->dropped = true; break;
     case FAULT_STALL: break;
     case FAULT_GARBAGE: buf_put_text(&s->out, "\x16\x03\x01 what?\r\n"); break;

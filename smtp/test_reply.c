@@ -94,7 +94,7 @@ static void test_nul_is_garbage(void **state) {
     (void)state;
     struct smtp_reader r;
     struct smtp_reply reply;
-    size_t left;
+    size_t left = 0;
     smtp_reader_init(&r);
     assert_int_equal(read_in_steps(&r, SLICE("250 a\0b\r\n"), 100, &reply, &left), SMTP_READ_BAD);
     struct slice more = SLICE("250 ok\r\n");
@@ -132,7 +132,7 @@ static void test_bounds(void **state) {
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
         for (size_t step = 1; step < 1u << 20; step *= 37) {
             struct smtp_reader r;
-            struct smtp_reply reply;
+            struct smtp_reply reply = {0};
             struct buf b;
             size_t left;
             buf_init(&b, 1 << 20);
@@ -224,7 +224,7 @@ static void check_end(const char *before, const char *content, const char *want)
     buf_put_text(&b, content);
     smtp_put_end(&b, strlen(before));
     if (b.failed || b.len != strlen(before) + strlen(want) ||
-        memcmp(b.at + strlen(before), want, strlen(want)))
+        memcmp(b.at + strlen(before), want, strlen(want)) != 0)
         fail_msg("'%s' became '%.*s'", content, (int)b.len, b.at);
     buf_done(&b);
 }
@@ -260,8 +260,8 @@ static void test_dots_at_random(void **state) {
         }
         bool ended = n == 0 || (n >= 2 && content[n - 2] == '\r' && content[n - 1] == '\n');
         const char *end = ended ? ".\r\n" : "\r\n.\r\n";
-        memcpy(want + w, end, strlen(end));
-        w += strlen(end);
+        while (*end)
+            want[w++] = *end++;
         struct buf b;
         buf_init(&b, 1000);
         buf_put(&b, content, n);
