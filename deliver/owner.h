@@ -107,6 +107,7 @@ void resolve_some(struct engine *e);
 void schedule_lanes(struct engine *e);
 void schedule_ready(struct engine *e, struct session *s);
 void schedule_ended(struct engine *e, struct session *s);
+void schedule_gone(struct engine *e, struct session *s); /* ended, and its last window is settled */
 void schedule_tick(struct engine *e);
 void schedule_send(struct engine *e, struct window *w);
 

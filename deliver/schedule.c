@@ -68,7 +68,7 @@ static bool open_session(struct engine *e, struct site *site) {
 }
 
 static void finish(struct session *s) {
-    if (s->finishing) return;
+    if (s->finishing || s->ended) return;
     s->finishing = true;
     engine_tell(s->worker, MSG_FINISH, s);
 }
@@ -146,7 +146,7 @@ static bool grant(struct engine *e, struct session *s, mono_us now) {
     struct site *site = s->site;
     struct lane *lane = site->lane;
     mono_us when;
-    if (e->stalled || e->draining || s->finishing) return false;
+    if (e->stalled || e->draining || s->finishing || s->ended) return false;
     refresh_turn(e, site, now);
     if (!site->turn) return false;
     unsigned most = WINDOW_MAX;
@@ -174,6 +174,10 @@ static bool grant(struct engine *e, struct session *s, mono_us now) {
 }
 
 void schedule_send(struct engine *e, struct window *w) {
+    if (w->session->ended) {
+        settle_unsent(e, w);
+        return;
+    }
     e->windows_out++;
     engine_tell(w->session->worker, MSG_WINDOW, w);
 }
@@ -296,7 +300,8 @@ static void site_failed(struct engine *e, struct site *site, const struct outcom
 
 static void note_failure(struct engine *e, struct session *s) {
     struct lane *lane = s->site->lane;
-    snprintf(lane->last_error, sizeof lane->last_error, "%.200s: %.*s", s->host, s->end.text_len, s->end.text);
+    snprintf(lane->last_error, sizeof lane->last_error, "%.200s: %.*s", s->host, s->end.text_len,
+             s->end.text);
     e->counters.sessions_failed++;
     if (!log_on(LOG_LEVEL_INFO)) return;
     log_begin(LOG_LEVEL_INFO, "session-failed");
@@ -307,11 +312,17 @@ static void note_failure(struct engine *e, struct session *s) {
     log_end();
 }
 
+/* The worker has forgotten the session; windows that were on their way to it are still coming back. */
 void schedule_ended(struct engine *e, struct session *s) {
+    s->ended = true;
+    unlist(s);
+    if (s->windows == 0) schedule_gone(e, s);
+}
+
+void schedule_gone(struct engine *e, struct session *s) {
     struct site *site = s->site;
     struct lane *lane = site->lane;
-    assert(s->windows == 0);
-    unlist(s);
+    assert(s->ended && s->windows == 0);
     if (s->prev)
         s->prev->next = s->next;
     else

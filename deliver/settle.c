@@ -51,10 +51,11 @@ static wall_us due_at(const struct engine *e, uint64_t rid, const struct window_
 
 static void release(struct engine *e, struct window *w) {
     struct chunk *chunk = w->chunk;
+    struct session *s = w->session;
     if (++w->settled < w->count) return;
-    w->session->windows--;
     free(w);
     ledger_release(e->ledger, chunk);
+    if (--s->windows == 0 && s->ended) schedule_gone(e, s);
 }
 
 void settle_item(struct engine *e, struct window *w, unsigned index) {

@@ -80,10 +80,11 @@ struct session {
     bool wants;                  /* has asked for a window and has none on its way */
     bool idle, parked;           /* in such a list */
     bool finishing;              /* told to end */
+    bool ended;                  /* MSG_ENDED came */
     mono_us idle_since;
     /* The worker's; read by the owner after MSG_DONE and MSG_ENDED. */
     void *wire;
-    bool ready; /* the server has let us in */
+    bool ready;                    /* the server has let us in */
     char host[EVENT_HOST_MAX + 1]; /* "mx1.example.com [192.0.2.1]": who is spoken to */
     struct outcome end;            /* why it ended: kind 0 when it ended well */
     bool worked;                   /* at least one mail was answered */
@@ -99,12 +100,14 @@ enum msg_kind {
     MSG_OPEN = 1, /* session */
     MSG_WINDOW,   /* window */
     MSG_FINISH,   /* session: no more windows */
+    MSG_FORGET,   /* session: the last message about it; the worker frees it */
     MSG_DRAIN,    /* begin no new mail: hand back what is not begun, end every session */
     MSG_CUT,      /* end every session now */
     /* worker to owner */
     MSG_READY, /* session wants a window */
     MSG_DONE,  /* window, index: its outcome is there */
-    MSG_ENDED, /* session: it is over, all its windows are done, the worker has forgotten it */
+    MSG_ENDED, /* session: it is over, all windows that it had are done; those still on their way to it come
+                  back */
     MSG_QUIET, /* worker: it holds no session any more after MSG_DRAIN or MSG_CUT */
     /* to the owner from elsewhere */
     MSG_COMMITTED, /* the oldest batch under way: index 0 durable, 1 failed */

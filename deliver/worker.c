@@ -14,11 +14,17 @@ void worker_tell(struct worker *w, enum msg_kind kind, void *at, uint32_t index)
     assert(fits);
 }
 
+static void forget(struct session *s) {
+    free(s->targets);
+    free(s);
+}
+
 static void handle(struct worker *w, const struct msg *msg) {
     switch (msg->kind) {
     case MSG_OPEN: wire_open(w, msg->at); break;
     case MSG_WINDOW: wire_window(w, msg->at); break;
     case MSG_FINISH: wire_finish(w, msg->at); break;
+    case MSG_FORGET: forget(msg->at); break;
     case MSG_DRAIN:
         w->draining = w->quiet_due = true;
         wire_drain_all(w);
