@@ -81,7 +81,10 @@ static unsigned finish(struct kit *k) {
         struct chunk_table *t = k->seen.tables[i] =
             chunk_table_decode(buf_slice(&stored), k->seen.pack, &err);
         buf_done(&stored);
-        if (!t) fail_msg("%s", err.text);
+        if (!t) {
+            fail_msg("%s", err.text);
+            abort();
+        }
         assert_int_equal(t->count, m->count);
         assert_true(m->count >= 1 && m->count <= 256 && m->first_hash <= m->last_hash);
         if (i) assert_true(m->first_hash > k->seen.made[i - 1].last_hash);

@@ -74,7 +74,10 @@ static unsigned read_back(struct kit *k, void (*each)(const struct chunk_table *
         buf_reset(&stored);
         if (segment_read(k->store, row.table, &stored, &err) < 0) fail_msg("%s", err.text);
         struct chunk_table *t = chunk_table_decode(buf_slice(&stored), pack, &err);
-        if (!t) fail_msg("%s", err.text);
+        if (!t) {
+            fail_msg("%s", err.text);
+            abort();
+        }
         assert_int_equal(t->count, row.count);
         for (unsigned slot = 0; slot < t->count; slot++) {
             struct arena arena;

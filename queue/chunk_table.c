@@ -26,7 +26,7 @@ bool chunk_table_encode(const struct chunk_columns *columns, unsigned count, str
     assert(columns->address_column >= -1 && columns->address_column < (int32_t)columns->count);
     buf_reset(scratch);
     return buf_put_varint(scratch, columns->count) &&
-           buf_put_varint(scratch, (uint64_t)(columns->address_column + 1)) &&
+           buf_put_varint(scratch, (uint64_t)((int64_t)columns->address_column + 1)) &&
            buf_put_varint(scratch, count) && buf_put_slice(scratch, rows) &&
            scratch->len <= CHUNK_TABLE_MAX && buf_put_u8(out, TABLE_VERSION) &&
            pack_put(pack, buf_slice(scratch), out);

@@ -14,8 +14,8 @@
  * pages of an open view (so the ledger grows a little while a backup runs).
  *
  * The copy is built beside the target and renamed at the end: a backup that was cut short is none. */
-#include "store_priv.h"
 #include "sql.h"
+#include "store_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -75,7 +75,7 @@ static int migrate_one(struct sql *db, const char *step, unsigned to, struct err
     char text[64];
     snprintf(text, sizeof text, "PRAGMA user_version=%u", to);
     if (sql_begin(db, err) < 0) return -1;
-    unsigned now;
+    unsigned now = 0;
     if (user_version(db, &now, err) < 0) goto undo;
     if (now >= to) return sql_end(db, err); /* another process was faster */
     if (sql_exec(db, step, err) < 0 || sql_exec(db, text, err) < 0) goto undo;
@@ -86,7 +86,7 @@ undo:
 }
 
 static int bring_up(struct sql *db, const char *path, const struct sql_options *o, struct err *err) {
-    unsigned version;
+    unsigned version = 0;
     if (user_version(db, &version, err) < 0) return -1;
     if (version > o->migration_count)
         return err_set(err, ERR_INPUT, "%s was written by a newer tsubame (schema %u, this one knows %u)",

@@ -143,6 +143,17 @@ static int bring_up(struct store *s, const struct store_options *o, struct store
 
 /* ---- open and close ---- */
 
+/* The names of the files, and of the directory itself: without them a power cut could take a store away whose
+ * first commits were acknowledged. */
+static int sync_names(struct store *s) {
+    if (fsync(s->dir_fd) < 0) return -1;
+    int parent = openat(s->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0) return errno == EACCES ? 0 : -1;
+    int status = fsync(parent);
+    close(parent);
+    return status;
+}
+
 static int open_parts(struct store *s, const char *dir, const struct store_options *o, struct err *err) {
     if (open_dir(s, dir, err) < 0 || lock_dir(s, err) < 0) return -1;
     char path[PATH_MAX + 16];
@@ -156,7 +167,7 @@ static int open_parts(struct store *s, const char *dir, const struct store_optio
     if (status < 0 || segments_open(s, err) < 0) return -1;
     if (!s->read_only) {
         space_reserve_take(s);
-        fsync(s->dir_fd);
+        if (sync_names(s) < 0) return err_errno(err, errno, "syncing %s", s->dir);
     }
     return writer_start(s, o->queue_slots, err);
 }

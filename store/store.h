@@ -169,8 +169,9 @@ int store_check_room(struct store *s, struct err *err);
 
 /* ---- reading ---- */
 
-/* A reader is for one thread at a time and is cheap to begin again. A transaction sees one consistent state;
- * keep it short: while it lives no page is reused. */
+/* A reader is for one thread at a time and is cheap to begin again (at most 254 of them over all processes).
+ * A transaction begins and ends on the same thread and sees one consistent state; keep it short: while it
+ * lives no page is reused, and the map cannot grow. */
 struct store_reader *store_reader_open(struct store *s, struct err *err);
 void store_reader_free(struct store_reader *r); /* NULL is fine */
 

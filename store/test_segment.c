@@ -167,12 +167,13 @@ static int mark_chunks(void *ctx, struct store_reader *r, struct segment_set *li
     if (fails && *fails) return err_set(err, ERR_CORRUPT, "as asked");
     if (store_cursor_init(&c, r, TABLE_CHUNK, err) < 0) return -1;
     int more = store_cursor_first(&c, err);
-    for (; more == 1; more = store_cursor_next(&c, err)) {
+    bool good = true;
+    for (; more == 1 && good; more = store_cursor_next(&c, err)) {
         struct slice row = c.value;
-        if (!segment_ref_take(&row, &ref) || !segment_set_add(live, ref.file)) more = -1;
+        good = segment_ref_take(&row, &ref) && segment_set_add(live, ref.file);
     }
     store_cursor_done(&c);
-    return more;
+    return good ? more : -1;
 }
 
 static void put_ref(struct store *s, uint64_t key, struct segment_ref ref) {
