@@ -83,10 +83,21 @@ static void settle(struct smtp_client *c, struct held *h) {
     answer(c, h,
            (struct smtp_outcome){.result = left ? SMTP_UNCERTAIN : SMTP_NOT_SENT,
                                  .stage = h->state == HELD_WAITING ? c->end.stage : h->stage,
-                                 .why = c->end.why,
+                                 /* one mail's content says nothing about the others */
+                                 .why = c->end.why == SMTP_WHY_CONTENT ? SMTP_WHY_CUT : c->end.why,
                                  .begun = h->state != HELD_WAITING,
                                  .reply = c->end.reply,
                                  .text = c->end.text});
+}
+
+void smtp_answer_without_content(struct smtp_client *c, int slot) {
+    struct held *h = &c->held[slot];
+    answer(c, h,
+           (struct smtp_outcome){.result = SMTP_NOT_SENT,
+                                 .stage = h->stage,
+                                 .why = SMTP_WHY_CONTENT,
+                                 .begun = true,
+                                 .text = SLICE("the content could not be made")});
 }
 
 void smtp_end_session(struct smtp_client *c, enum smtp_why why, enum smtp_stage stage,

@@ -56,7 +56,7 @@ enum smtp_why {
     SMTP_WHY_TLS_MISSING, /* required, but not offered or refused */
     SMTP_WHY_TLS_FAILED,  /* the handshake failed; an opportunistic caller may connect again with SMTP_TLS_OFF
                            */
-    SMTP_WHY_CONTENT,     /* the content callback failed */
+    SMTP_WHY_CONTENT,     /* the content callback failed; other mails of the session get SMTP_WHY_CUT */
     SMTP_WHY_LOCAL,       /* this mail can't go to this server: SIZE, 8BITMIME, SMTPUTF8, malformed address */
     SMTP_WHY_CUT          /* the caller ended it: smtp_client_lost with this */
 };

@@ -94,4 +94,7 @@ void smtp_protocol_error(struct smtp_client *c, const char *what, enum smtp_stag
 void smtp_answer_by_reply(struct smtp_client *c, int slot, enum smtp_result result,
                           const struct smtp_reply *reply);
 
+/* The mail's outcome when its content could not be made. As above. */
+void smtp_answer_without_content(struct smtp_client *c, int slot);
+
 #endif

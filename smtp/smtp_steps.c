@@ -179,8 +179,9 @@ static void send_content(struct smtp_client *c, const struct held *h) {
         if (failed || c->out.failed) {
             c->out.len = start;
             c->out.failed = false;
+            smtp_answer_without_content(c, (int)(h - c->held));
             smtp_end_session(c, SMTP_WHY_CONTENT, SMTP_STAGE_DOT, NULL,
-                             SLICE("the content could not be made"));
+                             SLICE("the content of a mail could not be made"));
             return;
         }
     }

@@ -50,6 +50,7 @@ static bool path_safe(struct slice path, bool *ascii) {
 
 const struct smtp_reply *smtp_mail_refusal(const struct smtp_caps *caps, const struct smtp_mail *mail) {
     static const struct smtp_reply address = {553, {5, 1, 3}, false, {"malformed address, never sent", 29}};
+    static const struct smtp_reply sender = {553, {5, 1, 7}, false, {"malformed sender, never sent", 28}};
     static const struct smtp_reply utf8 = {
         553, {5, 6, 7}, false, {"the address needs SMTPUTF8, which the server does not offer", 59}};
     static const struct smtp_reply size = {
@@ -57,7 +58,8 @@ const struct smtp_reply *smtp_mail_refusal(const struct smtp_caps *caps, const s
     static const struct smtp_reply eightbit = {
         554, {5, 6, 3}, false, {"the message is 8-bit, and the server does not offer 8BITMIME", 60}};
     bool ascii = true;
-    if (mail->to.len == 0 || !path_safe(mail->from, &ascii) || !path_safe(mail->to, &ascii)) return &address;
+    if (!path_safe(mail->from, &ascii)) return &sender;
+    if (mail->to.len == 0 || !path_safe(mail->to, &ascii)) return &address;
     if (!ascii && !caps->smtputf8) return &utf8;
     if (caps->size_max && mail->size > caps->size_max) return &size;
     if (mail->eightbit && !caps->eightbitmime) return &eightbit;

@@ -186,9 +186,9 @@ static void test_refusals(void **state) {
         {&rich, {.from = SLICE("a@b"), .to = SLICE("\xc3\xa4@d"), .size = 9999, .eightbit = true}, 0, 0, 0},
         {&rich, {.from = SLICE("a@b"), .to = SLICE("")}, 553, 1, 3},
         {&rich, {.from = SLICE("a@b"), .to = SLICE("c@d\r\nRSET")}, 553, 1, 3},
-        {&rich, {.from = SLICE("a@b\nX"), .to = SLICE("c@d")}, 553, 1, 3},
+        {&rich, {.from = SLICE("a@b\nX"), .to = SLICE("c@d")}, 553, 1, 7},
         {&rich, {.from = SLICE("a@b"), .to = SLICE("c@d\0")}, 553, 1, 3},
-        {&rich, {.from = SLICE("a@b> SIZE=1"), .to = SLICE("c@d")}, 553, 1, 3},
+        {&rich, {.from = SLICE("a@b> SIZE=1"), .to = SLICE("c@d")}, 553, 1, 7},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         const struct smtp_reply *r = smtp_mail_refusal(table[i].caps, &table[i].mail);

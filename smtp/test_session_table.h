@@ -499,7 +499,7 @@ static const struct conversation conversations[] = {
       {'C', ENV},
       {'S', OK3},
       {'O', "13 not sent/end of data/0/content failed/begun"},
-      {'O', "2 not sent/end of data/0/content failed"},
+      {'O', "2 not sent/end of data/0/cut"},
       {'E', "content failed/end of data"}}},
     {"so many messages in a session",
      {P, .max_messages = 2},
