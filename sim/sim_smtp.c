@@ -129,7 +129,8 @@ static void do_starttls(struct sim_session *s, struct slice arg) {
     sim_say_send(s, SIM_STEP_STARTTLS, f);
     if (f) {
         sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
-        return;
+        if (f->kind != SIM_FAULT_OVERSIZED && f->kind != SIM_FAULT_FLOOD)
+            return; /* those are long, but say 220 */
     }
     s->want = SIM_WANT_TLS;
     if (sim_world_fault(s->world, s->provider, SIM_STEP_TLS, true, key, 0))
