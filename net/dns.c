@@ -207,17 +207,18 @@ static void ask(struct lookup *l, struct question *q, const char *name) {
     snprintf(l->why, sizeof l->why, "the question could not be asked");
 }
 
-static void free_lookup(struct lookup *l) {
-    struct resolver *r = l->owner;
+static void release(struct lookup *l) {
     loop_timer_stop(&l->timer);
-    if (l->newer)
-        l->newer->older = l->older;
-    else if (r->begun == l)
-        r->begun = l->older;
-    if (l->older) l->older->newer = l->newer;
     free(l->candidates);
     free(l->questions);
     free(l);
+}
+
+/* One that was begun. */
+static void end(struct resolver *r, struct lookup *l) {
+    *(l->newer ? &l->newer->older : &r->begun) = l->older;
+    if (l->older) l->older->newer = l->newer;
+    release(l);
 }
 
 static void give(struct lookup *l) {
@@ -338,7 +339,7 @@ static bool decided_by_mx(struct resolver *r, struct lookup *l) {
 static void advance(struct resolver *r, struct lookup *l) {
     if (!l->done) { /* its time was over before */
         r->late--;
-        free_lookup(l);
+        end(r, l);
         return;
     }
     if (!l->asked_addresses && !decided_by_mx(r, l)) {
@@ -347,7 +348,7 @@ static void advance(struct resolver *r, struct lookup *l) {
     }
     if (l->asked_addresses) say_hosts(r, l);
     give(l);
-    free_lookup(l);
+    end(r, l);
 }
 
 static void destroy(struct resolver *r) {
@@ -355,10 +356,12 @@ static void destroy(struct resolver *r) {
     r->closing = true;
     loop_timer_stop(&r->soon);
     recursor_close(r->recursor); /* what is under way comes to on_answer */
-    while ((l = r->begun))
-        free_lookup(l);
+    while ((l = r->begun)) {
+        r->begun = l->older;
+        release(l);
+    }
     while ((l = list_take(&r->waiting)))
-        free_lookup(l);
+        release(l);
     free(r);
 }
 

@@ -93,6 +93,7 @@ static struct loop_timer *meld_siblings(struct loop_timer *list) {
 static void unfile(struct loop_timer *t) {
     struct loop *loop = t->loop;
     if (t != loop->first) {
+        assert(t->prev);
         if (t->prev->child == t)
             t->prev->child = t->next;
         else

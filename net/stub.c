@@ -186,9 +186,10 @@ static void on_ready(void *ctx, unsigned events) {
 static void on_timer(void *ctx) {
     struct stub *s = ctx;
     mono_us now = loop_now(s->loop);
-    while (s->oldest && s->oldest->sent + PATIENCE <= now) {
+    for (struct question *q = s->oldest, *newer; q && q->sent + PATIENCE <= now; q = newer) {
+        newer = q->newer;
         if (++s->lost >= LOST_TO_REST) s->rest_until = now + REST;
-        finish(s, s->oldest, slice_make(NULL, 0));
+        finish(s, q, slice_make(NULL, 0));
     }
     move_on(s);
 }
@@ -227,11 +228,12 @@ void stub_close(struct stub *s) {
     if (!s) return;
     s->closed = true;
     loop_timer_stop(&s->timer);
-    while (s->oldest)
-        finish(s, s->oldest, slice_make(NULL, 0));
-    while (s->line) {
-        struct question *q = s->line;
-        s->line = q->next;
+    for (struct question *q = s->oldest, *newer; q; q = newer) {
+        newer = q->newer;
+        finish(s, q, slice_make(NULL, 0));
+    }
+    for (struct question *q = s->line, *next; q; q = next) {
+        next = q->next;
         q->done(q->ctx, slice_make(NULL, 0));
         free(q);
     }
