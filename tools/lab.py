@@ -168,17 +168,17 @@ def account(list_path, truth_path, ledger_path):
     seen = Counter()
     for row in read_tsv(ledger_path):
         address, state = row["address"].lower(), row["state"]
-        unsure = "was-uncertain" in row["flags"].split(",")
+        unsure = int(row["uncertain"])
         got = copies[address]
         seen[address] += 1
         if state not in FINAL and state != "uncertain":
             faults.append(f"{address} is {state}: not final")
         elif state == "delivered" and got < 1:
             faults.append(f"{address} is delivered, but nothing was accepted")
-        elif state in FINAL - {"delivered"} and got and not unsure:
+        elif state in FINAL - {"delivered"} and got > unsure:
             faults.append(f"{address} is {state}, but {got} were accepted")
-        elif got > 1 and not unsure:
-            faults.append(f"{address} got {got} mails, never called uncertain")
+        elif got > 1 + unsure:
+            faults.append(f"{address} got {got} mails, called uncertain {unsure} times")
     faults += [f"{a} is in the ledger {n} times" for a, n in seen.items() if n > 1]
     faults += [f"{a} is planned, but not in the ledger" for a in planned - seen.keys()]
     faults += [f"{a} is in the ledger, but not planned" for a in seen.keys() - planned]

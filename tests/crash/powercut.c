@@ -77,8 +77,8 @@ struct change {
     uint64_t before; /* end of the journal before the record */
 };
 
-static struct change change_begin(int fd, off_t off, size_t len) {
-    struct change c = {of_fd(fd), fd, off, 0};
+static struct change change_begin(struct track *t, int fd, off_t off, size_t len) {
+    struct change c = {t, fd, off, 0};
     pthread_mutex_lock(&c.t->lock);
     if (off < 0) { /* at the file's own position */
         struct stat st;
@@ -112,8 +112,9 @@ static size_t total(const struct iovec *parts, int n) {
 
 #define CHANGED(fd, off, len, call)                                                                          \
     do {                                                                                                     \
-        if (!of_fd(fd)) return call;                                                                         \
-        struct change c_ = change_begin(fd, off, len);                                                       \
+        struct track *t_ = of_fd(fd);                                                                        \
+        if (!t_) return call;                                                                                \
+        struct change c_ = change_begin(t_, fd, off, len);                                                   \
         ssize_t done_ = call;                                                                                \
         change_end(c_, done_);                                                                               \
         return done_;                                                                                        \
@@ -141,9 +142,10 @@ ssize_t pwritev64(int fd, const struct iovec *parts, int n, off_t off) {
 /* Shrinking loses bytes, growing loses the old size: the record holds both. */
 int ftruncate(int fd, off_t size) {
     struct stat st;
-    if (!of_fd(fd) || fstat(fd, &st)) return real.ftruncate(fd, size);
+    struct track *t = of_fd(fd);
+    if (!t || fstat(fd, &st)) return real.ftruncate(fd, size);
     size_t lost = st.st_size > size ? (size_t)(st.st_size - size) : 0;
-    struct change c = change_begin(fd, size, lost);
+    struct change c = change_begin(t, fd, size, lost);
     int rc = real.ftruncate(fd, size);
     change_end(c, 0);
     return rc;
@@ -152,8 +154,9 @@ int ftruncate64(int fd, off_t size) {
     return ftruncate(fd, size);
 }
 int fallocate(int fd, int mode, off_t off, off_t len) {
-    if (!of_fd(fd)) return real.fallocate(fd, mode, off, len);
-    struct change c = change_begin(fd, off, mode & ~FALLOC_FL_KEEP_SIZE ? (size_t)len : 0);
+    struct track *t = of_fd(fd);
+    if (!t) return real.fallocate(fd, mode, off, len);
+    struct change c = change_begin(t, fd, off, mode & ~FALLOC_FL_KEEP_SIZE ? (size_t)len : 0);
     int rc = real.fallocate(fd, mode, off, len);
     change_end(c, 0);
     return rc;

@@ -66,7 +66,7 @@ class Round:
 
     def campaigns(self):
         """Those that became ready, by number."""
-        return {row["campaign"]: row for row in self.lab.json("status")["campaigns"] if row["state"] != "loading"}
+        return {row["id"]: row for row in self.lab.json("status")["campaigns"] if row["state"] != "loading"}
 
     def wait_for_server(self, child):
         until = time.monotonic() + 30
@@ -134,7 +134,7 @@ def verdict(lab, ids):
     lab.export(str(ids[0]))
     good, text = lab.check()
     faults = laboratory.account(lab.list, lab.truth, lab.ledger)
-    unsure = sum("was-uncertain" in row["flags"].split(",") for row in laboratory.read_tsv(lab.ledger))
+    unsure = sum(int(row["uncertain"]) for row in laboratory.read_tsv(lab.ledger))
     return faults + ([] if good else [text[-1500:]]), unsure
 
 
