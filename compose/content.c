@@ -299,8 +299,10 @@ void content_encode(const struct content *c, struct buf *out) {
     struct content copy = *c;
     size_t start = out->len;
     buf_put_u8(out, VERSION);
-    for (uint8_t tag = TAG_FROM_NAME; tag <= TAG_HTML; tag++)
-        if (field_of(&copy, tag)->len) put_field(out, (enum tag)tag, *field_of(&copy, tag));
+    for (int tag = TAG_FROM_NAME; tag <= TAG_HTML; tag++) {
+        struct slice *field = field_of(&copy, (uint8_t)tag);
+        if (field->len) put_field(out, (enum tag)tag, *field);
+    }
     for (size_t i = 0; i < c->header_count; i++) {
         put_field(out, TAG_HEADER_NAME, c->headers[i].name);
         put_field(out, TAG_HEADER_VALUE, c->headers[i].value);

@@ -40,7 +40,7 @@ struct content {
     size_t header_count;
 };
 
-/* All slices lie in the arena. 0, or -1 with err. */
+/* All slices lie in the arena, of which up to 14 MB are used. 0, or -1 with err. */
 int content_read(const char *path, struct arena *arena, struct content *out, struct err *err);
 
 /* The same from a tree. name: the file's name for messages; folder: where text_file and html_file are looked

@@ -83,7 +83,7 @@ static int read_tag(struct reader *r) {
     size_t mark = raw ? 3 : 2;
     struct slice inside = slice_skip(rest, mark);
     size_t n = 0;
-    while (n < inside.len && !memchr("{}\r\n", inside.at[n], 4))
+    while (n < inside.len && !(inside.at[n] && strchr("{}\r\n", inside.at[n])))
         n++;
     if (!slice_starts(slice_skip(inside, n), raw ? SLICE("}}}") : SLICE("}}")))
         return complain(r, raw ? "'{{{' without '}}}'" : "'{{' without '}}'");

@@ -64,13 +64,14 @@ static int body_value(const struct run *run, const struct piece *p, struct slice
 static int gather(struct run *run, const struct pieces *pieces, struct slice *text) {
     struct buf *scratch = &run->r->scratch;
     size_t start = scratch->len;
+    *text = (struct slice){NULL, 0};
     for (size_t i = 0; i < pieces->count; i++) {
         struct slice value = pieces->at[i].text;
         if (pieces->at[i].variable && header_value(run, &pieces->at[i], &value)) return -1;
         buf_put_slice(scratch, value);
     }
     if (scratch->failed) return err_set(run->err, ERR_INPUT, "a header becomes larger than 1 MB");
-    *text = slice_make(scratch->len ? scratch->at + start : NULL, scratch->len - start);
+    if (scratch->len > start) *text = slice_make(scratch->at + start, scratch->len - start);
     return 0;
 }
 
@@ -93,7 +94,7 @@ static int put_mailbox(struct run *run, struct slice name, const struct pieces *
 
 static int put_reply_to(struct run *run, const struct op *op) {
     struct slice text;
-    struct address address;
+    struct address address = {.text = {NULL, 0}};
     buf_reset(&run->r->scratch);
     arena_reset(&run->r->arena);
     if (gather(run, &op->address, &text)) return -1;

@@ -3,6 +3,7 @@
 #include "header.h"
 #include "program.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,6 +47,7 @@ static int add_bytes(struct compiler *c, struct slice bytes) {
 }
 
 static int parse(struct compiler *c, struct slice text, const char *part, struct pieces *out) {
+    assert(c->used);
     if (pieces_parse(text, part, &c->columns, &c->t->arena, out, c->err)) return -1;
     for (size_t i = 0; i < out->count; i++)
         if (out->at[i].variable) c->used[out->at[i].column] = true;

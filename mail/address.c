@@ -285,7 +285,7 @@ int address_parse(struct slice text, struct arena *arena, struct address *out, s
 }
 
 int address_parse_domain(struct slice text, struct arena *arena, struct slice *out, struct err *err) {
-    struct long_way w;
+    struct long_way w = {.domain_len = 0};
     for (size_t i = 0; i < text.len; i++) {
         const char *what = never(text.at[i]);
         if (what) return complain(err, i, what);
