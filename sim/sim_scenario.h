@@ -22,7 +22,7 @@ enum sim_dns_mode {
     SIM_DNS_LAME /* an MX whose host has no address */
 };
 
-enum sim_ipv6 { SIM_IPV6_NONE, SIM_IPV6_DEAD /* an AAAA that leads nowhere */ };
+enum sim_ipv6 { SIM_IPV6_NONE, SIM_IPV6_DEAD /* AAAA records of ::1, where nobody listens */ };
 enum sim_tls { SIM_TLS_OFF, SIM_TLS_OFFER, SIM_TLS_REQUIRE };
 enum sim_certificate { SIM_CERT_GOOD, SIM_CERT_SELF_SIGNED, SIM_CERT_EXPIRED, SIM_CERT_WRONG_NAME };
 enum sim_stage { SIM_AT_RCPT, SIM_AT_DATA };

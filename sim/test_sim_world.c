@@ -210,7 +210,7 @@ static void questions_are_answered(void **state) {
         {"none.test", MX, 0, 1, "\0\3\0\0\0", 5},
         {"bare.test", MX, 0, 0, NULL, 0},
         {"bare.test", A, 0, 1, NULL, 0},
-        {"bare.test", AAAA, 0, 1, "\x20\x01\x0d\xb8", 4},
+        {"bare.test", AAAA, 0, 1, "\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 18},
         {"gone.test", MX, 3, 0, NULL, 0},
         {"sick.test", MX, 2, 0, NULL, 0},
         {"mute.test", MX, -1, 0, NULL, 0},
