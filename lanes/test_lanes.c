@@ -1,0 +1,354 @@
+/* Tests of lanes/: limits and pauses over simulated time, and the backlog against counts kept beside it. */
+#include "backlog.h"
+#include "hash.h"
+#include "lane.h"
+#include "retry.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* ---- limits ---- */
+
+static void rates_are_kept(void **state) {
+    (void)state;
+    static const uint32_t rates[] = {1, 3, 100, 5000};
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        struct lane_gate g;
+        struct lane_limits limits = {.messages_per_second = rates[i]};
+        uint64_t sent = 0;
+        mono_us when = 0, now = 0;
+        lane_gate_init(&g, &limits, 0);
+        while (now < 100 * US_PER_SEC) { /* asks at the time it is told */
+            unsigned n = lane_gate_take(&g, 8, now, &when);
+            sent += n;
+            if (n == 0) {
+                assert_true(when > now);
+                now = when;
+            }
+        }
+        assert_in_range(sent, rates[i] * 99ull, rates[i] * 101ull + 1);
+    }
+}
+
+static void an_idle_lane_makes_no_burst(void **state) {
+    (void)state;
+    struct lane_gate g;
+    struct lane_limits limits = {.messages_per_second = 100};
+    mono_us when;
+    unsigned sent = 0, n;
+    lane_gate_init(&g, &limits, 0);
+    while ((n = lane_gate_take(&g, 8, 3600 * US_PER_SEC, &when)) > 0)
+        sent += n;
+    assert_int_equal(sent, 10); /* a tenth of a second's worth */
+    lane_gate_give_back(&g, 1000);
+    assert_int_equal(lane_gate_take(&g, 1000, 3600 * US_PER_SEC, &when), 10);
+}
+
+static void connections_are_counted(void **state) {
+    (void)state;
+    struct lane_gate g;
+    struct lane_limits limits = {.connections = 2, .connections_per_minute = 30};
+    mono_us when;
+    lane_gate_init(&g, &limits, 0);
+    assert_true(lane_gate_open(&g, 0, &when));
+    assert_true(lane_gate_open(&g, 0, &when) || when <= 2 * US_PER_SEC + 1);
+    if (g.open < 2) assert_true(lane_gate_open(&g, when, &when));
+    assert_false(lane_gate_open(&g, 3600 * US_PER_SEC, &when));
+    assert_true(when == NEVER); /* only the end of a session helps */
+    lane_gate_closed(&g);
+    assert_true(lane_gate_open(&g, 3600 * US_PER_SEC, &when));
+}
+
+static void refusals_make_the_pause_longer(void **state) {
+    (void)state;
+    struct lane_gate g;
+    struct lane_limits limits = {0};
+    mono_us now = 0, when, last = 0;
+    lane_gate_init(&g, &limits, 0);
+    for (int i = 0; i < 20; i++) {
+        lane_gate_refused(&g, now);
+        lane_gate_refused(&g, now); /* seen by two sessions: counts once */
+        assert_false(lane_gate_open(&g, now, &when));
+        assert_true(when - now >= last && when - now <= 300 * US_PER_SEC);
+        last = when - now;
+        now = when;
+    }
+    assert_true(last == 300 * US_PER_SEC);
+    lane_gate_accepted(&g);
+    lane_gate_refused(&g, now);
+    assert_false(lane_gate_open(&g, now, &when));
+    assert_true(when - now == US_PER_SEC);
+}
+
+static void retries_are_spaced(void **state) {
+    (void)state;
+    struct retry_options o = {.first_us = 60 * US_PER_SEC, .most_us = 3600 * US_PER_SEC, .factor = 2};
+    static const int64_t middle[] = {60, 120, 240, 480, 960, 1920, 3600, 3600};
+    for (unsigned attempt = 1; attempt <= 8; attempt++) {
+        int64_t least = INT64_MAX, most = 0;
+        for (uint64_t seed = 0; seed < 1000; seed++) {
+            int64_t pause = retry_pause(&o, attempt, seed, 0);
+            assert_true(pause == retry_pause(&o, attempt, seed, 0));
+            if (pause < least) least = pause;
+            if (pause > most) most = pause;
+        }
+        int64_t m = middle[attempt - 1] * US_PER_SEC;
+        assert_true(least >= m * 85 / 100 && least < m * 86 / 100);
+        assert_true(most <= m * 115 / 100 && most > m * 114 / 100);
+    }
+    assert_true(retry_pause(&o, 1, 5, 7200 * US_PER_SEC) ==
+                7200 * US_PER_SEC); /* what the receiver asked for */
+    assert_true(retry_pause(&o, 60000, 5, 0) <= 3600 * US_PER_SEC * 115 / 100);
+}
+
+/* ---- the backlog ---- */
+
+struct world {
+    struct backlog b;
+    struct campaign campaign;
+    struct chunk chunks[64];
+    unsigned dropped;
+};
+
+static void world_open(struct world *w) {
+    *w = (struct world){0};
+    w->campaign.row.state = CAMPAIGN_READY;
+    for (unsigned i = 0; i < 64; i++) {
+        w->chunks[i].campaign = &w->campaign;
+        w->chunks[i].id = i;
+        w->chunks[i].count = 256;
+    }
+    assert_int_equal(backlog_init(&w->b, 42), 0);
+}
+
+static void let_go(void *ctx, struct chunk *chunk) {
+    (void)ctx;
+    assert_true(chunk->holds > 0);
+    chunk->holds--;
+}
+
+static void drop(void *ctx, struct chunk *chunk, const struct slots *slots) {
+    struct world *w = ctx;
+    w->dropped += slots_count(slots);
+    let_go(NULL, chunk);
+}
+
+static void world_done(struct world *w) {
+    backlog_done(&w->b, let_go, NULL);
+    for (unsigned i = 0; i < 64; i++)
+        assert_int_equal(w->chunks[i].holds, 0);
+}
+
+static struct domain *add(struct world *w, const char *name, unsigned chunk, struct slots slots) {
+    struct domain *d = backlog_domain(&w->b, slice_of(name));
+    ledger_hold(&w->chunks[chunk]);
+    assert_true(backlog_add(&w->b, d, &w->chunks[chunk], &slots));
+    return d;
+}
+
+static struct site *place_all(struct world *w, uint64_t key, const char *lane_name) {
+    struct lane_limits limits = {0};
+    struct lane *lane = backlog_lane(&w->b, slice_of(lane_name), 0);
+    if (!lane) lane = backlog_lane_new(&w->b, slice_of(lane_name), 0, false, &limits, 0);
+    struct site *site = backlog_site_new(&w->b, key, lane, SLICE("mx"));
+    for (struct domain *d; (d = backlog_next_to_ask(&w->b));)
+        backlog_place(&w->b, d, site, NEVER);
+    return site;
+}
+
+static void domains_take_turns(void **state) {
+    (void)state;
+    struct world w;
+    world_open(&w);
+    add(&w, "a.test", 0, slots_first(20));
+    add(&w, "b.test", 1, slots_first(20));
+    add(&w, "a.test", 2, slots_first(5));
+    struct site *site = place_all(&w, 1, "google");
+    assert_int_equal(w.b.domain_count, 2);
+    assert_int_equal(site->waiting, 45);
+    assert_int_equal(site->lane->waiting, 45);
+    assert_ptr_equal(backlog_next_to_run(&w.b), site->lane);
+    assert_null(backlog_next_to_run(&w.b));
+    static const struct {
+        unsigned chunk, count;
+    } want[] = {{0, 8}, {1, 8}, {0, 8}, {1, 8}, {0, 4}, {1, 4}, {2, 5}};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        struct chunk *chunk;
+        struct slots slots;
+        assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, drop, &w), want[i].count);
+        assert_ptr_equal(chunk, &w.chunks[want[i].chunk]);
+        let_go(NULL, chunk);
+    }
+    struct chunk *chunk;
+    struct slots slots;
+    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, drop, &w), 0);
+    assert_int_equal(w.b.domain_count, 0); /* forgotten */
+    assert_int_equal(site->waiting, 0);
+    backlog_site_check(&w.b, site);
+    assert_int_equal(w.b.site_count, 0);
+    assert_int_equal(w.b.lane_count, 1); /* a provider's lane stays */
+    world_done(&w);
+}
+
+static void stale_recipients_are_dropped_on_the_way(void **state) {
+    (void)state;
+    struct world w;
+    world_open(&w);
+    add(&w, "a.test", 0, slots_first(10));
+    add(&w, "a.test", 1, slots_first(10));
+    struct site *site = place_all(&w, 1, "google");
+    for (unsigned i = 0; i < 10; i++)
+        w.chunks[0].states[i] = i == 3 ? SLOT_PENDING : SLOT_FINAL;
+    struct chunk *chunk;
+    struct slots slots;
+    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, drop, &w), 1);
+    assert_true(slots_has(&slots, 3));
+    let_go(NULL, chunk);
+    w.campaign.row.state = CAMPAIGN_HELD;
+    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, drop, &w), 0);
+    assert_int_equal(w.dropped, 10);
+    assert_int_equal(w.b.recipients, 0);
+    world_done(&w);
+}
+
+static void what_comes_back_goes_first(void **state) {
+    (void)state;
+    struct world w;
+    world_open(&w);
+    add(&w, "a.test", 0, slots_first(4));
+    struct site *site = place_all(&w, 1, "google");
+    struct slots back = slots_one(7), slots;
+    struct chunk *chunk;
+    ledger_hold(&w.chunks[5]);
+    assert_true(backlog_put_back(&w.b, backlog_domain(&w.b, SLICE("a.test")), &w.chunks[5], &back));
+    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, drop, &w), 1);
+    assert_ptr_equal(chunk, &w.chunks[5]);
+    let_go(NULL, chunk);
+    world_done(&w);
+}
+
+static void domains_wait_and_are_asked_again(void **state) {
+    (void)state;
+    struct world w;
+    world_open(&w);
+    struct domain *d = add(&w, "slow.test", 0, slots_first(1));
+    assert_ptr_equal(backlog_next_to_ask(&w.b), d);
+    assert_null(backlog_next_to_ask(&w.b));
+    backlog_postpone(&w.b, d, 100);
+    assert_true(backlog_wake_domains(&w.b, 99) == 100);
+    assert_null(backlog_next_to_ask(&w.b));
+    assert_true(backlog_wake_domains(&w.b, 100) == NEVER);
+    assert_ptr_equal(backlog_next_to_ask(&w.b), d);
+    struct lane_limits limits = {0};
+    struct lane *lane = backlog_lane_new(&w.b, SLICE("mx.slow.test"), 0, true, &limits, 0);
+    struct site *site = backlog_site_new(&w.b, 9, lane, SLICE("mx"));
+    backlog_place(&w.b, d, site, 1000);
+    backlog_unplace(&w.b, d);
+    assert_int_equal(site->waiting, 0);
+    assert_null(backlog_next_to_run(&w.b) == lane ? site->turn : NULL);
+    backlog_site_check(&w.b, site);
+    assert_int_equal(w.b.lane_count, 0); /* a tail lane goes with its site */
+    assert_ptr_equal(backlog_next_to_ask(&w.b), d);
+    world_done(&w);
+}
+
+static void lanes_sleep_and_wake(void **state) {
+    (void)state;
+    struct world w;
+    struct lane_limits limits = {0};
+    world_open(&w);
+    struct lane *a = backlog_lane_new(&w.b, SLICE("a"), 0, false, &limits, 0);
+    struct lane *b = backlog_lane_new(&w.b, SLICE("b"), 1, false, &limits, 0);
+    assert_null(backlog_lane(&w.b, SLICE("b"), 0)); /* of another source */
+    assert_ptr_equal(backlog_lane(&w.b, SLICE("b"), 1), b);
+    backlog_run(&w.b, a);
+    backlog_run(&w.b, a);
+    backlog_sleep(&w.b, b, 50);
+    backlog_sleep(&w.b, b, 70); /* the earlier time holds */
+    assert_ptr_equal(backlog_next_to_run(&w.b), a);
+    assert_null(backlog_next_to_run(&w.b));
+    backlog_wake_lanes(&w.b, 49);
+    assert_null(backlog_next_to_run(&w.b));
+    backlog_wake_lanes(&w.b, 50);
+    assert_ptr_equal(backlog_next_to_run(&w.b), b);
+    backlog_sleep(&w.b, b, 1000);
+    backlog_run(&w.b, b); /* work came: the sleep ends at the next look */
+    backlog_wake_lanes(&w.b, 51);
+    assert_ptr_equal(backlog_next_to_run(&w.b), b);
+    world_done(&w);
+}
+
+/* Random work on many domains and sites: what is taken is what was put in, once each. */
+static void nothing_is_lost_or_doubled(void **state) {
+    (void)state;
+    struct world w;
+    uint64_t in = 0, out = 0, random = 7;
+    world_open(&w);
+    struct lane_limits limits = {0};
+    for (unsigned step = 0; step < 20000; step++) {
+        random = hash_mix(random);
+        unsigned chunk = (unsigned)(random >> 8) % 64, slot = (unsigned)(random >> 16) % 256,
+                 of = (unsigned)(random >> 32) % 40;
+        uint64_t key = 1 + of % 7;
+        char name[32];
+        snprintf(name, sizeof name, "d%u.test", of);
+        if (random % 3 && w.chunks[chunk].states[slot] == SLOT_PENDING) {
+            w.chunks[chunk].states[slot] = SLOT_LEASED; /* in the backlog once only */
+            in++;
+            add(&w, name, chunk, slots_one(slot));
+        }
+        for (struct domain *d; random % 5 == 0 && (d = backlog_next_to_ask(&w.b));) {
+            struct site *site = backlog_site(&w.b, key);
+            if (!site) {
+                struct lane *lane = backlog_lane_new(&w.b, slice_of(name), 0, true, &limits, 0);
+                site = backlog_site_new(&w.b, key, lane, SLICE("mx"));
+            }
+            backlog_place(&w.b, d, site, NEVER);
+        }
+        struct site *site = backlog_site(&w.b, key);
+        struct chunk *from;
+        struct slots slots;
+        if (!site) continue;
+        for (struct domain *d = site->turn; d; d = NULL) /* those that wait may go out */
+            for (struct batch *batch = d->first; batch; batch = batch->next)
+                for (int i = slots_next(&batch->slots, 0); i >= 0;
+                     i = slots_next(&batch->slots, (unsigned)i + 1))
+                    batch->chunk->states[i] = SLOT_PENDING;
+        unsigned n = backlog_take(&w.b, site, 1 + (unsigned)(random % 8), &from, &slots, drop, &w);
+        out += n;
+        if (n == 0) {
+            backlog_site_check(&w.b, site);
+            continue;
+        }
+        for (int i = slots_next(&slots, 0); i >= 0; i = slots_next(&slots, (unsigned)i + 1)) {
+            assert_int_equal(from->states[i], SLOT_PENDING);
+            from->states[i] = SLOT_FINAL;
+        }
+        let_go(NULL, from);
+    }
+    assert_true(out > 1000);
+    assert_int_equal(in - out - w.dropped, w.b.recipients);
+    world_done(&w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rates_are_kept),
+        cmocka_unit_test(an_idle_lane_makes_no_burst),
+        cmocka_unit_test(connections_are_counted),
+        cmocka_unit_test(refusals_make_the_pause_longer),
+        cmocka_unit_test(retries_are_spaced),
+        cmocka_unit_test(domains_take_turns),
+        cmocka_unit_test(stale_recipients_are_dropped_on_the_way),
+        cmocka_unit_test(what_comes_back_goes_first),
+        cmocka_unit_test(domains_wait_and_are_asked_again),
+        cmocka_unit_test(lanes_sleep_and_wake),
+        cmocka_unit_test(nothing_is_lost_or_doubled),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
