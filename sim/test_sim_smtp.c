@@ -1,12 +1,6 @@
 /* The server's end of SMTP: conversations in tables, in one piece and byte by byte, with limits, users and
  * faults. */
-#include "sim_smtp.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
+#include "test_sim_talk.h"
 
 static const char scenario_text[] =
     "seed: 4\n"
@@ -26,75 +20,6 @@ static const char scenario_text[] =
     "5}}\n"
     "  - {name: moody, domains: [moody.test], hosts: [mx.moody.test], defer: {rcpt: 0.5, data: 0.5}}\n";
 
-struct bench {
-    struct sim_scenario scenario;
-    struct sim_world world;
-    struct sim_session session;
-    struct buf out;
-};
-
-static void open_text(struct bench *b, const char *text) {
-    struct err err = {0};
-    if (sim_scenario_parse(&b->scenario, slice_of(text), "test.yaml", &err)) fail_msg("%s", err.text);
-    assert_int_equal(sim_world_init(&b->world, &b->scenario, b->scenario.seed, &err), 0);
-    assert_int_equal(sim_truth_open(&b->world.truth, NULL, false, &err), 0);
-    b->world.mono = 1000;
-    buf_init(&b->out, 16 << 20);
-}
-
-static void call(struct bench *b, const char *host) {
-    struct sim_name name = sim_names_find(&b->scenario, slice_of(host));
-    assert_int_equal(name.kind, SIM_NAME_HOST);
-    buf_reset(&b->out);
-    sim_smtp_init(&b->session, &b->world, &name, sim_names_address(&name), 0x7f000001);
-    sim_smtp_feed(&b->session, (struct slice){0});
-}
-
-static void hang_up(struct bench *b) {
-    sim_smtp_done(&b->session);
-}
-
-static void done(struct bench *b) {
-    buf_done(&b->out);
-    struct err err;
-    sim_truth_close(&b->world.truth, &err);
-    sim_world_done(&b->world);
-    sim_scenario_done(&b->scenario);
-}
-
-/* Feeds `in` in pieces of `size` bytes, waiting when told to, and gathers the answers. */
-static void talk(struct bench *b, struct slice in, size_t size) {
-    struct sim_session *s = &b->session;
-    size_t from = 0, upto = 0;
-    while (s->want == SIM_WANT_INPUT || s->want == SIM_WANT_WAIT) {
-        upto = upto + size < in.len ? upto + size : in.len;
-        size_t taken = sim_smtp_feed(s, (struct slice){in.at + from, upto - from});
-        buf_put_slice(&b->out, buf_slice(&s->out));
-        buf_reset(&s->out);
-        from += taken;
-        if (s->want == SIM_WANT_WAIT)
-            b->world.mono += s->wait_us;
-        else if (upto == in.len && taken == 0)
-            break;
-    }
-}
-
-/* The codes of the replies, such as "220 250 354": of several lines the last. */
-static const char *codes(struct bench *b, char out[400]) {
-    struct slice rest = buf_slice(&b->out), line;
-    size_t len = 0;
-    while (slice_cut(&rest, '\n', &line)) {
-        if (!rest.at || line.len < 5 || line.at[3] != ' ') continue; /* cut off, or not the last line */
-        if (len + 5 > 400) fail_msg("too many replies");
-        if (len) out[len++] = ' ';
-        memcpy(out + len, line.at, 3);
-        len += 3;
-    }
-    out[len] = 0;
-    return out;
-}
-
-#define BEGIN        "EHLO me\r\n"
 #define ENVELOPE(to) "MAIL FROM:<me@here.test>\r\nRCPT TO:<" to ">\r\n"
 
 static void conversations_are_answered(void **state) {
@@ -183,21 +108,6 @@ static void envelopes_are_strict(void **state) {
         }
         done(&b);
     }
-}
-
-/* Envelope, DATA, content; each after the answer to the one before. Returns the last code. */
-static const char *send_mail(struct bench *b, const char *to, struct slice content, size_t size) {
-    static char text[400];
-    char line[300];
-    buf_reset(&b->out);
-    snprintf(line, sizeof line, "MAIL FROM:<me@here.test>\r\n");
-    talk(b, slice_of(line), size);
-    snprintf(line, sizeof line, "RCPT TO:<%s>\r\n", to);
-    talk(b, slice_of(line), size);
-    talk(b, SLICE("DATA\r\n"), size);
-    buf_reset(&b->out);
-    talk(b, content, size);
-    return codes(b, text);
 }
 
 static void contents_are_judged(void **state) {
@@ -422,98 +332,6 @@ static void unknown_after_the_content(void **state) {
     done(&b);
 }
 
-/* Every step with every fault: what the client gets to see, and that the truth is consistent. */
-static void faults_strike_where_they_should(void **state) {
-    (void)state;
-    static const struct {
-        const char *step, *kind, *codes;
-        enum sim_want want;
-    } cases[] = {
-        {"connect", "drop", "", SIM_WANT_CLOSE},
-        {"connect", "stall", "", SIM_WANT_STALL},
-        {"greeting", "\"421\"", "421", SIM_WANT_CLOSE},
-        {"greeting", "half", "", SIM_WANT_CLOSE},
-        {"ehlo", "drop", "220", SIM_WANT_CLOSE},
-        {"ehlo", "early", "220 250 250 250 354 250", SIM_WANT_INPUT},
-        {"mail", "stall", "220 250", SIM_WANT_STALL},
-        {"mail", "early", "220 250 250 250 354 250", SIM_WANT_INPUT},
-        {"rcpt", "reset", "220 250 250", SIM_WANT_RESET},
-        {"rcpt", "early", "220 250 250 250 354 250", SIM_WANT_INPUT},
-        {"data", "half-stall", "220 250 250 250", SIM_WANT_STALL},
-        {"data", "early", "220 250 250 250 354 250", SIM_WANT_INPUT},
-        {"body", "drop", "220 250 250 250 354", SIM_WANT_CLOSE},
-        {"body", "early", "220 250 250 250 354 554", SIM_WANT_INPUT},
-        {"dot", "\"421\"", "220 250 250 250 354 421", SIM_WANT_CLOSE},
-        {"dot", "early", "220 250 250 250 354 250", SIM_WANT_INPUT},
-        {"dot", "drop", "220 250 250 250 354", SIM_WANT_CLOSE},
-        {"dot", "garbage", "220 250 250 250 354", SIM_WANT_INPUT},
-        {"dot", "oversized", "220 250 250 250 354 250", SIM_WANT_INPUT},
-        {"dot", "flood", "220 250 250 250 354 250", SIM_WANT_INPUT},
-    };
-    char yaml[400], text[400], body[1000];
-    memset(body, 'x', sizeof body);
-    memcpy(body + 400, "\r\n", 2);
-    memcpy(body + 800, "\r\n.\r\n", 5);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct bench b;
-        snprintf(yaml, sizeof yaml,
-                 "providers:\n  - {name: f, domains: [f.test], hosts: [mx.f.test], faults: [{step: %s, do: "
-                 "%s}]}\n",
-                 cases[i].step, cases[i].kind);
-        open_text(&b, yaml);
-        call(&b, "mx.f.test");
-        const struct slice lines[] = {SLICE(BEGIN), SLICE("MAIL FROM:<me@here.test>\r\n"),
-                                      SLICE("RCPT TO:<u@f.test>\r\n"), SLICE("DATA\r\n"),
-                                      slice_make(body, 805)};
-        buf_put_slice(&b.out, buf_slice(&b.session.out));
-        buf_reset(&b.session.out);
-        for (size_t n = 0; n < 5; n++)
-            talk(&b, lines[n], 300);
-        codes(&b, text);
-        if (strcmp(text, cases[i].codes) != 0 || b.session.want != cases[i].want)
-            fail_msg("%s %s: %s, want %d", cases[i].step, cases[i].kind, text, b.session.want);
-        uint64_t *count = b.world.truth.count;
-        bool all_well = strcmp(cases[i].kind, "early") == 0 && strcmp(cases[i].step, "body") != 0;
-        assert_int_equal(count[SIM_EVENT_ACCEPTED], all_well);
-        assert_true(count[SIM_EVENT_FAULT] + count[SIM_EVENT_UNANSWERED] == 1);
-        hang_up(&b);
-        done(&b);
-    }
-}
-
-static void faults_keep_to_their_bounds(void **state) {
-    (void)state;
-    static const struct {
-        const char *fault;
-        const char *outcome; /* of six mails to one address, each in a session of its own */
-    } cases[] = {{"{step: rcpt, do: \"421\", attempts: 2}", "ffaaaa"},
-                 {"{step: rcpt, do: \"421\", every: 3}", "aafaaf"},
-                 {"{step: mail, do: \"421\", first: 1}", "faaaaa"},
-                 {"{step: dot, do: drop, keeps: never, attempts: 1}", "faaaaa"},
-                 {"{step: dot, do: drop, keeps: always, attempts: 1}", "uaaaaa"}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct bench b;
-        char yaml[300], got[7] = "";
-        snprintf(yaml, sizeof yaml,
-                 "providers:\n  - {name: f, domains: [f.test], hosts: [mx.f.test], faults: [%s]}\n",
-                 cases[i].fault);
-        open_text(&b, yaml);
-        for (int n = 0; n < 6; n++) {
-            uint64_t accepted = b.world.truth.count[SIM_EVENT_ACCEPTED];
-            uint64_t unanswered = b.world.truth.count[SIM_EVENT_UNANSWERED];
-            call(&b, "mx.f.test");
-            talk(&b, SLICE(BEGIN), 100);
-            send_mail(&b, "u@f.test", SLICE("a: b\r\n\r\n.\r\n"), 100);
-            got[n] = b.world.truth.count[SIM_EVENT_ACCEPTED] > accepted       ? 'a'
-                     : b.world.truth.count[SIM_EVENT_UNANSWERED] > unanswered ? 'u'
-                                                                              : 'f';
-            hang_up(&b);
-        }
-        if (strcmp(got, cases[i].outcome) != 0) fail_msg("%s: %s", cases[i].fault, got);
-        done(&b);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conversations_are_answered),
@@ -527,8 +345,6 @@ int main(void) {
         cmocka_unit_test(chance_does_not_depend_on_order),
         cmocka_unit_test(waiting_changes_nothing_but_time),
         cmocka_unit_test(unknown_after_the_content),
-        cmocka_unit_test(faults_strike_where_they_should),
-        cmocka_unit_test(faults_keep_to_their_bounds),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
