@@ -119,8 +119,9 @@ static size_t find_site(struct sim_world *w, const struct sim_name *host, uint32
     }
     w->site[w->sites] = (struct sim_site){.connection_at = w->mono, .message_at = w->mono};
     w->site[w->sites].connection_tokens = host->provider->connections_per_minute;
+    double first = host->provider->burst > 0 ? host->provider->burst : host->provider->rate;
     w->site[w->sites].message_tokens =
-        host->provider->burst > 0 ? host->provider->burst : host->provider->rate;
+        first < 1 ? 1 : first; /* a message every ten seconds begins with one */
     *at = w->sites + 1;
     return w->sites++;
 }
