@@ -42,11 +42,12 @@ static void count(struct engine *e, struct lane *lane, const struct event *ev) {
     }
 }
 
-/* When a recipient is tried again. Greylisting names its pause mostly, and wants the same source: a domain's
+/* When a recipient is tried again: the jitter is the chunk's, so that rows of the retry table that are
+ * written together lie together. Greylisting names its pause mostly, and wants the same source: a domain's
  * source is fixed. */
-static wall_us due_at(const struct engine *e, uint64_t rid, const struct window_item *item, wall_us now) {
+static wall_us due_at(const struct engine *e, uint64_t chunk, const struct window_item *item, wall_us now) {
     return now +
-           retry_pause(&e->options.retry, item->attempt, rid, (int64_t)item->outcome.wait_s * US_PER_SEC);
+           retry_pause(&e->options.retry, item->attempt, chunk, (int64_t)item->outcome.wait_s * US_PER_SEC);
 }
 
 static void release(struct engine *e, struct window *w) {
@@ -70,8 +71,7 @@ void settle_item(struct engine *e, struct window *w, unsigned index) {
                        .provider = slice_of(lane->name),
                        .host = slice_of(w->session->host)};
     fill_event(&ev, &item->outcome);
-    if (ev.kind == EVENT_DEFERRED || ev.kind == EVENT_UNCERTAIN)
-        ev.due = due_at(e, chunk_rid(w->chunk_id, item->slot), item, now);
+    if (ev.kind == EVENT_DEFERRED || ev.kind == EVENT_UNCERTAIN) ev.due = due_at(e, w->chunk_id, item, now);
     if (ev.kind == EVENT_RETURNED) ev.attempt = 0, ev.provider = ev.host = ev.text = (struct slice){0};
     ledger_settle(e->ledger, w->chunk, &ev);
     count(e, lane, &ev);
@@ -115,8 +115,7 @@ static void settle_waiting(void *ctx, struct chunk *chunk, const struct slots *s
         again.slots = slots_one((unsigned)i);
         again.attempt = (uint16_t)(row.attempts + 1);
         if (ev.kind == EVENT_DEFERRED)
-            again.due =
-                now + retry_pause(&e->options.retry, again.attempt, chunk_rid(chunk->id, (unsigned)i), 0);
+            again.due = now + retry_pause(&e->options.retry, again.attempt, chunk->id, 0);
         ledger_settle(e->ledger, chunk, &again);
     }
     if (slots_count(&ev.slots)) {
