@@ -169,15 +169,16 @@ int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, 
     int n = read_retries(l, l->scanned_due, l->scanned_rid, now, found, most, next_due, err), woken = 0;
     wall_us from_due = l->scanned_due;
     uint64_t from_rid = l->scanned_rid;
-    bool failed = n < 0;
+    bool failed = n < 0, again = false;
+    struct err reason = {0};
     if (n > 0) l->scanned_due = found[n - 1].due, l->scanned_rid = found[n - 1].rid + 1;
     if (n > 0) qsort(found, (size_t)n, sizeof *found, by_rid);
     struct chunk *chunk = NULL;
     struct slots slots = {{0}};
-    for (int i = 0; i < n && !failed; i++) {
+    for (int i = 0; i < n; i++) {
         struct chunk *home = NULL;
-        int woke = taken(l, &found[i]) ? 0 : wake(l, &found[i], now, &home, err);
-        if (woke < 0) failed = true, l->scanned_due = from_due, l->scanned_rid = from_rid;
+        int woke = taken(l, &found[i]) ? 0 : wake(l, &found[i], now, &home, &reason);
+        if (woke < 0) failed = true, again |= reason.kind != ERR_CORRUPT;
         if (woke <= 0) continue;
         if (chunk && home != chunk) {
             fn(ctx, chunk, &slots);
@@ -189,6 +190,8 @@ int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, 
     }
     if (chunk) fn(ctx, chunk, &slots);
     free(found);
+    if (reason.kind && err) *err = reason;
+    if (again) l->scanned_due = from_due, l->scanned_rid = from_rid;
     return failed ? -1 : woken;
 }
 
