@@ -42,12 +42,17 @@ static void count(struct engine *e, struct lane *lane, const struct event *ev) {
     }
 }
 
-/* When a recipient is tried again: the jitter is the chunk's, so that rows of the retry table that are
- * written together lie together. Greylisting names its pause mostly, and wants the same source: a domain's
+/* What is deferred in the same second gets the same jitter: so its rows lie together in the retry table, and
+ * a commit writes a page or two for them (with a jitter for each recipient it was a page for each). */
+static uint64_t jitter_seed(wall_us now) {
+    return (uint64_t)(now / US_PER_SEC);
+}
+
+/* When a recipient is tried again. Greylisting names its pause mostly, and wants the same source: a domain's
  * source is fixed. */
-static wall_us due_at(const struct engine *e, uint64_t chunk, const struct window_item *item, wall_us now) {
-    return now +
-           retry_pause(&e->options.retry, item->attempt, chunk, (int64_t)item->outcome.wait_s * US_PER_SEC);
+static wall_us due_at(const struct engine *e, const struct window_item *item, wall_us now) {
+    int64_t least = (int64_t)item->outcome.wait_s * US_PER_SEC;
+    return now + retry_pause(&e->options.retry, item->attempt, jitter_seed(now), least);
 }
 
 static void release(struct engine *e, struct window *w) {
@@ -71,7 +76,7 @@ void settle_item(struct engine *e, struct window *w, unsigned index) {
                        .provider = slice_of(lane->name),
                        .host = slice_of(w->session->host)};
     fill_event(&ev, &item->outcome);
-    if (ev.kind == EVENT_DEFERRED || ev.kind == EVENT_UNCERTAIN) ev.due = due_at(e, w->chunk_id, item, now);
+    if (ev.kind == EVENT_DEFERRED || ev.kind == EVENT_UNCERTAIN) ev.due = due_at(e, item, now);
     if (ev.kind == EVENT_RETURNED) ev.attempt = 0, ev.provider = ev.host = ev.text = (struct slice){0};
     ledger_settle(e->ledger, w->chunk, &ev);
     count(e, lane, &ev);
@@ -115,11 +120,11 @@ static void settle_waiting(void *ctx, struct chunk *chunk, const struct slots *s
         again.slots = slots_one((unsigned)i);
         again.attempt = (uint16_t)(row.attempts + 1);
         if (ev.kind == EVENT_DEFERRED)
-            again.due = now + retry_pause(&e->options.retry, again.attempt, chunk->id, 0);
+            again.due = now + retry_pause(&e->options.retry, again.attempt, jitter_seed(now), 0);
         ledger_settle(e->ledger, chunk, &again);
     }
     if (slots_count(&ev.slots)) {
-        if (ev.kind == EVENT_DEFERRED) ev.due = now + retry_pause(&e->options.retry, 1, chunk->id, 0);
+        if (ev.kind == EVENT_DEFERRED) ev.due = now + retry_pause(&e->options.retry, 1, jitter_seed(now), 0);
         ledger_settle(e->ledger, chunk, &ev);
     }
     if (ev.kind == EVENT_DEFERRED)
