@@ -324,3 +324,23 @@ void engine_counters(struct engine *e, struct engine_counters *out) {
     *out = (struct engine_counters){0};
     ask(e, &call, NULL);
 }
+
+/* ---- the projector ---- */
+
+struct on_commit {
+    void (*wake)(void *ctx, uint64_t sequence);
+    void *ctx;
+};
+
+static int run_on_commit(struct engine *e, struct call *call) {
+    const struct on_commit *set = call->in;
+    e->on_commit = set->wake;
+    e->on_commit_ctx = set->ctx;
+    return 0;
+}
+
+void engine_on_commit(struct engine *e, void (*wake)(void *ctx, uint64_t sequence), void *ctx) {
+    struct on_commit set = {wake, ctx};
+    struct call call = {.run = run_on_commit, .in = &set};
+    ask(e, &call, NULL);
+}
