@@ -105,6 +105,13 @@ struct jdoc *jdoc_item_object(struct jdoc *list) {
     return made(value);
 }
 
+void jdoc_item_take(struct jdoc *list, struct jdoc *item) {
+    if (list)
+        json_array_append_new(in(list), in(item));
+    else
+        jdoc_free(item);
+}
+
 void jdoc_item_text(struct jdoc *list, struct slice text) {
     json_t *value = text_value(text);
     if (list)

@@ -24,6 +24,7 @@ void jdoc_put_null(struct jdoc *object, const char *key);
 struct jdoc *jdoc_child_object(struct jdoc *object, const char *key);
 struct jdoc *jdoc_child_list(struct jdoc *object, const char *key);
 struct jdoc *jdoc_item_object(struct jdoc *list);
+void jdoc_item_take(struct jdoc *list, struct jdoc *item); /* the item is the list's from then on */
 void jdoc_item_text(struct jdoc *list, struct slice text);
 
 /* Appends it on one line, or indented; a line end behind it. False (and out->failed) without memory. */

@@ -1,0 +1,154 @@
+/* tsubame hold, resume, cancel: a campaign's course is changed, in a running server or in the store. */
+#include "command.h"
+#include "instance.h"
+#include "offline.h"
+#include "reading.h"
+#include "show.h"
+#include "talk.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static const struct arg args[] = {
+    {"yes", 'y', NULL, "do not ask"},
+};
+
+/* What is touched: the campaign as it stands. */
+static int find(struct invocation *in, struct campaign_status *c) {
+    struct reading r;
+    int code = reading_open(&r, in->options, 0);
+    if (code) return code;
+    const struct campaign_row *row = reading_campaign(&r, in->operands[0]);
+    if (row) {
+        *c = (struct campaign_status){
+            .id = row->id, .state = row->state, .tally = row->tally, .ended = row->ended};
+        snprintf(c->name, sizeof c->name, "%.*s", SLICE_ARG(row->name));
+    }
+    reading_close(&r);
+    return row ? EXIT_DONE : EXIT_ABSENT;
+}
+
+static int ask_server(struct talk *server, const char *what, struct campaign_status *c, struct err *err) {
+    struct jdoc *request = jdoc_object();
+    jdoc_put_text(request, "do", slice_of(what));
+    jdoc_put_number(request, "id", c->id);
+    struct jdoc *reply = talk_ask(server, request, NULL, 0, NULL, NULL, err);
+    jdoc_free(request);
+    if (!reply) return -1;
+    bool good = show_campaign_from_json(jdoc_get(reply, "campaign"), c);
+    jdoc_free(reply);
+    return good ? 0 : err_set(err, ERR_SYSTEM, "the server's answer could not be read");
+}
+
+static int change_here(struct invocation *in, enum offline_change change, struct campaign_status *c,
+                       struct err *err) {
+    struct campaign_row row;
+    struct store *store = instance_store(in->options, false, err);
+    if (!store) return -1;
+    int failed = offline_apply(store, c->id, change, &row, err);
+    store_free(store);
+    if (failed) return -1;
+    c->state = row.state;
+    c->tally = row.tally;
+    c->ended = row.ended;
+    return 0;
+}
+
+static int change(struct invocation *in, enum offline_change what, struct campaign_status *c) {
+    struct talk server;
+    struct err err;
+    int failed;
+    if (talk_connect(&server, in->options->control.socket, &err) == 0) {
+        failed = ask_server(&server, in->command->name, c, &err);
+        talk_done(&server);
+    } else if (err.kind == ERR_ABSENT) {
+        failed = change_here(in, what, c, &err);
+    } else {
+        failed = -1;
+    }
+    return failed ? command_fail(&err) : EXIT_DONE;
+}
+
+static int tell(struct invocation *in, const struct campaign_status *c) {
+    struct buf out;
+    buf_init(&out, 65536);
+    if (in->json) {
+        struct jdoc *o = jdoc_object();
+        show_campaign_json(o, c);
+        jdoc_write(o, true, &out);
+        jdoc_free(o);
+    } else {
+        show_campaigns(&out, c, 1, show_is_terminal(STDOUT_FILENO));
+    }
+    int code = command_print(&out);
+    buf_done(&out);
+    return code;
+}
+
+/* Only what cannot be undone is asked about. */
+static int confirm(struct invocation *in, const struct campaign_status *c) {
+    char answer[16] = "";
+    struct buf text;
+    buf_init(&text, 4096);
+    show_equation(&text, &c->tally);
+    command_complain(0, "campaign %u (%s): %.*s", c->id, c->name, SLICE_ARG(buf_slice(&text)));
+    buf_done(&text);
+    if (invocation_has(in, "yes")) return EXIT_DONE;
+    unsigned long long pending = tally_pending(&c->tally);
+    if (!isatty(STDIN_FILENO))
+        return command_complain(EXIT_USAGE, "%llu recipients would be cancelled for good: give --yes",
+                                pending);
+    fprintf(stderr, "Cancel %llu recipients for good? [y/N] ", pending);
+    if (!fgets(answer, sizeof answer, stdin) || ascii_lower(answer[0]) != 'y')
+        return command_complain(EXIT_FAILED, "nothing was changed");
+    return EXIT_DONE;
+}
+
+static int run_as(struct invocation *in, enum offline_change what) {
+    struct campaign_status c = {0};
+    int code = find(in, &c);
+    if (code == EXIT_DONE && what == OFFLINE_CANCEL && !c.ended) code = confirm(in, &c);
+    if (code == EXIT_DONE) code = change(in, what, &c);
+    return code ? code : tell(in, &c);
+}
+
+static int run_hold(struct invocation *in) {
+    return run_as(in, OFFLINE_HOLD);
+}
+static int run_resume(struct invocation *in) {
+    return run_as(in, OFFLINE_RESUME);
+}
+static int run_cancel(struct invocation *in) {
+    return run_as(in, OFFLINE_CANCEL);
+}
+
+#define COMMON                                                                                               \
+    .operands = "CAMPAIGN", .args = args, .arg_count = sizeof args / sizeof args[0], .least = 1, .most = 1,  \
+    .json = true
+
+const struct command command_hold = {
+    .name = "hold",
+    .summary = "stop a campaign for now",
+    .text = "No new mail of it is begun; what is on the wire is brought to its end. `tsubame resume` lets it "
+            "go on.\n",
+    .examples = "  tsubame hold spring-news\n",
+    COMMON,
+    .run = run_hold,
+};
+const struct command command_resume = {
+    .name = "resume",
+    .summary = "let a held campaign go on",
+    .text = "In a running server it goes on at once, else with the next `tsubame serve` or `tsubame send`.\n",
+    .examples = "  tsubame resume spring-news\n",
+    COMMON,
+    .run = run_resume,
+};
+const struct command command_cancel = {
+    .name = "cancel",
+    .summary = "give a campaign up: whoever is pending gets no mail",
+    .text = "Shows how many it touches and asks first; --yes does not ask. What is on the wire may still "
+            "arrive.\n",
+    .examples = "  tsubame cancel spring-news\n  tsubame cancel 12 --yes\n",
+    COMMON,
+    .run = run_cancel,
+};

@@ -1,0 +1,203 @@
+/* tsubame serve: binds, drops privileges, runs, drains. Signals come to this thread alone. */
+#include "command.h"
+#include "ctl.h"
+#include "instance.h"
+#include "log.h"
+#include "metrics.h"
+#include "serve_metrics.h"
+#include "service.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TURN_MS = 1000 };
+
+struct server {
+    struct invocation *in;
+    const struct options *options;
+    struct service_user user;
+    struct instance instance;
+    struct ctl *ctl;
+    struct metrics_server *metrics;
+    int signals;
+};
+
+static enum log_level level_of(int word) {
+    static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG,
+                                            LOG_LEVEL_OFF};
+    return levels[word];
+}
+
+/* The folder of the socket must be there, and the server's own, before the store is opened by whom it
+ * becomes. */
+static int make_folder(const struct server *s, struct err *err) {
+    const char *path = s->options->store.path;
+    if (mkdir(path, 0700) == 0) {
+        if (s->user.change && chown(path, s->user.uid, s->user.gid)) return err_errno(err, errno, "%s", path);
+    } else if (errno != EEXIST) {
+        return err_errno(err, errno, "store.path: %s", path);
+    }
+    return 0;
+}
+
+static int bind_all(struct server *s, struct err *err) {
+    const struct options *o = s->options;
+    if (make_folder(s, err)) return -1;
+    s->ctl = ctl_open(o->control.socket, (unsigned)o->control.mode, err);
+    if (!s->ctl) return -1;
+    if (s->user.change && chown(o->control.socket, s->user.uid, s->user.gid))
+        return err_errno(err, errno, "%s", o->control.socket);
+    if (o->metrics.listen.family == NET_NONE) return 0;
+    s->metrics = metrics_open(&o->metrics.listen, err);
+    return s->metrics ? 0 : -1;
+}
+
+static int take_signals(struct server *s, struct err *err) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    s->signals = signalfd(-1, &set, SFD_CLOEXEC);
+    return s->signals < 0 ? err_errno(err, errno, "signals") : 0;
+}
+
+static int start(struct server *s, struct err *err) {
+    const struct options *o = s->options;
+    if (service_find_user(o, &s->user, err) || instance_raise_files(o, err) || take_signals(s, err) ||
+        bind_all(s, err) || service_become(&s->user, err) || instance_open(&s->instance, o, err))
+        return -1;
+    if (s->metrics) metrics_ready(s->metrics, serve_metrics, &s->instance);
+    return ctl_start(s->ctl, &s->instance, err);
+}
+
+/* The log level changes; of all else that differs the log says that it waits for a restart. */
+static void compare(const struct server *s, const struct options *fresh) {
+    size_t count;
+    const struct option *table = options_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        struct buf was, is;
+        if (table[i].reload || table[i].type == OPTION_RECORDS) continue;
+        buf_init(&was, 65536);
+        buf_init(&is, 65536);
+        option_put_value(&table[i], s->options, &was);
+        option_put_value(&table[i], fresh, &is);
+        if (!slice_eq(buf_slice(&was), buf_slice(&is)))
+            log_say(LOG_LEVEL_WARN, "needs-restart", "key", table[i].key, NULL);
+        buf_done(&was);
+        buf_done(&is);
+    }
+}
+
+static void reload(struct server *s) {
+    struct buf problems;
+    buf_init(&problems, 65536);
+    service_reloading();
+    struct options *fresh = options_load(s->options->file, s->in->sets, s->in->set_count, &problems);
+    if (fresh) {
+        compare(s, fresh);
+        log_setup(STDERR_FILENO, level_of(fresh->log.level));
+        log_say(LOG_LEVEL_INFO, "reloaded", NULL);
+    } else {
+        struct slice line, rest = buf_slice(&problems);
+        while (slice_cut(&rest, '\n', &line)) {
+            if (!line.len) continue;
+            log_begin(LOG_LEVEL_ERROR, "reload-failed");
+            log_slice("problem", line);
+            log_end();
+        }
+    }
+    options_free(fresh);
+    buf_done(&problems);
+    service_ready("running");
+}
+
+static void tell_status(struct server *s) {
+    struct engine_counters c;
+    char text[512];
+    engine_counters(s->instance.engine, &c);
+    snprintf(text, sizeof text, "%llu sessions open, %llu delivered%s%s", (unsigned long long)c.sessions_open,
+             (unsigned long long)c.delivered, c.stalled ? "; stalled: " : "", c.stalled ? c.stall_text : "");
+    service_status(text);
+}
+
+/* Until SIGTERM or SIGINT. The watchdog is told only after the owner thread has answered. */
+static void run_until_told(struct server *s) {
+    int64_t pace = service_watchdog_us();
+    int turn = pace > 0 && pace / 1000 < TURN_MS * 10 ? (int)(pace / 1000) : TURN_MS * 10;
+    struct pollfd p = {s->signals, POLLIN, 0};
+    for (;;) {
+        struct signalfd_siginfo info;
+        tell_status(s);
+        service_alive();
+        log_flush();
+        if (poll(&p, 1, turn) <= 0) continue;
+        if (read(s->signals, &info, sizeof info) != sizeof info) continue;
+        if (info.ssi_signo != SIGHUP) return;
+        reload(s);
+    }
+}
+
+/* A second signal ends the process at once: the ledger stands that, and knows who is uncertain. */
+static void *second_signal(void *arg) {
+    struct server *s = arg;
+    struct signalfd_siginfo info;
+    while (read(s->signals, &info, sizeof info) == sizeof info && info.ssi_signo == SIGHUP)
+        continue;
+    log_say(LOG_LEVEL_WARN, "ended-at-once", NULL);
+    log_flush();
+    _exit(EXIT_INTERRUPTED);
+}
+
+static int stop(struct server *s, struct err *err) {
+    pthread_t watcher;
+    service_stopping();
+    log_say(LOG_LEVEL_INFO, "stopping", NULL);
+    log_flush();
+    if (pthread_create(&watcher, NULL, second_signal, s) == 0) pthread_detach(watcher);
+    ctl_close(s->ctl);
+    metrics_close(s->metrics);
+    return instance_close(&s->instance, s->options->deliver.grace, err);
+}
+
+static int run(struct invocation *in) {
+    struct server s = {.in = in, .options = in->options, .signals = -1};
+    struct err err;
+    log_setup(STDERR_FILENO, level_of(in->options->log.level));
+    if (start(&s, &err)) {
+        struct err ignored;
+        ctl_close(s.ctl);
+        metrics_close(s.metrics);
+        if (s.instance.engine) instance_close(&s.instance, 0, &ignored);
+        return command_fail(&err);
+    }
+    log_say(LOG_LEVEL_INFO, "ready", "store", in->options->store.path, "socket", in->options->control.socket,
+            NULL);
+    service_ready("running");
+    run_until_told(&s);
+    int code = stop(&s, &err) ? command_fail(&err) : EXIT_DONE;
+    log_say(LOG_LEVEL_INFO, "stopped", NULL);
+    log_flush();
+    return code;
+}
+
+const struct command command_serve = {
+    .name = "serve",
+    .summary = "run as a server, in the foreground",
+    .text = "Goes on with what is in the store and takes campaigns from `tsubame send`. Logs to standard "
+            "error.\n\n"
+            "  SIGTERM, SIGINT  finish what is on the wire (deliver.grace), write all, end; again: at once\n"
+            "  SIGHUP           read the configuration again: the log level changes, the log names the keys\n"
+            "                   that wait for a restart\n\n"
+            "Started by root it binds and then becomes run.user. Tells systemd when it is ready.\n",
+    .examples = "  tsubame serve --config /etc/tsubame/tsubame.yaml\n"
+                "  tsubame serve --set log.level=debug\n",
+    .run = run,
+};

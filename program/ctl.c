@@ -1,0 +1,382 @@
+/* Accepting clients and answering them, one thread each. */
+#include "ctl.h"
+
+#include "content.h"
+#include "log.h"
+#include "show.h"
+#include "taking.h"
+#include "talk.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { SHOWN_CAMPAIGNS = 1000, SHOWN_LANES = 4096, PEER_TIMEOUT_S = 120, PAYLOAD_MAX = CONTENT_MAX + 65536 };
+
+struct client {
+    struct ctl *control;
+    int fd;
+    bool used;
+};
+
+struct ctl {
+    int fd;
+    char path[128];
+    struct instance *instance;
+    pthread_t thread;
+    bool started;
+    int stop; /* atomic; loads look at it */
+    pthread_mutex_t lock;
+    pthread_cond_t left;
+    struct client clients[CTL_CLIENTS];
+    unsigned count;
+};
+
+/* ---- who may ask ---- */
+
+static bool in_group(int fd, gid_t group) {
+    gid_t groups[256];
+    socklen_t size = sizeof groups;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size)) return false;
+    for (size_t i = 0; i < size / sizeof groups[0]; i++)
+        if (groups[i] == group) return true;
+    return false;
+}
+
+static bool may_ask(int fd) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size)) return false;
+    return peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid() || in_group(fd, getegid());
+}
+
+/* ---- answers ---- */
+
+static int reply(struct talk *w, struct jdoc *object) {
+    struct err err;
+    int failed = talk_send(w, object, NULL, 0, &err);
+    jdoc_free(object);
+    return failed;
+}
+
+static struct jdoc *done(void) {
+    struct jdoc *o = jdoc_object();
+    jdoc_put_bool(o, "ok", true);
+    return o;
+}
+
+static void put_counters(struct jdoc *o, struct instance *in) {
+    struct engine_counters c;
+    struct store_health health;
+    engine_counters(in->engine, &c);
+    store_health(in->store, &health);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } all[] = {{"delivered", c.delivered},
+               {"deferred", c.deferred},
+               {"failed", c.failed},
+               {"uncertain", c.uncertain},
+               {"sessions_open", c.sessions_open},
+               {"sessions_opened", c.sessions_opened},
+               {"sessions_failed", c.sessions_failed},
+               {"dns_queries", c.dns_queries},
+               {"retries_waiting", c.retries_waiting}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        jdoc_put_number(o, all[i].name, (int64_t)all[i].value);
+    jdoc_put_bool(o, "stalled", c.stalled);
+    jdoc_put_text(o, "trouble", slice_of(c.stalled ? c.stall_text : health.text));
+}
+
+static struct jdoc *answer_status(struct instance *in) {
+    struct campaign_status *campaigns = calloc(SHOWN_CAMPAIGNS, sizeof *campaigns);
+    struct lane_status *lanes = calloc(SHOWN_LANES, sizeof *lanes);
+    struct jdoc *o = done();
+    if (campaigns && lanes) {
+        size_t n = engine_campaigns(in->engine, campaigns, SHOWN_CAMPAIGNS);
+        struct jdoc *list = jdoc_child_list(o, "campaigns");
+        for (size_t i = 0; i < n && i < SHOWN_CAMPAIGNS; i++)
+            show_campaign_json(jdoc_item_object(list), &campaigns[i]);
+        n = engine_lanes(in->engine, lanes, SHOWN_LANES);
+        list = jdoc_child_list(o, "lanes");
+        for (size_t i = 0; i < n && i < SHOWN_LANES; i++)
+            show_lane_json(jdoc_item_object(list), &lanes[i]);
+    }
+    put_counters(jdoc_child_object(o, "counters"), in);
+    jdoc_put_number(o, "pid", getpid());
+    free(campaigns);
+    free(lanes);
+    return o;
+}
+
+static struct jdoc *answer_campaign(struct instance *in, const struct jdoc *request) {
+    struct campaign_status c;
+    struct err err;
+    struct lane_status *lanes = calloc(SHOWN_LANES, sizeof *lanes);
+    uint32_t busy = 0;
+    if (engine_campaign(in->engine, (uint32_t)jdoc_number(request, "id", 0), &c, &err)) {
+        free(lanes);
+        return talk_refusal(&err);
+    }
+    size_t n = lanes ? engine_lanes(in->engine, lanes, SHOWN_LANES) : 0;
+    for (size_t i = 0; i < n && i < SHOWN_LANES; i++)
+        busy += lanes[i].sessions > 0;
+    struct jdoc *o = done();
+    show_campaign_json(jdoc_child_object(o, "campaign"), &c);
+    jdoc_put_number(o, "busy", busy);
+    put_counters(jdoc_child_object(o, "counters"), in);
+    free(lanes);
+    return o;
+}
+
+static struct jdoc *answer_change(struct instance *in, const struct jdoc *request, struct slice what) {
+    struct err err;
+    uint32_t id = (uint32_t)jdoc_number(request, "id", 0);
+    int failed = slice_eq(what, SLICE("hold"))     ? engine_campaign_hold(in->engine, id, &err)
+                 : slice_eq(what, SLICE("resume")) ? engine_campaign_resume(in->engine, id, &err)
+                                                   : engine_campaign_cancel(in->engine, id, &err);
+    return failed ? talk_refusal(&err) : answer_campaign(in, request);
+}
+
+static struct jdoc *answer_backup(struct instance *in, const struct jdoc *request) {
+    struct err err;
+    struct buf dir;
+    buf_init(&dir, 4096);
+    buf_put_slice(&dir, jdoc_text(request, "dir"));
+    buf_put_c(&dir, 0);
+    int failed = dir.failed || dir.len < 2 || dir.at[0] != '/'
+                     ? err_set(&err, ERR_INPUT, "backup: expected an absolute path")
+                     : store_backup(in->store, dir.at, &err);
+    buf_done(&dir);
+    return failed ? talk_refusal(&err) : done();
+}
+
+/* ---- send ---- */
+
+static void tell_load(void *ctx, const struct load_counts *counts) {
+    struct jdoc *o = jdoc_object();
+    jdoc_put_bool(o, "more", true);
+    jdoc_put_number(o, "rows", (int64_t)counts->rows);
+    jdoc_put_number(o, "duplicates", (int64_t)counts->duplicates);
+    jdoc_put_number(o, "rejected", (int64_t)counts->rejected);
+    jdoc_put_bool(o, "filing", counts->phase == LOAD_CUTTING);
+    reply(ctx, o); /* a client that is gone is noticed at the end: its campaign stays */
+}
+
+static int read_payload(int fd, struct buf *payload, struct err *err) {
+    struct stat st;
+    if (fstat(fd, &st) || st.st_size < 0 || st.st_size > PAYLOAD_MAX)
+        return err_set(err, ERR_INPUT, "the content is too large");
+    char *to = buf_room(payload, (size_t)st.st_size + 1);
+    ssize_t n = to ? pread(fd, to, (size_t)st.st_size, 0) : -1;
+    if (n != st.st_size) return err_set(err, ERR_SYSTEM, "the content could not be read");
+    buf_grew(payload, (size_t)n);
+    return 0;
+}
+
+static struct jdoc *answer_send(struct ctl *c, struct talk *w, const struct jdoc *request) {
+    char rejects[64];
+    struct err err;
+    struct buf payload;
+    struct load_counts counts;
+    uint32_t id = 0;
+    if (w->fd_count < 2) {
+        err_set(&err, ERR_INPUT, "send: expected two or three descriptors");
+        return talk_refusal(&err);
+    }
+    buf_init(&payload, PAYLOAD_MAX + 1);
+    snprintf(rejects, sizeof rejects, "/proc/self/fd/%d", w->fd_count > 2 ? w->fds[2] : -1);
+    struct taking t = {.fd = w->fds[0],
+                       .name = jdoc_text(request, "name"),
+                       .address_column = jdoc_text(request, "address_column"),
+                       .rejects = w->fd_count > 2 ? rejects : NULL,
+                       .hold = jdoc_bool(request, "hold", false),
+                       .stop = &c->stop,
+                       .progress = tell_load,
+                       .ctx = w};
+    int failed = read_payload(w->fds[1], &payload, &err);
+    t.payload = buf_slice(&payload);
+    if (!failed) failed = taking_run(c->instance, &t, &id, &counts, &err);
+    buf_done(&payload);
+    if (failed) return talk_refusal(&err);
+    struct jdoc *o = done();
+    jdoc_put_number(o, "id", id);
+    jdoc_put_number(o, "rows", (int64_t)counts.rows);
+    jdoc_put_number(o, "kept", (int64_t)counts.kept);
+    jdoc_put_number(o, "duplicates", (int64_t)counts.duplicates);
+    jdoc_put_number(o, "rejected", (int64_t)counts.rejected);
+    return o;
+}
+
+static struct jdoc *answer(struct ctl *c, struct talk *w, const struct jdoc *request) {
+    struct err err;
+    struct slice what = jdoc_text(request, "do");
+    if (slice_eq(what, SLICE("status"))) return answer_status(c->instance);
+    if (slice_eq(what, SLICE("campaign"))) return answer_campaign(c->instance, request);
+    if (slice_eq(what, SLICE("send"))) return answer_send(c, w, request);
+    if (slice_eq(what, SLICE("backup"))) return answer_backup(c->instance, request);
+    if (slice_eq(what, SLICE("hold")) || slice_eq(what, SLICE("resume")) || slice_eq(what, SLICE("cancel")))
+        return answer_change(c->instance, request, what);
+    err_set(&err, ERR_INPUT, "this server does not know the request '%.*s'",
+            what.len > 40 ? 40 : (int)what.len, what.len ? what.at : "");
+    return talk_refusal(&err);
+}
+
+/* ---- threads ---- */
+
+static void leave(struct client *client) {
+    struct ctl *c = client->control;
+    pthread_mutex_lock(&c->lock);
+    client->used = false;
+    c->count--;
+    pthread_cond_broadcast(&c->left);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void *serve_client(void *arg) {
+    struct client *client = arg;
+    struct talk w;
+    struct err err;
+    talk_init(&w, client->fd, TALK_REQUEST_MAX);
+    while (!__atomic_load_n(&client->control->stop, __ATOMIC_RELAXED)) {
+        struct jdoc *request = talk_receive(&w, &err);
+        if (!request && err.kind == ERR_INPUT) reply(&w, talk_refusal(&err));
+        if (!request) break;
+        int failed = reply(&w, answer(client->control, &w, request));
+        jdoc_free(request);
+        while (w.fd_count)
+            close(w.fds[--w.fd_count]);
+        if (failed) break;
+    }
+    pthread_mutex_lock(&client->control->lock);
+    talk_done(&w); /* under the lock: ctl_close may shut the descriptor down */
+    client->fd = -1;
+    pthread_mutex_unlock(&client->control->lock);
+    log_flush();
+    leave(client);
+    return NULL;
+}
+
+static void refuse(int fd, enum err_kind kind, const char *text) {
+    struct talk w;
+    struct err err;
+    talk_init(&w, fd, TALK_REQUEST_MAX);
+    err_set(&err, kind, "%s", text);
+    reply(&w, talk_refusal(&err));
+    talk_done(&w);
+}
+
+static struct client *place_for(struct ctl *c, int fd) {
+    for (int i = 0; i < CTL_CLIENTS; i++) {
+        struct client *client = &c->clients[i];
+        if (client->used) continue;
+        *client = (struct client){c, fd, true};
+        c->count++;
+        return client;
+    }
+    return NULL;
+}
+
+static void admit(struct ctl *c, int fd) {
+    struct timeval timeout = {PEER_TIMEOUT_S, 0};
+    pthread_t thread;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+    if (!may_ask(fd)) {
+        refuse(fd, ERR_INPUT, "only root, the server's user and members of its group are answered here");
+        return;
+    }
+    pthread_mutex_lock(&c->lock);
+    struct client *client = place_for(c, fd);
+    pthread_mutex_unlock(&c->lock);
+    if (!client) {
+        refuse(fd, ERR_BUSY, "too many clients at the control socket: try again");
+        return;
+    }
+    if (pthread_create(&thread, NULL, serve_client, client)) {
+        refuse(fd, ERR_BUSY, "no thread for another client");
+        leave(client);
+        return;
+    }
+    pthread_detach(thread);
+}
+
+static void *accept_clients(void *arg) {
+    struct ctl *c = arg;
+    while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
+        int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            admit(c, fd);
+        else if (errno != EINTR && errno != ECONNABORTED)
+            usleep(20000); /* no descriptors, or it is closing */
+    }
+    return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static int bind_socket(struct ctl *c, const char *path, unsigned mode, struct err *err) {
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    struct talk w;
+    if (strlen(path) >= sizeof addr.sun_path || strlen(path) >= sizeof c->path)
+        return err_set(err, ERR_INPUT, "control.socket: %s: the path is too long", path);
+    memcpy(addr.sun_path, path, strlen(path));
+    if (talk_connect(&w, path, err) == 0) {
+        talk_done(&w);
+        return err_set(err, ERR_BUSY, "a server is running already: it answers at %s", path);
+    }
+    if (err->kind == ERR_ABSENT) unlink(path);
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    mode_t before = umask(0777);
+    int failed = c->fd < 0 || bind(c->fd, (struct sockaddr *)&addr, sizeof addr);
+    int why = errno;
+    umask(before);
+    if (failed) return err_errno(err, why, "control.socket: %s", path);
+    memcpy(c->path, path, strlen(path) + 1);
+    if (chmod(path, mode) || listen(c->fd, 16)) return err_errno(err, errno, "control.socket: %s", path);
+    return 0;
+}
+
+struct ctl *ctl_open(const char *path, unsigned mode, struct err *err) {
+    struct ctl *c = calloc(1, sizeof *c);
+    if (!c) return err_set(err, ERR_SYSTEM, "out of memory"), NULL;
+    c->fd = -1;
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->left, NULL);
+    if (bind_socket(c, path, mode, err) == 0) return c;
+    ctl_close(c);
+    return NULL;
+}
+
+int ctl_start(struct ctl *c, struct instance *in, struct err *err) {
+    c->instance = in;
+    int failed = pthread_create(&c->thread, NULL, accept_clients, c);
+    if (failed) return err_errno(err, failed, "the control socket");
+    c->started = true;
+    return 0;
+}
+
+void ctl_close(struct ctl *c) {
+    if (!c) return;
+    __atomic_store_n(&c->stop, 1, __ATOMIC_RELAXED);
+    if (c->started) {
+        shutdown(c->fd, SHUT_RDWR); /* wakes accept */
+        pthread_join(c->thread, NULL);
+        pthread_mutex_lock(&c->lock);
+        for (int i = 0; i < CTL_CLIENTS; i++)
+            if (c->clients[i].used && c->clients[i].fd >= 0) shutdown(c->clients[i].fd, SHUT_RDWR);
+        while (c->count)
+            pthread_cond_wait(&c->left, &c->lock);
+        pthread_mutex_unlock(&c->lock);
+    }
+    if (c->path[0]) unlink(c->path);
+    if (c->fd >= 0) close(c->fd);
+    pthread_mutex_destroy(&c->lock);
+    pthread_cond_destroy(&c->left);
+    free(c);
+}

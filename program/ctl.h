@@ -1,0 +1,26 @@
+/* The server's end of the control socket: what the command line asks of a running server.
+ *
+ * Requests ("do"): status | campaign {id} | send {name, address_column, hold} with descriptors of the CSV
+ * file, the encoded content and, if wanted, a file for rejected rows | hold, resume, cancel {id} | backup
+ * {dir}. A thread for each client, CTL_CLIENTS at most; the owner thread is only ever asked, never held
+ * up. Only root, the server's user and members of its group are answered. */
+#ifndef TSUBAME_CTL_H
+#define TSUBAME_CTL_H
+
+#include "instance.h"
+
+enum { CTL_CLIENTS = 32 };
+
+struct ctl;
+
+/* Binds and listens, so that it can be done before privileges are dropped. A socket that a dead server left
+ * is replaced, a live one is ERR_BUSY. NULL with err. */
+struct ctl *ctl_open(const char *path, unsigned mode, struct err *err);
+
+/* Answers from here on. */
+int ctl_start(struct ctl *c, struct instance *in, struct err *err);
+
+/* Loads under way are given up, clients cut off. NULL is fine. */
+void ctl_close(struct ctl *c);
+
+#endif

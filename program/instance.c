@@ -1,0 +1,142 @@
+/* Options to parts. The projector starts before anything is committed and stops after everything is. */
+#include "instance.h"
+
+#include "log.h"
+#include "sweep_segments.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { FILES_BESIDE_SESSIONS = 200 };
+
+struct store *instance_store(const struct options *o, bool read_only, struct err *err) {
+    struct store_options so = {.map_size = (uint64_t)o->store.map_size,
+                               .reserve = (uint64_t)o->store.reserve,
+                               .read_only = read_only};
+    return store_open(o->store.path, &so, err);
+}
+
+int instance_raise_files(const struct options *o, struct err *err) {
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)o->deliver.max_sessions + FILES_BESIDE_SESSIONS;
+    if (getrlimit(RLIMIT_NOFILE, &limit)) return err_errno(err, errno, "the limit of open files");
+    if (limit.rlim_cur >= wanted) return 0;
+    struct rlimit raised = {wanted, limit.rlim_max > wanted ? limit.rlim_max : wanted};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return 0;
+    return err_set(
+        err, ERR_INPUT,
+        "deliver.max_sessions is %lld, which takes %llu open files, but only %llu are allowed: lower it, or "
+        "raise the limit (ulimit -n, LimitNOFILE=)",
+        (long long)o->deliver.max_sessions, (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
+}
+
+static struct lane_limits limits_of(const struct option_limits *l) {
+    return (struct lane_limits){(uint32_t)l->connections, (uint32_t)l->messages_per_connection,
+                                (uint32_t)l->messages_per_second, (uint32_t)l->connections_per_minute};
+}
+
+static enum engine_tls tls_of(int mode) {
+    static const enum engine_tls modes[] = {[OPTION_TLS_OFF] = ENGINE_TLS_OFF,
+                                            [OPTION_TLS_OPPORTUNISTIC] = ENGINE_TLS_OPPORTUNISTIC,
+                                            [OPTION_TLS_REQUIRED] = ENGINE_TLS_REQUIRED};
+    return modes[mode];
+}
+
+static int fill_lists(struct instance *in, const struct options *o, struct err *err) {
+    const struct option_provider *p = o->providers.at;
+    const struct option_source *s = o->sources.at;
+    in->providers = calloc(o->providers.count + 1, sizeof *in->providers);
+    in->sources = calloc(o->sources.count + 1, sizeof *in->sources);
+    if (!in->providers || !in->sources) return err_set(err, ERR_SYSTEM, "out of memory");
+    for (size_t i = 0; i < o->providers.count; i++)
+        in->providers[i] = (struct provider_options){.name = p[i].name,
+                                                     .mx_suffixes = p[i].mx.at,
+                                                     .mx_suffix_count = p[i].mx.count,
+                                                     .limits = limits_of(&p[i].limits),
+                                                     .tls = tls_of(p[i].tls)};
+    for (size_t i = 0; i < o->sources.count; i++)
+        in->sources[i] = (struct source_options){.name = s[i].name,
+                                                 .bind = s[i].address.family != NET_NONE,
+                                                 .address = s[i].address,
+                                                 .helo = s[i].helo};
+    return 0;
+}
+
+static unsigned processors(void) {
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 64 ? 64 : (unsigned)n;
+}
+
+static int fill_engine_options(struct instance *in, const struct options *o, struct err *err) {
+    if (fill_lists(in, o, err)) return -1;
+    struct engine_options *e = &in->engine_options;
+    *e = (struct engine_options){
+        .workers = o->deliver.workers ? (unsigned)o->deliver.workers : processors(),
+        .max_sessions = (unsigned)o->deliver.max_sessions,
+        .port = (uint16_t)o->deliver.port,
+        .dns_server_count = o->dns.servers.count,
+        .dns_trust_anchor = o->dns.trust_anchor,
+        .tls_ca_file = o->tls.ca_file,
+        .default_limits = limits_of(&o->limits),
+        .default_tls = tls_of(o->tls.mode),
+        .providers = in->providers,
+        .provider_count = o->providers.count,
+        .sources = in->sources,
+        .source_count = o->sources.count,
+        .retry = {o->deliver.retry.first, o->deliver.retry.most, o->deliver.retry.factor},
+        .message_id_domain = o->identity.message_id_domain,
+        .return_path_domain = o->identity.return_path_domain,
+        .dkim = {o->dkim.domain, o->dkim.selector, o->dkim.key_file},
+        .idle_us = o->deliver.idle,
+        .connect_us = o->deliver.connect_timeout,
+        .timeout_scale = o->deliver.timeout_scale,
+        .log_outcomes = o->log.outcomes,
+    };
+    for (size_t i = 0; i < e->dns_server_count; i++)
+        e->dns_servers[i] = o->dns.servers.at[i];
+    return 0;
+}
+
+static void projected(void *engine, uint64_t sequence) {
+    engine_projected(engine, sequence);
+}
+
+static int start(struct instance *in, const struct options *o, struct err *err) {
+    struct projector_options po = {o->history.pace, o->history.age, (size_t)o->history.memory};
+    if (fill_engine_options(in, o, err)) return -1;
+    in->store = instance_store(o, false, err);
+    if (!in->store) return -1;
+    in->projector = projector_open(in->store, &po, err);
+    if (!in->projector) return -1;
+    in->engine = engine_start(&in->engine_options, in->store, err);
+    if (!in->engine) return -1;
+    engine_on_commit(in->engine, projector_wake, in->projector);
+    if (projector_start(in->projector, projected, in->engine, err)) return -1;
+    struct err swept;
+    if (sweep_segments(in->store, &swept) < 0)
+        log_say(LOG_LEVEL_WARN, "segment-sweep", "error", swept.text, NULL);
+    return 0;
+}
+
+int instance_open(struct instance *in, const struct options *o, struct err *err) {
+    struct err ignored;
+    *in = (struct instance){.options = o};
+    if (start(in, o, err) == 0) return 0;
+    instance_close(in, 0, &ignored);
+    return -1;
+}
+
+int instance_close(struct instance *in, int64_t grace_us, struct err *err) {
+    int failed = 0;
+    if (in->projector) projector_detach(in->projector);
+    if (in->engine) engine_stop(in->engine, grace_us);
+    if (in->engine && projector_stop(in->projector, err)) failed = -1;
+    projector_free(in->projector);
+    store_free(in->store);
+    free(in->providers);
+    free(in->sources);
+    *in = (struct instance){0};
+    return failed;
+}

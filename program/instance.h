@@ -1,0 +1,33 @@
+/* The parts put together: a store, the engine on it, the projector beside it. What `serve` and `send` run. */
+#ifndef TSUBAME_INSTANCE_H
+#define TSUBAME_INSTANCE_H
+
+#include "engine.h"
+#include "options.h"
+#include "projector.h"
+
+struct instance {
+    const struct options *options;
+    struct store *store;
+    struct engine *engine;
+    struct projector *projector;
+    struct engine_options engine_options;
+    struct provider_options *providers;
+    struct source_options *sources;
+};
+
+/* Opens the store (creating it), recovers, starts the threads. Unfinished campaigns go on at once. The
+ * options must outlive it. -1 with err: nothing is left open. */
+int instance_open(struct instance *in, const struct options *o, struct err *err);
+
+/* What is under way is finished within `grace_us`, all is written, everything ends. -1 with err when the
+ * history could not be written (it will be at the next start). */
+int instance_close(struct instance *in, int64_t grace_us, struct err *err);
+
+/* The store alone. read_only: beside whoever has it open. */
+struct store *instance_store(const struct options *o, bool read_only, struct err *err);
+
+/* Raises the limit of open files to what the options need. -1 with err (what to do) when it cannot be. */
+int instance_raise_files(const struct options *o, struct err *err);
+
+#endif

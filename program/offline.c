@@ -1,0 +1,60 @@
+/* The ledger by hand: state changed, sweep run to its end, checkpoint written. */
+#include "offline.h"
+
+#include "clock.h"
+#include "ledger.h"
+
+enum { SWEEP_AT_ONCE = 1024 };
+
+static int commit(struct store *store, struct ledger *l, bool checkpoint, struct err *err) {
+    uint64_t sequence;
+    struct store_batch *b = ledger_seal(l, checkpoint, 0, &sequence);
+    if (!b) return ledger_has_changes(l) ? err_set(err, ERR_SYSTEM, "out of memory") : 0;
+    int failed = store_commit(store, b, 0, err);
+    if (!failed) ledger_committed(l);
+    store_batch_free(b);
+    return failed;
+}
+
+static int check(const struct campaign *c, uint32_t id, struct err *err) {
+    if (!c) return err_set(err, ERR_ABSENT, "there is no campaign number %u", id);
+    if (!c->row.ended && c->row.state != CAMPAIGN_LOADING && c->row.state != CAMPAIGN_CANCELLED) return 0;
+    return err_set(err, ERR_INPUT, "campaign %u is %s", id,
+                   c->row.ended                       ? "at its end already"
+                   : c->row.state == CAMPAIGN_LOADING ? "still loading"
+                                                      : "cancelled already");
+}
+
+static int sweep(struct store *store, struct ledger *l, struct campaign *c, struct err *err) {
+    bool more = true;
+    err->kind = ERR_NONE;
+    while (more) {
+        more = ledger_sweep(l, c, SWEEP_AT_ONCE, clock_wall(), err);
+        if (err->kind != ERR_NONE || commit(store, l, false, err)) return -1;
+    }
+    return 0;
+}
+
+static int apply(struct store *store, struct ledger *l, uint32_t id, enum offline_change change,
+                 struct campaign_row *row, struct err *err) {
+    static const enum campaign_state states[] = {[OFFLINE_HOLD] = CAMPAIGN_HELD,
+                                                 [OFFLINE_RESUME] = CAMPAIGN_READY,
+                                                 [OFFLINE_CANCEL] = CAMPAIGN_CANCELLED};
+    struct campaign *c = ledger_campaign(l, id);
+    if (check(c, id, err)) return -1;
+    if (c->row.state != states[change]) ledger_set_state(l, c, states[change], clock_wall());
+    if (change == OFFLINE_CANCEL && sweep(store, l, c, err)) return -1;
+    if (commit(store, l, true, err)) return -1;
+    *row = c->row;
+    row->name = row->columns = (struct slice){0};
+    return 0;
+}
+
+int offline_apply(struct store *store, uint32_t id, enum offline_change change, struct campaign_row *row,
+                  struct err *err) {
+    struct ledger *l = ledger_open(store, clock_wall(), err);
+    if (!l) return -1;
+    int failed = apply(store, l, id, change, row, err);
+    ledger_free(l);
+    return failed;
+}

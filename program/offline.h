@@ -1,0 +1,16 @@
+/* Changing a campaign without a server: the ledger alone is opened, nothing is sent. */
+#ifndef TSUBAME_OFFLINE_H
+#define TSUBAME_OFFLINE_H
+
+#include "err.h"
+#include "row.h"
+#include "store.h"
+
+enum offline_change { OFFLINE_HOLD, OFFLINE_RESUME, OFFLINE_CANCEL };
+
+/* Durable on return. *row->tally is what holds after it (its slices are not set). ERR_ABSENT: no such
+ * campaign; ERR_INPUT: at its end, loading, or cancelled already. */
+int offline_apply(struct store *store, uint32_t id, enum offline_change change, struct campaign_row *row,
+                  struct err *err);
+
+#endif

@@ -1,0 +1,167 @@
+/* `send` with a running server: files go over as descriptors, progress comes back. */
+#include "sendjob.h"
+#include "taking.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOOK_MS = 300 };
+
+static void tell_load(void *ctx, const struct jdoc *reply) {
+    struct sendjob *job = ctx;
+    struct load_counts counts = {.rows = (uint64_t)jdoc_number(reply, "rows", 0),
+                                 .duplicates = (uint64_t)jdoc_number(reply, "duplicates", 0),
+                                 .rejected = (uint64_t)jdoc_number(reply, "rejected", 0),
+                                 .phase = jdoc_bool(reply, "filing", false) ? LOAD_CUTTING : LOAD_READING};
+    progress_loading(&job->progress, clock_mono(), &counts, false);
+}
+
+/* The content as a file in memory, and one for rejected rows: the server needs no rights on any file of ours.
+ */
+static int open_memory(const char *name, struct slice bytes, struct err *err) {
+    int fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd < 0) return err_errno(err, errno, "memory for %s", name);
+    if (bytes.len && pwrite(fd, bytes.at, bytes.len, 0) != (ssize_t)bytes.len) {
+        close(fd);
+        return err_set(err, ERR_SYSTEM, "memory for %s", name);
+    }
+    return fd;
+}
+
+static int save_rejects(struct sendjob *job, int fd) {
+    char bytes[65536];
+    struct err err;
+    off_t at = 0;
+    ssize_t n = pread(fd, bytes, sizeof bytes, 0);
+    if (n <= 0) return EXIT_DONE;
+    FILE *to = fopen(job->rejects, "we");
+    for (; to && n > 0; at += n, n = pread(fd, bytes, sizeof bytes, at))
+        if (fwrite(bytes, 1, (size_t)n, to) != (size_t)n) break;
+    int failed = !to || n != 0, why = errno;
+    if (to && fclose(to)) failed = 1, why = errno;
+    if (!failed) return EXIT_DONE;
+    err_errno(&err, why, "%s", job->rejects);
+    return command_fail(&err);
+}
+
+static struct jdoc *ask_send(struct sendjob *job, struct talk *server, int payload, int rejects,
+                             struct err *err) {
+    struct jdoc *request = jdoc_object();
+    int fds[] = {job->csv, payload, rejects};
+    jdoc_put_text(request, "do", SLICE("send"));
+    jdoc_put_text(request, "name", slice_of(job->name));
+    jdoc_put_text(request, "address_column", job->address_column);
+    jdoc_put_bool(request, "hold", job->hold);
+    struct jdoc *reply = talk_ask(server, request, fds, rejects >= 0 ? 3 : 2, tell_load, job, err);
+    jdoc_free(request);
+    return reply;
+}
+
+/* Loads; the campaign's number, or 0 with *code. */
+static uint32_t load(struct sendjob *job, struct talk *server, int *code) {
+    struct err err;
+    uint32_t id = 0;
+    int rejects = -1, payload = open_memory("content", buf_slice(&job->payload), &err);
+    if (payload >= 0 && job->rejects) rejects = open_memory("rejects", (struct slice){0}, &err);
+    struct jdoc *reply = NULL;
+    if (payload >= 0 && (rejects >= 0 || !job->rejects))
+        reply = ask_send(job, server, payload, rejects, &err);
+    if (rejects >= 0 && save_rejects(job, rejects)) *code = EXIT_FAILED;
+    if (reply) {
+        struct load_counts counts = {.rows = (uint64_t)jdoc_number(reply, "rows", 0),
+                                     .duplicates = (uint64_t)jdoc_number(reply, "duplicates", 0),
+                                     .rejected = (uint64_t)jdoc_number(reply, "rejected", 0)};
+        id = (uint32_t)jdoc_number(reply, "id", 0);
+        sendjob_say_loaded(job, &counts);
+    } else {
+        progress_clear(&job->progress);
+        *code = command_fail(&err);
+    }
+    jdoc_free(reply);
+    if (payload >= 0) close(payload);
+    if (rejects >= 0) close(rejects);
+    return id;
+}
+
+static int ask_campaign(struct talk *server, uint32_t id, struct campaign_status *c, unsigned *busy,
+                        char note[300], struct err *err) {
+    struct jdoc *request = jdoc_object();
+    jdoc_put_text(request, "do", SLICE("campaign"));
+    jdoc_put_number(request, "id", id);
+    struct jdoc *reply = talk_ask(server, request, NULL, 0, NULL, NULL, err);
+    jdoc_free(request);
+    if (!reply) return -1;
+    bool good = show_campaign_from_json(jdoc_get(reply, "campaign"), c);
+    const struct jdoc *counters = jdoc_get(reply, "counters");
+    struct slice trouble = jdoc_text(counters, "trouble");
+    *busy = (unsigned)jdoc_number(reply, "busy", 0);
+    note[0] = 0;
+    if (trouble.len)
+        snprintf(note, 300, "waits: %.*s", trouble.len > 250 ? 250 : (int)trouble.len, trouble.at);
+    jdoc_free(reply);
+    return good ? 0 : err_set(err, ERR_SYSTEM, "the server's answer could not be read");
+}
+
+static int watch(struct sendjob *job, struct talk *server, uint32_t id) {
+    struct campaign_status c = {0};
+    struct err err;
+    char note[300];
+    unsigned busy;
+    const struct timespec pause = {0, LOOK_MS * 1000000};
+    for (;;) {
+        if (ask_campaign(server, id, &c, &busy, note, &err)) {
+            progress_clear(&job->progress);
+            return command_complain(
+                EXIT_LATER, "%s; the campaign stands in the server's store (`tsubame status`)", err.text);
+        }
+        bool over = c.ended || c.state == CAMPAIGN_HELD || job->detach;
+        if (!job->detach)
+            progress_sending(&job->progress, clock_mono(), &c, busy, note[0] ? note : NULL, over);
+        if (over) return sendjob_conclude(job, &c);
+        if (sendjob_interrupted) break;
+        nanosleep(&pause, NULL);
+    }
+    progress_clear(&job->progress);
+    command_complain(0, "campaign %u (%s) goes on in the server; `tsubame cancel %u` stops it", c.id, c.name,
+                     c.id);
+    return EXIT_INTERRUPTED;
+}
+
+static uint32_t find(struct sendjob *job, struct talk *server, int *code) {
+    struct err err;
+    struct jdoc *request = jdoc_object();
+    uint64_t number = 0;
+    uint32_t id = 0;
+    slice_to_u64(slice_of(job->name), &number);
+    jdoc_put_text(request, "do", SLICE("status"));
+    struct jdoc *reply = talk_ask(server, request, NULL, 0, NULL, NULL, &err);
+    jdoc_free(request);
+    if (!reply) {
+        *code = command_fail(&err);
+        return 0;
+    }
+    const struct jdoc *list = jdoc_get(reply, "campaigns");
+    for (size_t i = 0; i < jdoc_count(list) && !id; i++) {
+        struct campaign_status c;
+        if (show_campaign_from_json(jdoc_item(list, i), &c) &&
+            (strcmp(c.name, job->name) == 0 || c.id == number))
+            id = c.id;
+    }
+    jdoc_free(reply);
+    if (!id)
+        *code = command_complain(EXIT_ABSENT, "there is no campaign '%s' (`tsubame status` lists all)",
+                                 job->name);
+    return id;
+}
+
+int sendjob_there(struct sendjob *job, struct talk *server, bool resume) {
+    int code = EXIT_DONE;
+    uint32_t id = resume ? find(job, server, &code) : load(job, server, &code);
+    if (!id) return code;
+    sendjob_catch_signals();
+    int seen = watch(job, server, id);
+    return code ? code : seen;
+}

@@ -1,0 +1,36 @@
+/* What `tsubame send` was asked for, and the two ways to do it: here, or in a running server. */
+#ifndef TSUBAME_SENDJOB_H
+#define TSUBAME_SENDJOB_H
+
+#include "command.h"
+#include "show.h"
+#include "talk.h"
+
+struct sendjob {
+    struct invocation *in;
+    int csv;
+    struct buf payload;
+    char name[128];
+    struct slice address_column;
+    const char *rejects;
+    bool hold;
+    bool detach;
+    struct progress progress;
+};
+
+/* Counts SIGINT and SIGTERM from here on; the second one ends the process at once (the ledger stands that).
+ */
+extern volatile int sendjob_interrupted;
+void sendjob_catch_signals(void);
+
+/* Each returns an exit code. resume: nothing is loaded, the campaign `name` is brought to its end. */
+int sendjob_here(struct sendjob *job, bool resume);
+int sendjob_there(struct sendjob *job, struct talk *server, bool resume);
+int sendjob_try(struct sendjob *job); /* --dry-run */
+
+/* "Loaded ..." and "Rejected rows are in ..." on standard error. */
+void sendjob_say_loaded(struct sendjob *job, const struct load_counts *counts);
+/* The last word: equation, where to look; JSON with --json. */
+int sendjob_conclude(struct sendjob *job, const struct campaign_status *c);
+
+#endif

@@ -1,0 +1,51 @@
+/* How numbers, states and progress are shown to people, and the same as JSON. */
+#ifndef TSUBAME_SHOW_H
+#define TSUBAME_SHOW_H
+
+#include "engine.h"
+#include "jdoc.h"
+#include "load.h"
+#include "report.h"
+
+bool show_is_terminal(int fd);
+/* Colours: a terminal, NO_COLOR unset, TERM not dumb. Escapes for `on` else "". */
+const char *show_bold(bool on);
+const char *show_red(bool on);
+const char *show_dim(bool on);
+const char *show_plain(bool on);
+
+/* What a terminal must not get to see: control characters become '?'. */
+void show_text(struct buf *out, struct slice text);
+
+/* "20,000 planned = 19,000 delivered + 800 failed + ... ", words that are zero left out save delivered and
+ * pending. */
+void show_equation(struct buf *out, const struct tally *t);
+
+/* {"planned": ..., "delivered": ..., ...} into `object`. */
+void show_tally_json(struct jdoc *object, const struct tally *t);
+void show_campaign_json(struct jdoc *object, const struct campaign_status *c);
+void show_lane_json(struct jdoc *object, const struct lane_status *l);
+bool show_campaign_from_json(const struct jdoc *object, struct campaign_status *c);
+
+/* A table of campaigns, the newest first. */
+void show_campaigns(struct buf *out, const struct campaign_status *all, size_t count, bool colour);
+
+/* The progress of a campaign, seen now and then. */
+struct progress {
+    bool live; /* a line that is written over; else a line every few seconds */
+    int fd;
+    mono_us last; /* written */
+    mono_us seen; /* the rate is of */
+    uint64_t sent;
+    double rate; /* mails a second, smoothed; < 0: not known yet */
+    bool open;   /* a live line stands there unfinished */
+};
+void progress_init(struct progress *p, int fd);
+void progress_loading(struct progress *p, mono_us now, const struct load_counts *counts, bool end);
+/* busy: providers with open sessions; note: what holds it up, or NULL. */
+void progress_sending(struct progress *p, mono_us now, const struct campaign_status *c, unsigned busy,
+                      const char *note, bool end);
+/* Ends a live line, before anything else is written. */
+void progress_clear(struct progress *p);
+
+#endif
