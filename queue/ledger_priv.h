@@ -91,6 +91,16 @@ void ledger_settle_deferred(struct ledger *l, uint64_t rid, wall_us due, bool do
  * that is through. */
 void ledger_chunk_check(struct ledger *l, struct chunk *chunk, wall_us now);
 void ledger_campaign_check(struct ledger *l, struct campaign *c, wall_us now);
+struct campaign *ledger_campaign_add(struct ledger *l, const struct campaign_row *row);
 void ledger_campaign_free(struct ledger *l, struct campaign *c);
+/* Out of memory with all its chunks, whatever they hold. */
+void ledger_drop_chunks(struct ledger *l, struct campaign *c);
+/* The chunk where it is in memory, else NULL. */
+struct chunk *ledger_chunk_in_memory(struct ledger *l, uint64_t id);
+/* Calls `each` for the rows of a table from `from` on, while it returns 0; 1 ends it well, -1 with err. A
+ * read is under way meanwhile. */
+typedef int ledger_row_fn(struct ledger *l, struct slice key, struct slice value, void *ctx, struct err *err);
+int ledger_each_row(struct ledger *l, enum store_table table, struct store_key from, ledger_row_fn *each,
+                    void *ctx, struct err *err);
 
 #endif

@@ -1,7 +1,5 @@
 /* From the store to the ledger in memory: the state of the last checkpoint, the blocks since, and a verdict
- * on what was under way when the process ended. Also the beginning and the end of loading a campaign, which
- * read the same rows. */
-#include "hash.h"
+ * on what was under way when the process ended. */
 #include "ledger_priv.h"
 
 #include <sodium.h>
@@ -14,7 +12,7 @@ static struct slice own(struct slice s) {
     return slice_make(at, s.len);
 }
 
-static struct campaign *add_campaign(struct ledger *l, const struct campaign_row *row) {
+struct campaign *ledger_campaign_add(struct ledger *l, const struct campaign_row *row) {
     struct campaign *c = calloc(1, sizeof *c);
     if (!c) abort();
     c->row = *row;
@@ -38,7 +36,7 @@ static struct campaign *add_campaign(struct ledger *l, const struct campaign_row
     return c;
 }
 
-static void drop_chunks(struct ledger *l, struct campaign *c) {
+void ledger_drop_chunks(struct ledger *l, struct campaign *c) {
     struct chunk **at = &l->dirty;
     while (*at)
         if ((*at)->campaign == c)
@@ -61,7 +59,7 @@ void ledger_campaign_free(struct ledger *l, struct campaign *c) {
         at = &(*at)->next;
     *at = c->next;
     l->by_id[c->row.id] = NULL;
-    drop_chunks(l, c);
+    ledger_drop_chunks(l, c);
     free(c->chunks);
     free((char *)c->row.name.at);
     free((char *)c->row.columns.at);
@@ -82,10 +80,7 @@ struct chunk *ledger_chunk_new(struct campaign *c, const struct chunk_row *row) 
     return chunk;
 }
 
-/* Calls `each` for the rows of a table from `from` on, while it returns 0. */
-static int each_row(struct ledger *l, enum store_table table, struct store_key from,
-                    int (*each)(struct ledger *l, struct slice key, struct slice value, void *ctx,
-                                struct err *err),
+int ledger_each_row(struct ledger *l, enum store_table table, struct store_key from, ledger_row_fn *each,
                     void *ctx, struct err *err) {
     struct store_cursor cursor;
     if (store_read_begin(l->reader, err)) return -1;
@@ -112,7 +107,7 @@ static int load_campaign(struct ledger *l, struct slice key, struct slice value,
     if (campaign_row_decode(value, &row, err)) return -1;
     if (row.id == 0 || row.id > RID_CAMPAIGN_MAX || ledger_campaign(l, row.id))
         return err_set(err, ERR_CORRUPT, "the store holds a broken campaign number");
-    add_campaign(l, &row);
+    ledger_campaign_add(l, &row);
     return 0;
 }
 
@@ -129,7 +124,7 @@ static int load_chunk(struct ledger *l, struct slice key, struct slice value, vo
     return 0;
 }
 
-static struct chunk *in_memory(struct ledger *l, uint64_t id) {
+struct chunk *ledger_chunk_in_memory(struct ledger *l, uint64_t id) {
     struct campaign *c = ledger_campaign(l, chunk_campaign(id));
     return c && (id & RID_CHUNK_MAX) < c->row.chunks ? c->chunks[id & RID_CHUNK_MAX] : NULL;
 }
@@ -147,7 +142,7 @@ static int load_progress(struct ledger *l, struct slice key, struct slice value,
     uint64_t id;
     if (!store_key_number(key, 0, &id))
         return err_set(err, ERR_CORRUPT, "the store holds a broken progress key");
-    struct chunk *chunk = in_memory(l, id);
+    struct chunk *chunk = ledger_chunk_in_memory(l, id);
     if (!chunk) return 0;
     if (value.len == 1) { /* closed */
         chunk->campaign->chunks[id & RID_CHUNK_MAX] = NULL;
@@ -175,7 +170,7 @@ static int replay_event(struct ledger *l, const struct event *e, struct err *err
         return 0;
     }
     tally_fold(&c->row.tally, e);
-    struct chunk *chunk = in_memory(l, e->chunk);
+    struct chunk *chunk = ledger_chunk_in_memory(l, e->chunk);
     for (int slot = slots_next(&e->slots, 0); slot >= 0; slot = slots_next(&e->slots, (unsigned)slot + 1)) {
         uint64_t rid = chunk_rid(e->chunk, (unsigned)slot);
         bool taken = e->kind == EVENT_LEASED && e->due;
@@ -307,7 +302,7 @@ static int judge_retry(struct ledger *l, const struct retry_work *work, wall_us 
     if (found < 0) return -1;
     struct event e = uncertain(c, rid_chunk(work->rid), now);
     e.slots = slots_one(rid_slot(work->rid));
-    struct chunk *chunk = in_memory(l, e.chunk);
+    struct chunk *chunk = ledger_chunk_in_memory(l, e.chunk);
     if (chunk && !e.due) {
         chunk->states[rid_slot(work->rid)] = SLOT_FINAL;
         ledger_mark_dirty(l, chunk);
@@ -364,15 +359,16 @@ static int recover(struct ledger *l, wall_us now, struct err *err) {
     struct buf scratch;
     buf_init(&scratch, EVENT_BLOCK_MAX);
     int failed = load_meta(l, err) ||
-                 each_row(l, TABLE_CAMPAIGN, store_key_u64(0), load_campaign, NULL, err) ||
-                 each_row(l, TABLE_CHUNK, store_key_u64(0), load_chunk, NULL, err) ||
-                 each_row(l, TABLE_PROGRESS, store_key_u64(0), load_progress, NULL, err);
+                 ledger_each_row(l, TABLE_CAMPAIGN, store_key_u64(0), load_campaign, NULL, err) ||
+                 ledger_each_row(l, TABLE_CHUNK, store_key_u64(0), load_chunk, NULL, err) ||
+                 ledger_each_row(l, TABLE_PROGRESS, store_key_u64(0), load_progress, NULL, err);
     l->sequence = l->deleted = l->checkpoint;
     if (!failed)
-        failed = each_row(l, TABLE_BLOCK, store_key_u64(0), first_block, NULL, err) ||
-                 each_row(l, TABLE_META, store_key_u64(LEASED_RETRIES), load_leased_retries, NULL, err) ||
-                 each_row(l, TABLE_BLOCK, store_key_u64(l->checkpoint + 1), replay_block, &scratch, err) ||
-                 judge(l, now, err);
+        failed =
+            ledger_each_row(l, TABLE_BLOCK, store_key_u64(0), first_block, NULL, err) ||
+            ledger_each_row(l, TABLE_META, store_key_u64(LEASED_RETRIES), load_leased_retries, NULL, err) ||
+            ledger_each_row(l, TABLE_BLOCK, store_key_u64(l->checkpoint + 1), replay_block, &scratch, err) ||
+            judge(l, now, err);
     buf_done(&scratch);
     if (failed) return -1;
     tidy(l, now);
@@ -409,141 +405,4 @@ void ledger_free(struct ledger *l) {
     free(l->gone);
     sodium_memzero(l->keys, sizeof l->keys);
     free(l);
-}
-
-/* ---- loading ---- */
-
-struct each_chunk {
-    struct campaign *only;
-    ledger_chunk_fn *fn;
-    void *ctx;
-};
-
-static int tell_chunk(struct ledger *l, struct slice key, struct slice value, void *ctx, struct err *err) {
-    (void)key;
-    struct each_chunk *each = ctx;
-    struct chunk_row row;
-    if (chunk_row_decode(value, &row, err)) return -1;
-    if (each->only && chunk_campaign(row.id) != each->only->row.id) return 1;
-    struct chunk *chunk = in_memory(l, row.id);
-    if (chunk && !chunk->closed && chunk->pending) each->fn(each->ctx, chunk, &row);
-    return 0;
-}
-
-int ledger_each_chunk(struct ledger *l, struct campaign *only, ledger_chunk_fn *fn, void *ctx,
-                      struct err *err) {
-    struct each_chunk each = {only, fn, ctx};
-    return each_row(l, TABLE_CHUNK, store_key_u64(only ? (uint64_t)only->row.id << 28 : 0), tell_chunk, &each,
-                    err);
-}
-
-struct campaign *ledger_begin(struct ledger *l, const struct campaign_row *row, wall_us now,
-                              struct err *err) {
-    for (struct campaign *c = l->campaigns; c; c = c->next)
-        if (!c->row.ended && slice_eq(c->row.name, row->name))
-            return err_set(err, ERR_INPUT, "a campaign named '%.*s' is under way already (number %u)",
-                           SLICE_ARG(row->name), c->row.id),
-                   NULL;
-    if (row->name.len + row->columns.len > LEDGER_TEXTS_MAX)
-        return err_set(err, ERR_INPUT, "a campaign's name and columns are longer than %d bytes",
-                       LEDGER_TEXTS_MAX),
-               NULL;
-    if (l->next_campaign > RID_CAMPAIGN_MAX)
-        return err_set(err, ERR_INPUT, "no campaign numbers are left"), NULL;
-    struct campaign_row fresh = *row;
-    fresh.id = l->next_campaign;
-    fresh.state = CAMPAIGN_LOADING;
-    fresh.created = now;
-    fresh.chunks = 0;
-    fresh.ready = fresh.ended = 0;
-    fresh.tally = (struct tally){0};
-    randombytes_buf(&fresh.hash_seed, sizeof fresh.hash_seed);
-    struct campaign *c = add_campaign(l, &fresh);
-    ledger_put_campaign(l, c);
-    /* A number is never given twice, not even that of a load that was given up. */
-    struct store_key next = store_key_u64(l->next_campaign);
-    if (!store_put(l->batch, TABLE_META, SLICE("next-campaign"), store_key_slice(&next))) abort();
-    return c;
-}
-
-struct adoption {
-    struct campaign *c;
-    wall_us now;
-    uint64_t recipients;
-    uint32_t next; /* chunk to go on with; those of a campaign have no gaps */
-};
-
-enum { FLUSH_AT = BATCH_MAX / 8 };
-
-static int adopt_chunk(struct ledger *l, struct slice key, struct slice value, void *ctx, struct err *err) {
-    (void)key;
-    struct adoption *adoption = ctx;
-    struct campaign *c = adoption->c;
-    struct chunk_row row;
-    if (chunk_row_decode(value, &row, err)) return -1;
-    if (chunk_campaign(row.id) != c->row.id) return 1;
-    uint32_t index = (uint32_t)(row.id & RID_CHUNK_MAX);
-    if (index >= c->row.chunks || index != adoption->next++)
-        return err_set(err, ERR_CORRUPT, "chunk %u of %u was not announced", index, c->row.chunks);
-    ledger_chunk_new(c, &row);
-    c->live++;
-    l->chunk_count++;
-    adoption->recipients += row.count;
-    struct event e = {.kind = EVENT_ACCEPTED,
-                      .at = adoption->now,
-                      .chunk = row.id,
-                      .slots = slots_first(row.count),
-                      .detail = value};
-    ledger_note(l, &e);
-    return ledger_unsealed_bytes(l) > FLUSH_AT; /* not flushed here: a read is under way */
-}
-
-static int adopt(struct ledger *l, struct adoption *adoption, void (*flush)(void *), void *ctx,
-                 struct err *err) {
-    uint64_t first = (uint64_t)adoption->c->row.id << 28;
-    do {
-        if (ledger_unsealed_bytes(l) > FLUSH_AT) flush(ctx);
-        if (each_row(l, TABLE_CHUNK, store_key_u64(first | adoption->next), adopt_chunk, adoption, err))
-            return -1;
-    } while (ledger_unsealed_bytes(l) > FLUSH_AT && adoption->next < adoption->c->row.chunks);
-    return 0;
-}
-
-int ledger_ready(struct ledger *l, struct campaign *c, uint32_t chunks, const struct tally *tally, bool held,
-                 wall_us now, void (*flush)(void *), void *ctx, struct err *err) {
-    struct adoption adoption = {.c = c, .now = now};
-    struct chunk **room = calloc(chunks ? chunks : 1, sizeof *room);
-    if (!room) return err_set(err, ERR_SYSTEM, "out of memory");
-    free(c->chunks);
-    c->chunks = room;
-    c->row.chunks = chunks;
-    int failed = adopt(l, &adoption, flush, ctx, err);
-    if (!failed && (c->live != chunks || adoption.recipients + tally->rejected != tally->planned))
-        failed = err_set(err, ERR_CORRUPT,
-                         "the load promised %u chunks with %llu recipients, %u with %llu are there", chunks,
-                         (unsigned long long)(tally->planned - tally->rejected), c->live,
-                         (unsigned long long)adoption.recipients);
-    if (failed) {
-        drop_chunks(l, c);
-        return -1;
-    }
-    c->row.tally = *tally;
-    c->row.ready = now;
-    c->row.state = held ? CAMPAIGN_HELD : CAMPAIGN_READY;
-    ledger_note_campaign(l, c, now);
-    ledger_campaign_check(l, c, now); /* an empty one is through at once */
-    return 0;
-}
-
-void ledger_abandon(struct ledger *l, struct campaign *c, wall_us now) {
-    struct store_key first = store_key_u64((uint64_t)c->row.id << 28),
-                     last = store_key_u64((uint64_t)(c->row.id + 1) << 28);
-    struct store_key id = store_key_u64(c->row.id), payload = store_key_u64(c->row.payload);
-    c->row.ended = now; /* loading and ended: readers of the ledger drop what they have of it */
-    ledger_note_campaign(l, c, now);
-    bool ok = store_delete_range(l->batch, TABLE_CHUNK, store_key_slice(&first), store_key_slice(&last), 0) &&
-              store_delete(l->batch, TABLE_CAMPAIGN, store_key_slice(&id)) &&
-              store_delete(l->batch, TABLE_PAYLOAD, store_key_slice(&payload));
-    if (!ok) abort();
-    ledger_campaign_free(l, c);
 }
