@@ -164,7 +164,7 @@ def account(list_path, truth_path, ledger_path):
     faults = []
     with open(list_path, newline="", encoding="utf-8") as lines:
         planned = {row["email"].lower() for row in csv.DictReader(lines)}
-    copies = Counter(row["rcpt"].lower() for row in read_tsv(truth_path) if row["event"] in ("accepted", "unanswered"))
+    copies = Counter(row["rcpt"].lower() for row in read_tsv(truth_path) if row["event"] in ("accepted", "accepted-unanswered"))
     seen = Counter()
     for row in read_tsv(ledger_path):
         address, state = row["address"].lower(), row["state"]
