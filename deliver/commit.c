@@ -95,3 +95,9 @@ void commit_watch(struct engine *e) {
     snprintf(e->stall_text, sizeof e->stall_text, "%.250s", late ? health.text : "");
     log_say(LOG_LEVEL_WARN, late ? "commits-stalled" : "commits-resumed", "error", e->stall_text, NULL);
 }
+
+bool commit_late(struct engine *e) {
+    if (!e->stalled && ledger_unsealed(e->ledger) < UNSEALED_MAX) return false;
+    e->held_back = true;
+    return true;
+}

@@ -3,6 +3,7 @@
 #include "owner.h"
 
 #include "content.h"
+#include "log.h"
 #include "segment.h"
 
 #include <assert.h>
@@ -192,6 +193,7 @@ static int run_hold(struct engine *e, struct call *call) {
     struct campaign *c = find_under_way(e, call);
     if (!c) return -1;
     if (c->row.state != CAMPAIGN_HELD) ledger_set_state(e->ledger, c, CAMPAIGN_HELD, clock_wall());
+    e->purge_due = true;
     return 0;
 }
 
@@ -204,6 +206,7 @@ static int run_resume(struct engine *e, struct call *call) {
     struct campaign *c = find_under_way(e, call);
     if (!c) return -1;
     if (c->row.state != CAMPAIGN_HELD) return 0;
+    feed_purge(e); /* nothing of it may be there twice */
     ledger_set_state(e->ledger, c, CAMPAIGN_READY, clock_wall());
     e->next_due = 0;
     return ledger_each_chunk(e->ledger, c, feed_chunk, e, &call->err);
@@ -218,6 +221,7 @@ static int run_cancel(struct engine *e, struct call *call) {
     struct campaign *c = find_under_way(e, call);
     if (!c) return -1;
     ledger_set_state(e->ledger, c, CAMPAIGN_CANCELLED, clock_wall());
+    e->purge_due = e->sweep_due = true;
     return 0;
 }
 
@@ -226,16 +230,28 @@ int engine_campaign_cancel(struct engine *e, uint32_t id, struct err *err) {
     return ask(e, &call, err);
 }
 
-/* Campaigns past their end begin to expire; sweeps go on. */
+static bool past_end(const struct campaign *c, wall_us now) {
+    return !c->row.ended && (c->row.state == CAMPAIGN_READY || c->row.state == CAMPAIGN_HELD) &&
+           now >= c->row.expires && tally_pending(&c->row.tally) > c->leased;
+}
+
+/* Campaigns past their end begin to expire; sweeps go on. One that waits for a commit is seen to when that
+ * has come, others at once. */
 void control_expire(struct engine *e) {
     wall_us now = clock_wall();
-    struct err err;
-    for (struct campaign *c = ledger_campaigns(e->ledger); c; c = c->next) {
-        bool open = !c->row.ended && (c->row.state == CAMPAIGN_READY || c->row.state == CAMPAIGN_HELD);
-        if (open && !c->sweeping && now >= c->row.expires && tally_pending(&c->row.tally) > c->leased)
+    struct err err = {0};
+    e->sweep_due = false;
+    for (struct campaign *c = ledger_campaigns(e->ledger); c && !commit_late(e); c = c->next) {
+        if (!c->sweeping && past_end(c, now)) {
             ledger_sweep_start(e->ledger, c);
-        if (c->sweeping && ledger_sweep(e->ledger, c, 256, now, &err)) loop_wake_send(e->wake);
+            e->purge_due = true;
+        }
+        if (!c->sweeping || !ledger_sweep(e->ledger, c, 256, now, &err)) continue;
+        bool waits = c->sweep >= c->row.chunks && ledger_durable(e->ledger) < c->sweep_after;
+        e->sweep_due = true;
+        if (!waits) loop_wake_send(e->wake);
     }
+    if (err.kind) log_say(LOG_LEVEL_ERROR, "sweep", "error", err.text, NULL);
 }
 
 /* ---- what is shown ---- */

@@ -91,7 +91,10 @@ static void tick(void *ctx) {
     commit_watch(e);
     schedule_tick(e);
     if (clock_wall() >= e->next_due || now >= e->expiry_at) feed_retries(e);
-    if (now >= e->expiry_at) e->expiry_at = now + US_PER_SEC;
+    if (now >= e->expiry_at) {
+        e->expiry_at = now + US_PER_SEC;
+        e->sweep_due = true;
+    }
     loop_timer_start(&e->tick_timer, now + TICK_US);
 }
 
@@ -99,10 +102,20 @@ static void seal_time(void *ctx) {
     ((struct engine *)ctx)->hurry = true;
 }
 
+/* Commits come through again: whoever was told that there is nothing to do now asks again. */
+static void go_on(struct engine *e) {
+    e->held_back = false;
+    e->sweep_due = true;
+    for (struct lane *lane = e->backlog.lanes; lane; lane = lane->next)
+        backlog_run(&e->backlog, lane);
+}
+
 static void each_turn(void *ctx) {
     struct engine *e = ctx;
     if (!e->draining) {
-        control_expire(e);
+        if (e->held_back && !commit_late(e)) go_on(e);
+        if (e->sweep_due) control_expire(e);
+        if (e->purge_due) feed_purge(e);
         feed_mixed(e);
         resolve_some(e);
         schedule_lanes(e);
@@ -162,9 +175,10 @@ static int start_workers(struct engine *e, struct err *err) {
 }
 
 static void engine_free(struct engine *e) {
+    resolver_close(e->resolver);
+    resolve_done(e);
     if (e->ledger) feed_done(e);
     ledger_free(e->ledger);
-    resolver_close(e->resolver);
     dkim_key_free(e->key);
     pack_free(e->pack);
     buf_done(&e->scratch);

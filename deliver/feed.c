@@ -8,6 +8,16 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* What chunk->user is: the decoded table. */
+struct opened {
+    struct chunk_table *table;
+    bool mixed;
+};
+
+struct chunk_table *feed_table(const struct chunk *chunk) {
+    return ((struct opened *)chunk->user)->table;
+}
+
 static struct slots pending_slots(const struct chunk *chunk) {
     struct slots s = {{0}};
     for (unsigned i = 0; i < chunk->count; i++)
@@ -16,17 +26,22 @@ static struct slots pending_slots(const struct chunk *chunk) {
 }
 
 /* Takes over a hold. */
-static void add(struct engine *e, struct slice name, struct chunk *chunk, const struct slots *slots) {
+static struct domain *add(struct engine *e, struct slice name, struct chunk *chunk,
+                          const struct slots *slots) {
+    /* A name that is too long is none: cut, it still is not to be found. */
+    if (name.len > 253) name.len = 253;
     struct domain *d = backlog_domain(&e->backlog, name);
     if (!d || !backlog_add(&e->backlog, d, chunk, slots)) abort(); /* no memory: a restart finds everything */
+    return d;
 }
 
 void feed_chunk(void *ctx, struct chunk *chunk, const struct chunk_row *row) {
     struct engine *e = ctx;
+    if (chunk->campaign->row.state != CAMPAIGN_READY || !chunk->pending) return;
     ledger_hold(chunk);
     if (row->domain.len) {
         struct slots slots = pending_slots(chunk);
-        add(e, row->domain, chunk, &slots);
+        backlog_ask_first(&e->backlog, add(e, row->domain, chunk, &slots));
         return;
     }
     struct feed_item *item = calloc(1, sizeof *item);
@@ -47,7 +62,7 @@ static struct slice domain_of(struct slice address) {
 
 /* Files the slots under their domains; neighbours mostly have the same one. */
 static void take_apart(struct engine *e, struct chunk *chunk, const struct slots *slots) {
-    struct chunk_table *table = chunk->user;
+    struct chunk_table *table = feed_table(chunk);
     struct slots run = {{0}};
     struct slice domain = {0};
     for (int i = slots_next(slots, 0); i >= 0; i = slots_next(slots, (unsigned)i + 1)) {
@@ -73,6 +88,7 @@ static void hold_broken(struct engine *e, struct campaign *c, const struct err *
     log_text("error", err->text);
     log_end();
     ledger_set_state(e->ledger, c, CAMPAIGN_HELD, clock_wall());
+    e->purge_due = true;
 }
 
 static bool load_table(struct engine *e, struct chunk *chunk, struct err *err) {
@@ -85,7 +101,13 @@ static bool load_table(struct engine *e, struct chunk *chunk, struct err *err) {
         chunk_table_free(table);
         return err_set(err, ERR_CORRUPT, "a chunk's table is too short"), false;
     }
-    chunk->user = table;
+    struct opened *opened = malloc(sizeof *opened);
+    if (!opened) {
+        chunk_table_free(table);
+        return err_set(err, ERR_SYSTEM, "out of memory"), false;
+    }
+    *opened = (struct opened){.table = table};
+    chunk->user = opened;
     e->counters.chunks_open++;
     return true;
 }
@@ -162,8 +184,11 @@ bool feed_load(struct engine *e, struct chunk *chunk) {
 
 void feed_forget(void *ctx, struct chunk *chunk) {
     struct engine *e = ctx;
-    if (!chunk->user) return;
-    chunk_table_free(chunk->user);
+    struct opened *opened = chunk->user;
+    if (!opened) return;
+    if (opened->mixed) e->mixed_bytes -= opened->table->bytes;
+    chunk_table_free(opened->table);
+    free(opened);
     chunk->user = NULL;
     e->counters.chunks_open--;
 }
@@ -179,9 +204,17 @@ void feed_campaign_done(void *ctx, struct campaign *c) {
     c->user = NULL;
 }
 
-/* Chunks taken apart are those with a table in memory; windows keep some of them a little longer. */
+static void count_mixed(struct engine *e, struct chunk *chunk) {
+    struct opened *opened = chunk->user;
+    if (opened->mixed) return;
+    opened->mixed = true;
+    e->mixed_bytes += opened->table->bytes;
+}
+
+/* The tables of chunks taken apart stay in memory until the last of their recipients is through: so many at a
+ * time. */
 void feed_mixed(struct engine *e) {
-    while (e->mixed && e->counters.chunks_open < MIXED_OPEN_MAX + e->backlog.lane_count && !e->draining) {
+    while (e->mixed && e->mixed_bytes < MIXED_BYTES_MAX) {
         struct feed_item *item = e->mixed;
         struct chunk *chunk = item->chunk;
         e->mixed = item->next;
@@ -189,9 +222,39 @@ void feed_mixed(struct engine *e) {
         free(item);
         struct slots slots = pending_slots(chunk);
         bool wanted = chunk->campaign->row.state == CAMPAIGN_READY && slots_count(&slots);
-        if (wanted && feed_load(e, chunk)) take_apart(e, chunk, &slots);
+        if (wanted && feed_load(e, chunk)) {
+            count_mixed(e, chunk);
+            take_apart(e, chunk, &slots);
+        }
         ledger_release(e->ledger, chunk);
     }
+}
+
+static bool stays_mixed(const struct chunk *chunk) {
+    return chunk->campaign->row.state == CAMPAIGN_READY && !chunk->campaign->sweeping;
+}
+
+/* What may not go out leaves the backlog, so that no session is opened and nothing looked up for it. When its
+ * campaign is resumed all that waits is fed anew. */
+void feed_purge(struct engine *e) {
+    struct feed_item *item = e->mixed, *next;
+    e->purge_due = false;
+    e->mixed = e->mixed_last = NULL;
+    for (; item; item = next) {
+        next = item->next;
+        item->next = NULL;
+        if (!stays_mixed(item->chunk)) {
+            ledger_release(e->ledger, item->chunk);
+            free(item);
+            continue;
+        }
+        if (e->mixed_last)
+            e->mixed_last->next = item;
+        else
+            e->mixed = item;
+        e->mixed_last = item;
+    }
+    backlog_purge(&e->backlog, feed_drop, e);
 }
 
 static void feed_due(void *ctx, struct chunk *chunk, const struct slots *slots) {
@@ -210,13 +273,17 @@ void feed_retries(struct engine *e) {
     wall_us now = clock_wall();
     ledger_counters(e->ledger, &counters);
     e->counters.retries_waiting = counters.retries_at_work;
-    if (e->draining || counters.retries_at_work >= RETRIES_AT_WORK_MAX) return;
-    if (ledger_due(e->ledger, now, RETRIES_AT_WORK_MAX, feed_due, e, &e->next_due, &err) < 0)
+    if (e->draining || counters.retries_at_work >= RETRIES_AT_WORK_MAX || commit_late(e)) return;
+    unsigned room = RETRIES_AT_WORK_MAX - (unsigned)counters.retries_at_work;
+    if (ledger_due(e->ledger, now, room, feed_due, e, &e->next_due, &err) < 0)
         log_say(LOG_LEVEL_ERROR, "retry-table", "error", err.text, NULL);
 }
 
 void feed_return(struct engine *e, struct chunk *chunk, const struct slots *slots) {
-    take_apart(e, chunk, slots);
+    if (chunk->campaign->row.state == CAMPAIGN_READY)
+        take_apart(e, chunk, slots);
+    else
+        ledger_unwake(e->ledger, chunk, slots, clock_wall());
 }
 
 /* Stale slots on their way out of the backlog: those taken from the retry table go back there. */

@@ -4,7 +4,13 @@
 #include "codec.h"
 #include "worker.h"
 
-/* The words are shown to people and written as JSON: what is not UTF-8 becomes '?'. */
+static char plain_byte(unsigned char byte, bool utf8) {
+    if (byte < 0x20 || byte == 0x7f) return ' ';
+    return utf8 || byte < 0x80 ? (char)byte : '?';
+}
+
+/* The words are shown to people, on terminals too, and written as JSON: control characters become blanks,
+ * what is not UTF-8 '?'. */
 static void keep_text(struct outcome *o, struct slice text) {
     if (text.len > EVENT_TEXT_MAX) {
         text.len = EVENT_TEXT_MAX;
@@ -13,7 +19,7 @@ static void keep_text(struct outcome *o, struct slice text) {
     }
     bool valid = codec_utf8_valid(text);
     for (size_t i = 0; i < text.len; i++)
-        o->text[i] = valid || (unsigned char)text.at[i] < 0x80 ? text.at[i] : '?';
+        o->text[i] = plain_byte((unsigned char)text.at[i], valid);
     o->text_len = (uint16_t)text.len;
 }
 

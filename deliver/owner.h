@@ -22,10 +22,13 @@
 enum {
     FLIGHT_MAX = 2, /* batches submitted and not durable: more would only queue up */
     FLIGHT_ROOM = 64,
-    SEAL_EVENTS = 512,          /* events that are committed without waiting for the time */
-    MIXED_OPEN_MAX = 96,        /* chunks of many domains taken apart at a time */
-    RETRIES_AT_WORK_MAX = 8192, /* recipients taken from the retry table at a time */
+    SEAL_EVENTS = 512,              /* events that are committed without waiting for the time */
+    UNSEALED_MAX = 8 * SEAL_EVENTS, /* more than that: nothing new before a commit has come through */
+    MIXED_BYTES_MAX = 24 << 20,     /* tables of chunks of many domains, taken apart at a time */
+    RETRIES_AT_WORK_MAX = 8192,     /* recipients taken from the retry table at a time */
     LANES_A_TURN = 256,
+    BIG_WAITING = 64,   /* a lane for which so many wait counts as big */
+    LANES_AHEAD = 1000, /* small lanes that may wait for a session: then no more domains are looked up */
     DEFER_INSTEAD = 512 /* a domain with fewer waiting has them deferred when its way is blocked */
 };
 #define SEAL_US       (20 * US_PER_MS)
@@ -39,6 +42,13 @@ struct feed_item {
 };
 
 struct call;
+
+/* A look-up under way. */
+struct question {
+    struct engine *engine;
+    struct domain *domain;
+    struct question *prev, *next;
+};
 
 struct engine {
     struct engine_options options;
@@ -59,16 +69,20 @@ struct engine {
     struct buf scratch;
 
     struct session *sessions; /* all */
-    uint32_t session_count;
-    struct feed_item *mixed, *mixed_last; /* chunks of many domains, not taken apart yet */
-    unsigned mixed_open;
+    uint32_t session_count, big_sessions;
+    struct question *questions;
+    struct feed_item *mixed, *mixed_last;  /* chunks of many domains, not taken apart yet */
+    size_t mixed_bytes;                    /* of the tables of such chunks */
     struct window *waiting, *waiting_last; /* for their commit */
     unsigned windows_out;                  /* with workers */
 
     struct store_batch *unsubmitted;                    /* the writer's queue was full */
     struct store_batch *in_flight_batches[FLIGHT_ROOM]; /* a queue */
     unsigned in_flight_first, in_flight;
-    bool hurry;           /* somebody waits for the next commit */
+    bool hurry;     /* somebody waits for the next commit */
+    bool held_back; /* something was not done because commits are late */
+    bool purge_due; /* a campaign is not to go on: out of the backlog with it */
+    bool sweep_due;
     mono_us flight_since; /* the oldest of them */
     mono_us checkpoint_at;
     bool stalled;
@@ -89,6 +103,8 @@ struct engine {
 };
 
 /* feed.c */
+struct chunk_table *feed_table(const struct chunk *chunk); /* loaded */
+void feed_purge(struct engine *e);
 void feed_chunk(void *ctx, struct chunk *chunk, const struct chunk_row *row);
 void feed_mixed(struct engine *e);
 void feed_retries(struct engine *e);
@@ -102,6 +118,7 @@ bool feed_load(struct engine *e, struct chunk *chunk);
 
 /* resolve.c */
 void resolve_some(struct engine *e);
+void resolve_done(struct engine *e);
 
 /* schedule.c */
 void schedule_lanes(struct engine *e);
@@ -122,6 +139,8 @@ void commit_turn(struct engine *e);
 void commit_now(struct engine *e, bool checkpoint);
 void commit_done(struct engine *e, bool durable);
 void commit_watch(struct engine *e);
+/* Are commits late, so that nothing new is to be begun? Remembers that it was asked. */
+bool commit_late(struct engine *e);
 
 /* control.c */
 void control_call(struct engine *e, struct call *call);

@@ -49,7 +49,8 @@ static struct lane *lane_for(struct engine *e, const struct mx_answer *mx, unsig
 }
 
 static void place(struct engine *e, struct domain *d, const struct mx_answer *mx, struct slice encoded) {
-    unsigned source = (unsigned)(d->hash % e->options.source_count);
+    /* Always the same source for a domain, after a restart too: greylisting looks at it. */
+    unsigned source = (unsigned)(hash_bytes(slice_make(d->name, d->name_len), 0) % e->options.source_count);
     uint64_t key = site_key(e, mx, source);
     struct site *site = backlog_site(&e->backlog, key);
     if (site) {
@@ -89,7 +90,7 @@ static void unplaceable(struct engine *e, struct domain *d, const struct mx_answ
 
 static void place_or_not(struct engine *e, struct domain *d, const struct mx_answer *mx,
                          struct slice encoded) {
-    if (!d->first) { /* cancelled meanwhile */
+    if (!d->first || e->draining) { /* cancelled meanwhile; or the next start sees to it */
         d->asked = false;
         d->state = DOMAIN_PLACED;
         backlog_domain_check(&e->backlog, d);
@@ -100,17 +101,27 @@ static void place_or_not(struct engine *e, struct domain *d, const struct mx_ans
     }
 }
 
-struct question {
-    struct engine *engine;
-    struct domain *domain;
-};
+static void question_free(struct question *q) {
+    if (q->prev)
+        q->prev->next = q->next;
+    else
+        q->engine->questions = q->next;
+    if (q->next) q->next->prev = q->prev;
+    free(q);
+}
+
+/* After the resolver is closed: those that are never answered. */
+void resolve_done(struct engine *e) {
+    while (e->questions)
+        question_free(e->questions);
+}
 
 static void answered(void *ctx, const struct mx_answer *mx) {
     struct question *q = ctx;
     struct engine *e = q->engine;
     struct domain *d = q->domain;
     struct buf encoded;
-    free(q);
+    question_free(q);
     buf_init(&encoded, 64 * 1024);
     mx_answer_encode(mx, &encoded);
     if (mx->status != MX_TEMPORARY && mx->status != MX_BOGUS && !encoded.failed)
@@ -138,18 +149,21 @@ static bool known(struct engine *e, struct domain *d) {
 static void ask(struct engine *e, struct domain *d) {
     struct question *q = malloc(sizeof *q);
     if (!q) abort();
-    *q = (struct question){e, d};
+    *q = (struct question){.engine = e, .domain = d, .next = e->questions};
+    if (q->next) q->next->prev = q;
+    e->questions = q;
     e->counters.dns_queries++;
     if (resolver_mx(e->resolver, slice_make(d->name, d->name_len), answered, q) == 0) return;
-    free(q);
+    question_free(q);
     backlog_postpone(&e->backlog, d, loop_now(e->loop) + US_PER_SEC);
 }
 
 void resolve_some(struct engine *e) {
-    if (e->draining) return;
     for (unsigned n = 0; n < LOOKUPS_A_TURN && resolver_pending(e->resolver) < LOOKUPS_MAX; n++) {
-        struct domain *d = backlog_next_to_ask(&e->backlog);
-        if (!d) return;
+        struct domain *d = e->backlog.asking;
+        if (!d || commit_late(e)) return;
+        if (e->backlog.starving_count[0] >= LANES_AHEAD && d->waiting < BIG_WAITING) return;
+        backlog_next_to_ask(&e->backlog);
         if (!known(e, d)) ask(e, d);
     }
 }

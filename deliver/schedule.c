@@ -14,9 +14,9 @@
 enum {
     WAITING_A_SESSION = 16, /* recipients that wait are worth one more session */
     TARGETS_MAX = 8,
-    SITES_A_LOOK = 64
+    SITES_A_LOOK = 64,
+    ADDRESSES_A_HOST = 3 /* so that the next host has its turn */
 };
-#define STARVED_US (50 * US_PER_MS)
 
 /* ---- sessions ---- */
 
@@ -31,12 +31,24 @@ static unsigned fill_targets(struct site *site, struct session_target targets[TA
     unsigned turn = site->rotation++;
     for (unsigned i = 0; i < mx.host_count; i++) {
         const struct mx_host *host = &mx.hosts[i < equal ? (i + turn) % equal : i];
-        for (unsigned a = 0; a < host->address_count && n < TARGETS_MAX; a++, n++) {
+        unsigned most = mx.host_count > 1 ? ADDRESSES_A_HOST : TARGETS_MAX;
+        for (unsigned a = 0; a < host->address_count && a < most && n < TARGETS_MAX; a++, n++) {
             memcpy(targets[n].name, host->name, sizeof targets[n].name);
             targets[n].address = host->addresses[a];
         }
     }
     return n;
+}
+
+/* Lanes for which few wait come and go by the thousand; they and the big ones leave each other room. */
+static bool is_big(const struct lane *lane) {
+    return lane->waiting >= BIG_WAITING;
+}
+
+static bool is_full(const struct engine *e, bool big) {
+    uint32_t most = e->options.max_sessions,
+             open = big ? e->big_sessions : e->session_count - e->big_sessions;
+    return e->session_count >= most || open >= most - most / (big ? 8 : 4);
 }
 
 static bool open_session(struct engine *e, struct site *site) {
@@ -56,10 +68,12 @@ static bool open_session(struct engine *e, struct site *site) {
                           .max_messages = site->lane->gate.limits.messages_per_connection,
                           .target_count = n,
                           .targets = own,
+                          .big = is_big(site->lane),
                           .next = e->sessions};
     if (e->sessions) e->sessions->prev = s;
     e->sessions = s;
     e->session_count++;
+    e->big_sessions += s->big;
     e->counters.sessions_opened++;
     site->sessions++;
     site->connecting++;
@@ -109,7 +123,7 @@ static struct window *make_window(struct engine *e, struct session *s, struct ch
                          .chunk_id = chunk->id,
                          .tenant = chunk->campaign->row.tenant,
                          .date = chunk->campaign->row.ready,
-                         .table = chunk->user,
+                         .table = feed_table(chunk),
                          .content = chunk->campaign->user,
                          .count = n,
                          .batch = ledger_building(e->ledger)};
@@ -146,7 +160,7 @@ static bool grant(struct engine *e, struct session *s, mono_us now) {
     struct site *site = s->site;
     struct lane *lane = site->lane;
     mono_us when;
-    if (e->stalled || e->draining || s->finishing || s->ended) return false;
+    if (e->draining || s->finishing || s->ended || commit_late(e)) return false;
     refresh_turn(e, site, now);
     if (!site->turn) return false;
     unsigned most = WINDOW_MAX;
@@ -164,7 +178,8 @@ static bool grant(struct engine *e, struct session *s, mono_us now) {
     lane_gate_give_back(&lane->gate, allowed - n);
     if (n == 0) return false;
     if (!feed_load(e, chunk)) {
-        ledger_release(e->ledger, chunk);
+        lane_gate_give_back(&lane->gate, n);
+        feed_drop(e, chunk, &slots);
         return grant(e, s, now); /* its campaign is held now: the next take drops the rest of it */
     }
     struct window *w = make_window(e, s, chunk, &slots);
@@ -182,11 +197,13 @@ void schedule_send(struct engine *e, struct window *w) {
     engine_tell(w->session->worker, MSG_WINDOW, w);
 }
 
+/* Then nobody is kept for work that may come. */
+static bool is_crowded(const struct engine *e) {
+    return e->session_count > e->options.max_sessions / 2;
+}
+
 static void idle_or_end(struct engine *e, struct session *s, mono_us now) {
-    bool crowded = e->session_count > e->options.max_sessions / 8 * 7;
-    if (e->draining || crowded || e->options.idle_us == 0) {
-        if (s->windows == 0) finish(s);
-    }
+    if (e->draining || ((is_crowded(e) || e->options.idle_us == 0) && !e->held_back)) finish(s);
     if (s->finishing || s->idle) return;
     s->idle = true;
     s->idle_since = now;
@@ -205,8 +222,10 @@ void schedule_ready(struct engine *e, struct session *s) {
         lane_gate_accepted(&s->site->lane->gate);
     }
     s->wants = true;
-    if (s->max_messages && s->granted >= s->max_messages) return; /* it ends by itself */
-    serve(e, s, loop_now(e->loop));
+    if (s->max_messages && s->granted >= s->max_messages)
+        finish(s); /* some of what it was granted never became a message, or it would have ended by itself */
+    else
+        serve(e, s, loop_now(e->loop));
 }
 
 /* ---- lanes ---- */
@@ -225,8 +244,9 @@ static void serve_parked(struct engine *e, struct lane *lane, mono_us now) {
 /* False: the lane can't have another session now (and sleeps, or waits for the end of one). */
 static bool open_for(struct engine *e, struct lane *lane, struct site *site, mono_us now) {
     mono_us when;
-    if (e->session_count >= e->options.max_sessions) {
-        backlog_sleep(&e->backlog, lane, now + STARVED_US);
+    bool big = is_big(lane);
+    if (is_full(e, big)) {
+        backlog_starve(&e->backlog, lane, big);
         return false;
     }
     if (!lane_gate_open(&lane->gate, now, &when)) {
@@ -262,18 +282,33 @@ static bool look_at_site(struct engine *e, struct lane *lane, struct site *site,
 static void look_at_lane(struct engine *e, struct lane *lane, mono_us now) {
     if (lane->parked) serve_parked(e, lane, now);
     unsigned sites = lane->sites < SITES_A_LOOK ? lane->sites : SITES_A_LOOK;
+    bool single = lane->tail;
     for (unsigned i = 0; i < sites && lane->turn; i++) {
         struct site *site = lane->turn;
         lane->turn = site->next;
         if (!look_at_site(e, lane, site, now)) return;
+        if (site->turn) continue;
+        backlog_site_check(&e->backlog, site); /* all its domains are looked up anew */
+        if (single) return;                    /* the lane may be gone with it */
     }
     if (lane->turn && lane->sites > SITES_A_LOOK) backlog_sleep(&e->backlog, lane, now);
+}
+
+/* As many of those that wait for a session as there is room for. */
+static void feed_starving(struct engine *e) {
+    for (int big = 1; big >= 0; big--) {
+        uint32_t room = e->options.max_sessions - e->session_count;
+        struct lane *lane;
+        while (room-- && !is_full(e, big) && (lane = backlog_next_starving(&e->backlog, big)))
+            backlog_run(&e->backlog, lane);
+    }
 }
 
 void schedule_lanes(struct engine *e) {
     mono_us now = loop_now(e->loop);
     struct lane *lane;
-    if (e->stalled || e->draining) return;
+    if (commit_late(e)) return;
+    feed_starving(e);
     for (unsigned i = 0; i < LANES_A_TURN && (lane = backlog_next_to_run(&e->backlog)); i++)
         look_at_lane(e, lane, now);
     if (e->backlog.run.first) loop_wake_send(e->wake); /* the rest in the next turn */
@@ -329,10 +364,12 @@ void schedule_gone(struct engine *e, struct session *s) {
         e->sessions = s->next;
     if (s->next) s->next->prev = s->prev;
     e->session_count--;
+    e->big_sessions -= s->big;
     site->sessions--;
     if (!s->ready_seen) site->connecting--;
     lane_gate_closed(&lane->gate);
-    bool failed = s->end.kind == EVENT_DEFERRED;
+    /* A server that ends a session which had nothing to do has done nothing wrong. */
+    bool failed = s->end.kind == EVENT_DEFERRED && !(s->ready_seen && s->granted == 0);
     if (failed) note_failure(e, s);
     if (s->worked || (s->ready_seen && !failed)) {
         site->failures = 0;
@@ -346,14 +383,13 @@ void schedule_gone(struct engine *e, struct session *s) {
         backlog_run(&e->backlog, lane);
     else
         backlog_site_check(&e->backlog, site);
-    free(s->targets);
-    free(s);
+    engine_tell(s->worker, MSG_FORGET, s);
 }
 
 /* Sessions that have been idle long enough say goodbye. */
 void schedule_tick(struct engine *e) {
     mono_us now = loop_now(e->loop);
-    bool crowded = e->session_count > e->options.max_sessions / 8 * 7;
+    bool crowded = is_crowded(e) && !e->held_back;
     for (struct session *s = e->sessions; s; s = s->next)
         if (s->idle && s->windows == 0 &&
             (crowded || e->draining || now - s->idle_since >= e->options.idle_us)) {

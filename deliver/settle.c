@@ -102,6 +102,13 @@ struct settling {
     struct slice provider;
 };
 
+static void count_waiting(struct engine *e, const struct outcome *o, unsigned n) {
+    if (o->kind == EVENT_DEFERRED)
+        e->counters.deferred += n;
+    else
+        e->counters.failed += n;
+}
+
 /* Recipients that were never leased: one event for all of a chunk, and each its own pause. */
 static void settle_waiting(void *ctx, struct chunk *chunk, const struct slots *slots) {
     struct settling *settling = ctx;
@@ -122,15 +129,13 @@ static void settle_waiting(void *ctx, struct chunk *chunk, const struct slots *s
         if (ev.kind == EVENT_DEFERRED)
             again.due = now + retry_pause(&e->options.retry, again.attempt, jitter_seed(now), 0);
         ledger_settle(e->ledger, chunk, &again);
+        count_waiting(e, settling->outcome, 1);
     }
     if (slots_count(&ev.slots)) {
+        count_waiting(e, settling->outcome, slots_count(&ev.slots));
         if (ev.kind == EVENT_DEFERRED) ev.due = now + retry_pause(&e->options.retry, 1, jitter_seed(now), 0);
         ledger_settle(e->ledger, chunk, &ev);
     }
-    if (ev.kind == EVENT_DEFERRED)
-        e->counters.deferred += slots_count(slots);
-    else
-        e->counters.failed += slots_count(slots);
     ledger_release(e->ledger, chunk);
 }
 

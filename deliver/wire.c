@@ -52,7 +52,7 @@ static void give_back(struct wire *wire) {
     while (wire->first) {
         struct window *window = wire->first;
         wire->first = window->next;
-        for (unsigned i = window->begun; i < window->count; i++) {
+        for (unsigned i = window->begun, n = window->count; i < n; i++) { /* the last one gives it away */
             outcome_local(&window->items[i].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not begun"));
             settle(wire, window, i);
         }
@@ -85,7 +85,9 @@ static void on_outcome(void *ctx, uint64_t tag, const struct smtp_outcome *said)
     struct wire *wire = ctx;
     struct flight *flight = &wire->flights[tag];
     outcome_from_session(&flight->window->items[flight->index].outcome, said, wire->session->worked);
-    if (said->result != SMTP_NOT_SENT) wire->session->worked = true;
+    /* 421 says that the session is not wanted, whatever it answers. */
+    bool answered = said->result == SMTP_REFUSED && !(said->reply && said->reply->code == 421);
+    if (said->result == SMTP_DELIVERED || answered) wire->session->worked = true;
     struct window *window = flight->window;
     unsigned index = flight->index;
     land(wire, flight);
@@ -155,6 +157,8 @@ static void feed(struct wire *wire) {
         left += window->count - window->begun;
     if (session_full(wire))
         give_back(wire); /* the rest goes by another session */
+    else if (wire->finishing && !wire->first)
+        smtp_client_finish(wire->smtp, loop_now(wire->worker->loop));
     else if (left <= AHEAD)
         ask(wire);
 }
@@ -368,7 +372,7 @@ void wire_open(struct worker *w, struct session *s) {
 
 /* A window for a session that has ended meanwhile is settled by the owner: it comes back at once. */
 static void return_window(struct worker *w, struct window *window) {
-    for (unsigned i = 0; i < window->count; i++) {
+    for (unsigned i = 0, n = window->count; i < n; i++) { /* with the last the owner frees it */
         outcome_local(&window->items[i].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not begun"));
         worker_tell(w, MSG_DONE, window, i);
     }
@@ -396,10 +400,10 @@ void wire_finish(struct worker *w, struct session *s) {
     if (!wire || wire->over) return;
     enter(wire);
     wire->finishing = true;
-    if (wire->smtp)
-        smtp_client_finish(wire->smtp, loop_now(w->loop));
-    else
+    if (!wire->smtp)
         end_early(wire, SMTP_WHY_DONE, SLICE("not needed any more"));
+    else if (!wire->first) /* else when the last of its windows is begun */
+        smtp_client_finish(wire->smtp, loop_now(w->loop));
     leave(wire);
 }
 

@@ -69,6 +69,7 @@ struct session {
     unsigned source;
     int tls; /* enum engine_tls */
     unsigned max_messages;
+    bool big;              /* counts among the sessions of big lanes */
     unsigned target_count; /* addresses to try, in order */
     struct session_target *targets;
     /* The owner's. */

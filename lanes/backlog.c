@@ -41,6 +41,18 @@ static void queue_to_ask(struct backlog *b, struct domain *d) {
     b->asking_last = d;
 }
 
+static void queue_to_ask_first(struct backlog *b, struct domain *d) {
+    d->state = DOMAIN_UNKNOWN;
+    d->asked = false;
+    d->prev = NULL;
+    d->next = b->asking;
+    if (b->asking)
+        b->asking->prev = d;
+    else
+        b->asking_last = d;
+    b->asking = d;
+}
+
 struct domain *backlog_next_to_ask(struct backlog *b) {
     struct domain *d = b->asking;
     if (!d) return NULL;
@@ -199,10 +211,14 @@ void backlog_drain(struct backlog *b, struct domain *d,
     }
 }
 
+static bool may_go(const struct chunk *chunk) {
+    return chunk->campaign->row.state == CAMPAIGN_READY && !chunk->campaign->sweeping;
+}
+
 /* Those of the batch that may go out now. */
 static struct slots live_slots(const struct batch *batch) {
     struct slots live = {{0}};
-    if (batch->chunk->campaign->row.state != CAMPAIGN_READY) return live;
+    if (!may_go(batch->chunk)) return live;
     for (int i = slots_next(&batch->slots, 0); i >= 0; i = slots_next(&batch->slots, (unsigned)i + 1))
         if (batch->chunk->states[i] == SLOT_PENDING) slots_add(&live, (unsigned)i);
     return live;
@@ -245,6 +261,36 @@ unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struc
     return 0;
 }
 
+static void purge_domain(struct backlog *b, struct domain *d,
+                         void (*drop)(void *, struct chunk *, const struct slots *), void *ctx) {
+    struct batch **at = &d->first, *batch;
+    d->last = NULL;
+    while ((batch = *at)) {
+        if (may_go(batch->chunk)) {
+            d->last = batch;
+            at = &batch->next;
+            continue;
+        }
+        *at = batch->next;
+        count(b, d, -(int64_t)slots_count(&batch->slots));
+        drop(ctx, batch->chunk, &batch->slots);
+        free(batch);
+    }
+    if (d->first) return;
+    struct site *site = d->site;
+    if (site) backlog_ring_out(d);
+    backlog_domain_check(b, d);
+    if (site) backlog_site_check(b, site);
+}
+
+void backlog_purge(struct backlog *b, void (*drop)(void *, struct chunk *, const struct slots *), void *ctx) {
+    for (size_t i = 0; i < b->domain_slots; i++)
+        for (struct domain *d = b->domains[i], *next; d; d = next) {
+            next = d->same_hash;
+            purge_domain(b, d, drop, ctx);
+        }
+}
+
 void backlog_done(struct backlog *b, void (*release)(void *, struct chunk *), void *ctx) {
     for (size_t i = 0; i < b->domain_slots; i++)
         while (b->domains[i]) {
@@ -280,5 +326,11 @@ void backlog_unplace(struct backlog *b, struct domain *d) {
     d->site->waiting -= d->waiting;
     d->site->lane->waiting -= d->waiting;
     d->site = NULL;
-    queue_to_ask(b, d);
+    queue_to_ask_first(b, d);
+}
+
+void backlog_ask_first(struct backlog *b, struct domain *d) {
+    if (d->state != DOMAIN_UNKNOWN || d->asked || b->asking == d) return;
+    unlink_asking(b, d);
+    queue_to_ask_first(b, d);
 }

@@ -70,9 +70,10 @@ struct lane {
     char last_error[512];
     void *parked; /* sessions that wait for the lane's rate: the engine's */
     mono_us wake; /* in the list of sleepers until then */
-    bool queued, sleeping;
+    bool queued, sleeping, starving;
     struct lane *next, *prev;  /* all lanes */
     struct lane *next_in_list; /* run queue or sleepers */
+    struct lane *next_starving;
 };
 
 struct lane_list {
@@ -91,6 +92,8 @@ struct backlog {
     struct domain *waiting;              /* those whose look-up failed, unordered */
     struct lane_list run;                /* lanes that may have something to do */
     struct lane_list sleepers;           /* lanes that wait for a time */
+    struct lane_list starving[2];        /* lanes that wait for a session: small ones, big ones */
+    size_t starving_count[2];
     uint64_t recipients;
 };
 
@@ -121,8 +124,10 @@ struct site *backlog_site_new(struct backlog *b, uint64_t key, struct lane *lane
 void backlog_site_refresh(struct site *site, struct slice mx);
 /* The domain's batches go to the site's exchangers until `until`. */
 void backlog_place(struct backlog *b, struct domain *d, struct site *site, mono_us until);
-/* The domain is taken from its site and joins the queue of those to look up. */
+/* The domain is taken from its site and is the next to be looked up. */
 void backlog_unplace(struct backlog *b, struct domain *d);
+/* Much goes there: if it is to be looked up, then next. */
+void backlog_ask_first(struct backlog *b, struct domain *d);
 
 /* Lanes of providers are found again by name and source; tail lanes are not. */
 struct lane *backlog_lane(struct backlog *b, struct slice name, unsigned source); /* NULL: none */
@@ -139,6 +144,9 @@ unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struc
                       void (*drop)(void *ctx, struct chunk *chunk, const struct slots *slots), void *ctx);
 /* Puts recipients back in front (a window that was not sent). Takes over the caller's hold. */
 bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots);
+/* Drops whatever belongs to campaigns that are not `ready`, or are being swept. */
+void backlog_purge(struct backlog *b, void (*drop)(void *ctx, struct chunk *chunk, const struct slots *slots),
+                   void *ctx);
 /* Takes everything of a domain: fn gets each batch with its hold. */
 void backlog_drain(struct backlog *b, struct domain *d,
                    void (*fn)(void *ctx, struct chunk *chunk, const struct slots *slots), void *ctx);
@@ -151,5 +159,10 @@ void backlog_run(struct backlog *b, struct lane *lane);                  /* into
 struct lane *backlog_next_to_run(struct backlog *b);                     /* out of it, or NULL */
 void backlog_sleep(struct backlog *b, struct lane *lane, mono_us until); /* wakes into the run queue */
 void backlog_wake_lanes(struct backlog *b, mono_us now);
+
+/* There is no session left for the lane: it waits for one behind others of its kind (once), whatever else it
+ * does meanwhile. */
+void backlog_starve(struct backlog *b, struct lane *lane, bool big);
+struct lane *backlog_next_starving(struct backlog *b, bool big); /* out of that queue, or NULL */
 
 #endif

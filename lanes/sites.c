@@ -145,6 +145,13 @@ static void lane_free(struct backlog *b, struct lane *lane) {
     free(lane);
 }
 
+/* A tail lane without sites goes when no list has it any more. */
+static bool free_if_dead(struct backlog *b, struct lane *lane) {
+    if (!lane->tail || lane->sites || lane->queued || lane->sleeping || lane->starving) return false;
+    lane_free(b, lane);
+    return true;
+}
+
 void backlog_site_check(struct backlog *b, struct site *site) {
     struct lane *lane = site->lane;
     if (site->turn || site->sessions || site->waiting) return;
@@ -156,7 +163,7 @@ void backlog_site_check(struct backlog *b, struct site *site) {
     b->site_count--;
     site_free(site);
     lane->sites--;
-    if (lane->tail && !lane->sites && !lane->queued && !lane->sleeping) lane_free(b, lane);
+    free_if_dead(b, lane);
 }
 
 void backlog_sites_done(struct backlog *b) {
@@ -204,7 +211,7 @@ struct lane *backlog_next_to_run(struct backlog *b) {
     while ((lane = shift(&b->run))) {
         lane->queued = false;
         if (!lane->tail || lane->sites) return lane;
-        lane_free(b, lane);
+        free_if_dead(b, lane);
     }
     return NULL;
 }
@@ -224,14 +231,39 @@ void backlog_wake_lanes(struct backlog *b, mono_us now) {
     struct lane_list still = {NULL, NULL};
     struct lane *lane;
     while ((lane = shift(&b->sleepers))) {
-        if (lane->tail && !lane->sites) {
-            lane_free(b, lane);
-        } else if (lane->wake > now) {
+        if (lane->wake > now && !(lane->tail && !lane->sites)) {
             push(&still, lane);
-        } else {
-            lane->sleeping = false;
-            backlog_run(b, lane);
+            continue;
         }
+        lane->sleeping = false;
+        if (!free_if_dead(b, lane)) backlog_run(b, lane);
     }
     b->sleepers = still;
+}
+
+void backlog_starve(struct backlog *b, struct lane *lane, bool big) {
+    if (lane->starving) return;
+    struct lane_list *list = &b->starving[big];
+    lane->starving = true;
+    lane->next_starving = NULL;
+    if (list->last)
+        list->last->next_starving = lane;
+    else
+        list->first = lane;
+    list->last = lane;
+    b->starving_count[big]++;
+}
+
+struct lane *backlog_next_starving(struct backlog *b, bool big) {
+    struct lane_list *list = &b->starving[big];
+    struct lane *lane;
+    while ((lane = list->first)) {
+        list->first = lane->next_starving;
+        if (!list->first) list->last = NULL;
+        b->starving_count[big]--;
+        lane->starving = false;
+        if (!lane->tail || lane->sites) return lane;
+        free_if_dead(b, lane);
+    }
+    return NULL;
 }
