@@ -44,7 +44,7 @@ static void tell_text(struct telling *t, const struct event *e) {
         put_words(t->out, e);
     }
     if (e->host.len) {
-        buf_put_text(t->out, "\n        said by ");
+        buf_put_text(t->out, e->kind == EVENT_UNCERTAIN ? "\n        with " : "\n        said by ");
         show_text(t->out, e->host);
         if (e->stage) buf_printf(t->out, " to %s", smtp_stage_name(e->stage));
     }
