@@ -43,6 +43,7 @@ struct campaign *ledger_begin(struct ledger *l, const struct campaign_row *row, 
         return err_set(err, ERR_INPUT, "no campaign numbers are left"), NULL;
     struct campaign_row fresh = *row;
     fresh.id = l->next_campaign;
+    fresh.payload = fresh.id;
     fresh.state = CAMPAIGN_LOADING;
     fresh.created = now;
     fresh.chunks = 0;

@@ -449,12 +449,12 @@ void ledger_payload_put(struct ledger *l, uint64_t key, struct slice stored) {
 bool ledger_payload_get(struct ledger *l, uint64_t key, struct buf *stored, struct err *err) {
     struct store_key at = store_key_u64(key);
     struct slice value;
-    if (store_read_begin(l->reader, err)) return false;
-    int found = store_get(l->reader, TABLE_PAYLOAD, store_key_slice(&at), &value, err);
+    if (store_read_begin(l->lookup, err)) return false;
+    int found = store_get(l->lookup, TABLE_PAYLOAD, store_key_slice(&at), &value, err);
     if (found == 0) err_set(err, ERR_CORRUPT, "the content of the campaign is gone");
     bool ok =
         found == 1 && (buf_put_slice(stored, value) || (err_set(err, ERR_SYSTEM, "out of memory"), false));
-    store_read_end(l->reader);
+    store_read_end(l->lookup);
     return ok;
 }
 

@@ -78,9 +78,9 @@ typedef void ledger_chunk_fn(void *ctx, struct chunk *chunk, const struct chunk_
 int ledger_each_chunk(struct ledger *l, struct campaign *only, ledger_chunk_fn *fn, void *ctx,
                       struct err *err);
 
-/* A new campaign under loading: id, created and hash_seed are filled in. Its chunk rows are put into the
- * store by the loader, with ids campaign << 28 | 0.. . NULL with err (a name in use; name and columns longer
- * than LEDGER_TEXTS_MAX together: ERR_INPUT). */
+/* A new campaign under loading: id, created, hash_seed and the payload's key are filled in. Its chunk rows
+ * are put into the store by the loader, with ids campaign << 28 | 0.. . NULL with err (a name in use; name
+ * and columns longer than LEDGER_TEXTS_MAX together: ERR_INPUT). */
 enum { LEDGER_TEXTS_MAX = 256 * 1024 };
 struct campaign *ledger_begin(struct ledger *l, const struct campaign_row *row, wall_us now, struct err *err);
 

@@ -198,7 +198,11 @@ int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, 
 void ledger_unwake(struct ledger *l, struct chunk *chunk, const struct slots *slots, wall_us now) {
     for (int slot = slots_next(slots, 0); slot >= 0; slot = slots_next(slots, (unsigned)slot + 1)) {
         uint64_t rid = chunk_rid(chunk->id, (unsigned)slot);
-        if (chunk->states[slot] != SLOT_PENDING || !ledger_at_work(l, rid)) continue;
+        struct retry_work *work = ledger_at_work(l, rid);
+        if (chunk->states[slot] != SLOT_PENDING || !work) continue;
+        /* While held it is passed over; resuming reads the table from its beginning. */
+        if (chunk->campaign->row.state == CAMPAIGN_READY && work->due <= l->scanned_due)
+            l->scanned_due = work->due, l->scanned_rid = 0;
         retry_map_drop(&l->work, rid);
         chunk->states[slot] = SLOT_DEFERRED;
         chunk->pending--;

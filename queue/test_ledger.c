@@ -109,6 +109,12 @@ static void step_sweep(struct world *w) {
     world_sweep(w, c, 1 + world_draw(w, 3));
 }
 
+/* The engine has no use for them now. */
+static void step_unwake(struct world *w) {
+    struct chunk *chunk = any_chunk(w, any_campaign(w));
+    if (chunk) world_unwake(w, chunk);
+}
+
 static void step_hold(struct world *w) {
     unsigned i = world_draw(w, 4);
     if (w->held[i]) {
@@ -134,8 +140,10 @@ static void step(struct world *w) {
         step_state(w);
     else if (d < 63)
         step_sweep(w);
-    else if (d < 68)
+    else if (d < 67)
         step_hold(w);
+    else if (d < 68)
+        step_unwake(w);
     else if (d < 74)
         w->now += world_draw(w, 8 * US_PER_SEC);
     else if (d < 80)

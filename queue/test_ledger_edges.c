@@ -101,7 +101,7 @@ static void a_large_load_may_be_cut_off(void **state) {
     enum { CHUNKS = 250000 };
     load("large", CHUNKS, 1);
     assert_true(flushes >= 1); /* with a checkpoint */
-    reopen(); /* what made it ready was not committed */
+    reopen();                  /* what made it ready was not committed */
     assert_null(ledger_campaign(world.ledger, 1));
     assert_int_equal(ledger_found_uncertain(world.ledger), 0);
     commit(true);
@@ -239,6 +239,25 @@ static void domains_are_kept_until_they_expire(void **state) {
     buf_done(&answer);
 }
 
+static void payloads_are_kept(void **state) {
+    (void)state;
+    struct buf stored;
+    struct err err = {0};
+    buf_init(&stored, 1024);
+    assert_false(ledger_payload_get(world.ledger, 7, &stored, &err));
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    ledger_payload_put(world.ledger, 7, SLICE("a mail"));
+    commit(false);
+    assert_true(ledger_payload_get(world.ledger, 7, &stored, &err));
+    assert_true(slice_eq(buf_slice(&stored), SLICE("a mail")));
+    buf_done(&stored);
+    struct campaign *a = begin("a"), *b = begin("b");
+    assert_true(a->row.payload && b->row.payload && a->row.payload != b->row.payload); /* each its own */
+    buf_init(&stored, 3);                                                              /* no room */
+    assert_false(ledger_payload_get(world.ledger, 7, &stored, &err));
+    buf_done(&stored);
+}
+
 static void identities_outlive_a_restart(void **state) {
     (void)state;
     char text[RID_TEXT_LEN];
@@ -345,9 +364,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(a_large_load_may_be_cut_off),          CASE(a_load_that_breaks_its_promise_is_refused),
         CASE(many_retries_are_leased_over_a_crash), CASE(batches_pile_up_only_so_far),
-        CASE(domains_are_kept_until_they_expire),   CASE(identities_outlive_a_restart),
-        CASE(names_and_columns_are_bounded),        CASE(a_damaged_store_is_refused),
-        CASE(a_retry_row_without_a_home_is_told),
+        CASE(domains_are_kept_until_they_expire),   CASE(payloads_are_kept),
+        CASE(identities_outlive_a_restart),         CASE(names_and_columns_are_bounded),
+        CASE(a_damaged_store_is_refused),           CASE(a_retry_row_without_a_home_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -210,6 +210,15 @@ unsigned world_due(struct world *w, unsigned most) {
     return total;
 }
 
+void world_unwake(struct world *w, struct chunk *chunk) {
+    unsigned i = index_of(w, chunk), k = (unsigned)(chunk->id & RID_CHUNK_MAX);
+    struct slots all = slots_first(chunk->count);
+    ledger_unwake(w->ledger, chunk, &all, w->now);
+    world_tap(w);
+    memset(w->woken[i][k], 0, sizeof w->woken[i][k]);
+    world_verify(w);
+}
+
 void world_set_state(struct world *w, struct campaign *c, enum campaign_state state) {
     ledger_set_state(w->ledger, c, state, w->now);
     world_tap(w);

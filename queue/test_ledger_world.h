@@ -76,6 +76,7 @@ void world_settle(struct world *w, struct chunk *chunk, const struct slots *slot
                   wall_us delay);
 /* All that is due; returns how many woke. */
 unsigned world_due(struct world *w, unsigned most);
+void world_unwake(struct world *w, struct chunk *chunk); /* all of it that woke */
 void world_set_state(struct world *w, struct campaign *c, enum campaign_state state);
 bool world_sweep(struct world *w, struct campaign *c, unsigned work);
 void world_rows(struct world *w, enum store_table table, uint64_t want);

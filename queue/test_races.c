@@ -244,6 +244,26 @@ static void what_came_due_while_held_comes_with_resume(void **state) {
     world_finish(&world);
 }
 
+/* Given back by whoever cannot use them: met again at once, or with resume. */
+static void what_is_put_back_comes_again(void **state) {
+    (void)state;
+    struct campaign *c = loaded(1, 2, 600 * US_PER_SEC);
+    struct chunk *chunk = leased(c, 0);
+    settle_one(chunk, 0, EVENT_DEFERRED, US_PER_SEC);
+    settle_one(chunk, 1, EVENT_DEFERRED, 2 * US_PER_SEC);
+    world_commit_all(&world);
+    world.now += 5 * US_PER_SEC;
+    assert_int_equal(world_due(&world, 10), 2);
+    world_unwake(&world, c->chunks[0]);
+    assert_int_equal(world_due(&world, 1), 2);
+    world_set_state(&world, c, CAMPAIGN_HELD);
+    world_unwake(&world, c->chunks[0]);
+    assert_int_equal(world_due(&world, 10), 0);
+    world_set_state(&world, c, CAMPAIGN_READY);
+    assert_int_equal(world_due(&world, 10), 2);
+    world_finish(&world);
+}
+
 static unsigned forgotten;
 static void on_forget(void *ctx, struct chunk *chunk) {
     (void)ctx, (void)chunk;
@@ -379,6 +399,7 @@ int main(void) {
         RACE(a_row_that_is_going_wakes_nobody),
         RACE(late_rows_are_read_again),
         RACE(what_came_due_while_held_comes_with_resume),
+        RACE(what_is_put_back_comes_again),
         RACE(a_chunk_stays_while_it_is_held),
         RACE(recovery_twice_counts_once),
         RACE(uncertain_ones_wait_for_a_person_if_wanted),
