@@ -93,7 +93,7 @@ class Round:
     def run(self):
         child = self.start_send()
         for _ in range(self.rng.randint(1, 3)):
-            time.sleep(self.rng.choice([0.05, 0.3, 1.0, 2.0]) * self.rng.random())
+            self.wait_a_moment(child)
             if child.poll() is None:
                 self.kill(child)
             child = self.again()
@@ -103,6 +103,14 @@ class Round:
             raise laboratory.LabError(f"serve ended with {child.returncode}: " + tail(self.lab.folder / "serve.log"))
         return ids
 
+    def wait_a_moment(self, child):
+        """A random time: of each four one from the start, when loading or recovering, three from the first session."""
+        if self.rng.random() > 0.25:
+            until = time.monotonic() + 20
+            while child.poll() is None and time.monotonic() < until and not open_sessions(self.lab.smtp_port):
+                time.sleep(0.005)
+        time.sleep(self.rng.choice([0.02, 0.3, 1.5]) * self.rng.random())
+
     def again(self):
         """Starts once more: the server for a campaign that is ready, else `send` from the beginning."""
         child = self.start_serve()
@@ -111,7 +119,7 @@ class Round:
         child.send_signal(signal.SIGTERM)
         child.wait(60)
         sender = self.start_send()
-        sender.wait(DRAIN_S) if self.rng.random() < 0.2 else time.sleep(0.3 * self.rng.random())
+        self.wait_a_moment(sender)
         if sender.poll() is None:
             self.kill(sender)
         return self.again()
