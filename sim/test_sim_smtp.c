@@ -218,7 +218,7 @@ static void limits_hold(void **state) {
     b.world.mono += 2 * US_PER_SEC; /* past the rate, so that it is the messages in a connection */
     talk(&b, slice_of(mail), 100);
     assert_string_equal(codes(&b, text), "421");
-    assert_non_null(strstr(b.out.at, "Max message per connection"));
+    assert_true(slice_find_nocase(buf_slice(&b.out), SLICE("Max message per connection")) >= 0);
     hang_up(&b);
     call(&b, "mx.limited.test");
     talk(&b, SLICE(BEGIN "MAIL"), 9);
@@ -232,7 +232,7 @@ static void limits_hold(void **state) {
     buf_reset(&b.out);
     talk(&b, SLICE("MAIL FROM:<me@here.test>\r\n"), 100);
     assert_string_equal(codes(&b, text), "421"); /* the rate: one a second, and that was taken */
-    assert_non_null(strstr(b.out.at, "TSS04"));
+    assert_true(slice_find_nocase(buf_slice(&b.out), SLICE("TSS04")) >= 0);
     hang_up(&b);
     done(&b);
 }
