@@ -76,10 +76,10 @@ int projector_start(struct projector *p, void (*moved)(void *ctx, uint64_t seque
     p->moved = moved;
     p->ctx = ctx;
     p->committed = p->cursor.newest + 1; /* look once */
+    if (moved) moved(ctx, p->cursor.sequence);
     int failed = pthread_create(&p->thread, NULL, run, p);
     if (failed) return err_errno(err, failed, "projector");
     p->started = true;
-    if (moved) moved(ctx, p->cursor.sequence);
     return 0;
 }
 

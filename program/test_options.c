@@ -221,9 +221,7 @@ static void sets(void **state) {
     assert_non_null(strstr(said(&shown), "  port: 27  # --set\n"));
     buf_done(&shown);
     options_free(o);
-    const char *const wrong[] = {"deliver.port", "deliver.prt=1", "deliver.port=x",
-                                 "dns.servers=[a"
-                                 "]",
+    const char *const wrong[] = {"deliver.port", "deliver.prt=1", "deliver.port=x", "dns.servers=[a]",
                                  "dns.servers=[a: b: c]"};
     assert_null(options_load(NULL, wrong, 5, &problems));
     assert_string_equal(said(&problems),
