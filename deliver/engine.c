@@ -70,7 +70,7 @@ static void handle(struct engine *e, const struct msg *msg) {
     case MSG_COMMITTED: commit_done(e, msg->index == 0); break;
     case MSG_CALL: control_call(e, msg->at); break;
     case MSG_STOP: drain(e); break;
-    default: assert(!"a message for a worker");
+    default: assert(false && "a message for a worker");
     }
 }
 

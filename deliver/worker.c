@@ -34,7 +34,7 @@ static void handle(struct worker *w, const struct msg *msg) {
         wire_cut_all(w);
         break;
     case MSG_STOP: w->stop = true; break;
-    default: assert(!"a message for the owner");
+    default: assert(false && "a message for the owner");
     }
 }
 
