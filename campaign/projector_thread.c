@@ -73,9 +73,11 @@ static void *run(void *arg) {
 
 int projector_start(struct projector *p, void (*moved)(void *ctx, uint64_t sequence), void *ctx,
                     struct err *err) {
+    pthread_mutex_lock(&p->lock); /* wake-ups may come already */
     p->moved = moved;
     p->ctx = ctx;
-    p->committed = p->cursor.newest + 1; /* look once */
+    p->committed++; /* look once */
+    pthread_mutex_unlock(&p->lock);
     if (moved) moved(ctx, p->cursor.sequence);
     int failed = pthread_create(&p->thread, NULL, run, p);
     if (failed) return err_errno(err, failed, "projector");
