@@ -2,8 +2,6 @@
  * of when the loader is through. The loader itself writes the chunk rows, by a way of its own. */
 #include "ledger_priv.h"
 
-#include <sodium.h>
-
 struct each_chunk {
     struct campaign *only;
     ledger_chunk_fn *fn;
@@ -49,7 +47,7 @@ struct campaign *ledger_begin(struct ledger *l, const struct campaign_row *row, 
     fresh.chunks = 0;
     fresh.ready = fresh.ended = 0;
     fresh.tally = (struct tally){0};
-    randombytes_buf(&fresh.hash_seed, sizeof fresh.hash_seed);
+    fresh.hash_seed = rid_random();
     struct campaign *c = ledger_campaign_add(l, &fresh);
     ledger_put_campaign(l, c);
     /* A number is never given twice, not even that of a load that was given up. */

@@ -2,8 +2,6 @@
  * on what was under way when the process ended. */
 #include "ledger_priv.h"
 
-#include <sodium.h>
-
 static struct slice own(struct slice s) {
     char *at = malloc(s.len + 1);
     if (!at) abort();
@@ -252,7 +250,7 @@ static int load_meta(struct ledger *l, struct err *err) {
     l->keys[0].id = 1;
     l->key_count = 1;
     if (have_key) return 0;
-    randombytes_buf(l->keys[0].secret, RID_KEY_BYTES);
+    rid_key_make(&l->keys[0]);
     struct store_batch *b = store_batch_new(4096);
     int failed =
         !b || !store_put(b, TABLE_META, SLICE("rid-key-1"), slice_make(l->keys[0].secret, RID_KEY_BYTES)) ||
@@ -376,7 +374,7 @@ static int recover(struct ledger *l, wall_us now, struct err *err) {
 }
 
 struct ledger *ledger_open(struct store *store, wall_us now, struct err *err) {
-    if (sodium_init() < 0) return err_set(err, ERR_SYSTEM, "libsodium does not start"), NULL;
+    if (!rid_begin()) return err_set(err, ERR_SYSTEM, "libsodium does not start"), NULL;
     struct ledger *l = calloc(1, sizeof *l);
     if (!l) return err_set(err, ERR_SYSTEM, "out of memory"), NULL;
     l->store = store;
@@ -403,6 +401,6 @@ void ledger_free(struct ledger *l) {
     free(l->by_id);
     free(l->work.slots);
     free(l->gone);
-    sodium_memzero(l->keys, sizeof l->keys);
+    rid_key_forget(l->keys, sizeof l->keys / sizeof l->keys[0]);
     free(l);
 }

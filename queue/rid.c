@@ -8,6 +8,24 @@
 
 enum { VERSION = 1, PLAIN = 13, CHECK = 10, PACKED = PLAIN + CHECK };
 
+bool rid_begin(void) {
+    return sodium_init() >= 0;
+}
+
+uint64_t rid_random(void) {
+    uint64_t bits;
+    randombytes_buf(&bits, sizeof bits);
+    return bits;
+}
+
+void rid_key_make(struct rid_key *key) {
+    randombytes_buf(key->secret, sizeof key->secret);
+}
+
+void rid_key_forget(struct rid_key *keys, size_t count) {
+    sodium_memzero(keys, count * sizeof *keys);
+}
+
 /* BLAKE2b's shortest output is 16 bytes; its first 10 are the check. */
 static void put_check(const struct rid_key *key, unsigned char packed[PACKED]) {
     unsigned char full[crypto_generichash_BYTES_MIN];

@@ -39,6 +39,16 @@ struct rid_key {
     uint8_t secret[RID_KEY_BYTES];
 };
 
+/* Before all else, once: false when libsodium does not start. */
+bool rid_begin(void);
+
+/* Any 64 bits, not to be guessed. */
+uint64_t rid_random(void);
+
+/* A fresh secret; and the end of `count` keys, which no longer stand in memory. */
+void rid_key_make(struct rid_key *key);
+void rid_key_forget(struct rid_key *keys, size_t count);
+
 /* Writes RID_TEXT_LEN characters, no NUL. */
 void rid_encode(const struct rid_key *key, uint32_t tenant, uint64_t rid, char out[RID_TEXT_LEN]);
 
