@@ -118,10 +118,14 @@ static size_t utf8_sequence(const unsigned char *s, size_t left) {
     return n;
 }
 
-bool codec_utf8_valid(struct slice text) {
+size_t codec_utf8_next(struct slice text) {
     const unsigned char *s = (const unsigned char *)text.at;
+    return text.len == 0 ? 0 : s[0] < 0x80 ? 1 : utf8_sequence(s, text.len);
+}
+
+bool codec_utf8_valid(struct slice text) {
     for (size_t i = 0; i < text.len;) {
-        size_t n = s[i] < 0x80 ? 1 : utf8_sequence(s + i, text.len - i);
+        size_t n = codec_utf8_next(slice_skip(text, i));
         if (n == 0) return false;
         i += n;
     }

@@ -21,4 +21,7 @@ bool codec_unbase64(struct buf *out, struct slice text);
 /* Is this well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF)? */
 bool codec_utf8_valid(struct slice text);
 
+/* Bytes of the well-formed character in front, or 0. */
+size_t codec_utf8_next(struct slice text);
+
 #endif

@@ -1,6 +1,8 @@
 /* Errors for people. */
 #include "err.h"
 
+#include "shown.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@ int err_set(struct err *err, enum err_kind kind, const char *format, ...) {
     err->kind = kind;
     vsnprintf(err->text, sizeof err->text, format, args);
     va_end(args);
+    shown_clean(err->text);
     return -1;
 }
 
@@ -26,6 +29,7 @@ int err_errno(struct err *err, int errnum, const char *format, ...) {
     const char *text = strerror_r(errnum, reason, sizeof reason);
     if (n >= 0 && (size_t)n < sizeof err->text)
         snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", text);
+    shown_clean(err->text);
     return -1;
 }
 
@@ -39,5 +43,6 @@ int err_wrap(struct err *err, const char *format, ...) {
     va_end(args);
     if (n >= 0 && (size_t)n < sizeof err->text)
         snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", old);
+    shown_clean(err->text);
     return -1;
 }

@@ -4,6 +4,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "shown.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -59,21 +60,32 @@ static bool plain(struct slice value) {
     return true;
 }
 
-static void put_quoted(struct buf *b, struct slice value) {
+/* Bytes that may not be shown, one by one. */
+static void put_hex(struct buf *b, struct slice bytes) {
     static const char hex[] = "0123456789abcdef";
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char c = (unsigned char)bytes.at[i];
+        buf_put(b, (char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
+    }
+}
+
+static void put_quoted(struct buf *b, struct slice value) {
     buf_put_c(b, '"');
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.at[i];
+    while (value.len) {
+        bool good;
+        size_t n = shown_next(value, &good);
+        char c = value.at[0];
         if (c == '"' || c == '\\')
-            buf_put_c(b, '\\'), buf_put_c(b, (char)c);
+            buf_put_c(b, '\\'), buf_put_c(b, c);
         else if (c == '\n')
             buf_put_text(b, "\\n");
         else if (c == '\r')
             buf_put_text(b, "\\r");
-        else if (c < ' ' || c == 0x7f)
-            buf_put(b, (char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
+        else if (good)
+            buf_put(b, value.at, n);
         else
-            buf_put_c(b, (char)c);
+            put_hex(b, slice_make(value.at, n));
+        value = slice_skip(value, n);
     }
     buf_put_c(b, '"');
 }

@@ -5,13 +5,16 @@
 #include "codec.h"
 #include "err.h"
 #include "hash.h"
+#include "log.h"
 #include "mailbox.h"
+#include "shown.h"
 #include "slice.h"
 #include "yamltree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -247,6 +250,61 @@ static void a_hash_in_pieces_is_the_hash_of_the_whole(void **state) {
     assert_true(hash_stream_end(&h) == whole);
 }
 
+/* What strangers wrote, and what of it may be seen. */
+static void texts_of_strangers_steer_nothing(void **state) {
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"plain, \xe5\xa4\xaa\xe9\x83\x8e \xf0\x9f\x90\xa6",
+         "plain, \xe5\xa4\xaa\xe9\x83\x8e \xf0\x9f\x90\xa6"},
+        {"a\033[31m\007\b\177", "a?[31m???"},
+        {"one\r\ntwo\tthree", "one??two?three"},
+        {"\x9b"
+         "31m \xc2\x9b"
+         "31m",
+         "?31m ?31m"},
+        {"\xff\xfe\xc0\xaf\xed\xa0\x80", "???????"},
+        {"\xe2\x80\xaegpj.exe\xe2\x80\xac \xe2\x81\xa6x\xe2\x81\xa9 \xd8\x9c", "?gpj.exe? ?x? ?"},
+        {"\xe2\x80\xa8\xe2\x80\xa9\xef\xbb\xbf\xf3\xa0\x81\x81", "????"},
+        {"cut \xe5\xa4", "cut ??"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf b;
+        char text[100];
+        struct err err;
+        buf_init(&b, 100);
+        shown_put(&b, slice_of(cases[i].text));
+        assert_true(slice_eq(buf_slice(&b), slice_of(cases[i].shown)));
+        buf_done(&b);
+        snprintf(text, sizeof text, "%s", cases[i].text);
+        shown_clean(text);
+        assert_string_equal(text, cases[i].shown);
+        err_set(&err, ERR_INPUT, "%s", cases[i].text);
+        assert_string_equal(err.text, cases[i].shown);
+        err_wrap(&err, "%s", cases[i].text);
+        err_errno(&err, 2, "%s", cases[i].text);
+        assert_int_equal(strncmp(err.text, cases[i].shown, strlen(cases[i].shown)), 0);
+    }
+}
+
+static void a_log_line_is_one_line(void **state) {
+    char line[1000] = {0};
+    int ends[2];
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    log_setup(ends[1], LOG_LEVEL_INFO);
+    log_say(LOG_LEVEL_WARN, "x", "a", "1\nts=forged level=error", "b",
+            "\033[2J\xc2\x9b\xff \xe2\x80\xae\xc3\xa9", "c", "q\"q", NULL);
+    assert_true(read(ends[0], line, sizeof line - 1) > 0);
+    assert_non_null(strstr(line, " event=x a=\"1\\nts=forged level=error\""
+                                 " b=\"\\x1b[2J\\xc2\\x9b\\xff \\xe2\\x80\\xae\xc3\xa9\" c=\"q\\\"q\"\n"));
+    assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+    log_setup(STDERR_FILENO, LOG_LEVEL_WARN);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_are_cut),
@@ -262,6 +320,8 @@ int main(void) {
         cmocka_unit_test(a_hash_in_pieces_is_the_hash_of_the_whole),
         cmocka_unit_test(yaml_errors_name_their_place),
         cmocka_unit_test(yaml_becomes_a_tree),
+        cmocka_unit_test(texts_of_strangers_steer_nothing),
+        cmocka_unit_test(a_log_line_is_one_line),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

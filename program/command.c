@@ -1,6 +1,8 @@
 /* The command line's grammar: words to an invocation, tables to help pages. */
 #include "command.h"
 
+#include "shown.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -22,8 +24,12 @@ int command_complain(int code, const char *format, ...) {
     va_start(args, format);
     buf_vprintf(&line, format, args);
     va_end(args);
-    buf_put_c(&line, '\n');
-    if (write(STDERR_FILENO, line.at, line.len) < 0) code = code ? code : EXIT_FAILED;
+    struct buf shown; /* names of files and words of strangers are quoted in it */
+    buf_init(&shown, 65536 + 1);
+    shown_put(&shown, buf_slice(&line));
+    buf_put_c(&shown, '\n');
+    if (write(STDERR_FILENO, shown.at, shown.len) < 0) code = code ? code : EXIT_FAILED;
+    buf_done(&shown);
     buf_done(&line);
     return code;
 }

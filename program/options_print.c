@@ -62,8 +62,13 @@ static void put_text(const char *text, struct buf *out) {
         plain = !slice_eq_nocase(s, slice_of(words[i]));
     if (!plain) buf_put_c(out, '"');
     for (size_t i = 0; i < s.len; i++) {
-        if (s.at[i] == '"' || s.at[i] == '\\') buf_put_c(out, '\\');
-        buf_put_c(out, s.at[i]);
+        unsigned char c = (unsigned char)s.at[i];
+        if (c < ' ' || c == 0x7f) {
+            buf_printf(out, "\\x%02x", c);
+            continue;
+        }
+        if (c == '"' || c == '\\') buf_put_c(out, '\\');
+        buf_put_c(out, (char)c);
     }
     if (!plain) buf_put_c(out, '"');
 }

@@ -2,6 +2,8 @@
  * that a person sees all of them at once. */
 #include "options_inner.h"
 
+#include "shown.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +17,15 @@ void options_problem(struct reader *r, const struct option_place *at, const char
         buf_printf(r->problems, "%s:%u:%u: ", at->file, at->line, at->column);
     else
         buf_printf(r->problems, "%s: ", at->file);
+    struct buf text; /* quotes the file, and is one line */
     va_list args;
+    buf_init(&text, 65536);
     va_start(args, format);
-    buf_vprintf(r->problems, format, args);
+    buf_vprintf(&text, format, args);
     va_end(args);
+    shown_put(r->problems, buf_slice(&text));
     buf_put_c(r->problems, '\n');
+    buf_done(&text);
 }
 
 struct option_place options_place(const struct reader *r, const struct yaml *node) {

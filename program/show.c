@@ -1,6 +1,7 @@
 /* Tables and equations for people. */
 #include "show.h"
 
+#include "shown.h"
 #include "units.h"
 
 #include <stdlib.h>
@@ -29,8 +30,7 @@ const char *show_plain(bool on) {
 }
 
 void show_text(struct buf *out, struct slice text) {
-    for (size_t i = 0; i < text.len; i++)
-        buf_put_c(out, (unsigned char)text.at[i] < ' ' || text.at[i] == 0x7f ? '?' : text.at[i]);
+    shown_put(out, text);
 }
 
 struct word {

@@ -14,7 +14,7 @@ const char *show_red(bool on);
 const char *show_dim(bool on);
 const char *show_plain(bool on);
 
-/* What a terminal must not get to see: control characters become '?'. */
+/* As shown_put: what could steer a terminal becomes '?'. */
 void show_text(struct buf *out, struct slice text);
 
 /* "20,000 planned = 19,000 delivered + 800 failed + ... ", words that are zero left out save delivered and

@@ -73,7 +73,11 @@ static const struct bad bad[] = {
     {"deliver.helo: -x\n",
      "t.yaml:1:15: deliver.helo: expected a domain name such as mail.example.com, got '-x'\n"},
     {"deliver.helo: \"a\\nb\"\n",
-     "t.yaml:1:15: deliver.helo: expected a domain name such as mail.example.com, got 'a\nb'\n"},
+     "t.yaml:1:15: deliver.helo: expected a domain name such as mail.example.com, got 'a?b'\n"},
+    {"deliver.helo: \"a\\r\\nt.yaml:9:9: forged \\e[2J\"\n",
+     "t.yaml:1:15: deliver.helo: expected a domain name such as mail.example.com, "
+     "got 'a??t.yaml:9:9: forged ?[2J'\n"},
+    {"\"de\\nliver\": 1\n", "t.yaml:1:14: de?liver: unknown key (did you mean deliver?)\n"},
     {"run.user: \"a\\0b\"\n", "t.yaml:1:11: NUL in a value\n"},
     {"metrics.listen: localhost:9\n",
      "t.yaml:1:17: metrics.listen: expected off or an address such as 127.0.0.1:9725, got 'localhost:9'\n"},
