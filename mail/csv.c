@@ -10,25 +10,30 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BUFFER = 2 * CSV_ROW_MAX, READ_AT_LEAST = 64 * 1024, NAMES_MAX = 2 * CSV_ROW_MAX };
+enum { BUFFER = 2 * CSV_ROW_MAX, READ_AT_LEAST = 64 * 1024, NAMES_MAX = 2 * CSV_ROW_MAX, LOOK_MS = 200 };
 
 struct csv {
     int fd; /* -1: bytes */
+    const int *stop;
     struct slice bytes;
     char *buffer;
     size_t start; /* of the row under way */
     size_t end;   /* of what has been read */
     bool eof;
-    bool begun;      /* the BOM has been looked for */
-    bool skipping;   /* inside an overlong line of which nothing more is wanted */
-    uint64_t line;   /* of buffer[start] */
-    uint64_t gone;   /* bytes of the file before buffer[0] */
-    size_t columns;  /* 0: the first row is yet to come */
-    char *unescaped; /* fields with "" in them, written here */
+    bool begun;       /* the BOM has been looked for */
+    bool skipping;    /* inside an overlong line of which nothing more is wanted */
+    uint64_t line;    /* of buffer[start] */
+    uint64_t gone;    /* bytes of the file before buffer[0] */
+    size_t looked;    /* how far into the buffer the row under way was read */
+    uint64_t suspect; /* place in the file up to which a bad row was read: lines before it are rows by
+                       * themselves, so that a file full of open quotes is read twice at most */
+    size_t columns;   /* 0: the first row is yet to come */
+    char *unescaped;  /* fields with "" in them, written here */
     size_t unescaped_len;
     size_t count;
     struct slice fields[CSV_COLUMNS_MAX];
@@ -78,6 +83,22 @@ uint64_t csv_bytes_read(const struct csv *c) {
     return c->gone + c->start;
 }
 
+void csv_stop(struct csv *c, const int *stop) {
+    c->stop = stop;
+}
+
+/* Until there is something to read or somebody wants to stop: then -1 with ECANCELED. */
+static int wait_for_bytes(struct csv *c) {
+    struct pollfd look = {.fd = c->fd, .events = POLLIN};
+    for (;;) {
+        if (__atomic_load_n(c->stop, __ATOMIC_RELAXED)) {
+            errno = ECANCELED;
+            return -1;
+        }
+        if (poll(&look, 1, LOOK_MS) > 0) return 0;
+    }
+}
+
 /* Up to `most` bytes to `to`; 0 at the end, -1 with errno. */
 static ssize_t read_some(struct csv *c, char *to, size_t most) {
     if (c->fd < 0) {
@@ -87,8 +108,10 @@ static ssize_t read_some(struct csv *c, char *to, size_t most) {
         return (ssize_t)n;
     }
     for (;;) {
+        if (c->stop && wait_for_bytes(c)) return -1;
         ssize_t n = read(c->fd, to, most);
-        if (n >= 0 || errno != EINTR) return n;
+        if (n >= 0 || (errno != EINTR && errno != EAGAIN)) return n;
+        if (errno == EAGAIN) poll(&(struct pollfd){.fd = c->fd, .events = POLLIN}, 1, LOOK_MS);
     }
 }
 
@@ -101,6 +124,7 @@ static int refill(struct csv *c, struct err *err) {
     size_t had = c->end;
     while (!c->eof && c->end < BUFFER && c->end - had < READ_AT_LEAST) {
         ssize_t n = read_some(c, c->buffer + c->end, BUFFER - c->end);
+        if (n < 0 && errno == ECANCELED) return err_set(err, ERR_BUSY, "reading was stopped");
         if (n < 0) return err_errno(err, errno, "reading CSV near line %llu", (unsigned long long)c->line);
         if (n == 0) c->eof = true;
         c->end += (size_t)n;
@@ -166,6 +190,7 @@ static enum progress quoted_field(struct csv *c, size_t at, size_t *after) {
     for (;;) {
         size_t left = c->end - i, window = left < CSV_FIELD_MAX + 2 ? left : CSV_FIELD_MAX + 2;
         const char *quote = memchr(b + i, '"', window);
+        c->looked = quote ? (size_t)(quote - b) + 1 : i + window;
         if (!quote && window < left)
             return bad(c, "the quote is not closed within 64 KB: field", c->count + 1);
         if (!quote && c->eof) return bad(c, "the quote is not closed: field", c->count + 1);
@@ -199,6 +224,7 @@ static enum progress quoted_row(struct csv *c, size_t *used, struct slice *raw) 
         enum progress p = quoted ? quoted_field(c, at, &end) : WHOLE;
         if (p != WHOLE) return p;
         size_t stop = plain_end(c, end); /* behind a closing quote that is where it has to be, but for a CR */
+        if (stop > c->looked) c->looked = stop;
         if (stop == c->end && !c->eof) return MORE;
         if (stop - c->start > CSV_ROW_MAX + 1) return bad(c, "the row is longer than 256 KB", 0);
         bool last = stop == c->end || b[stop] == '\n';
@@ -273,6 +299,23 @@ static void skip_line(struct csv *c) {
     c->skipping = !lf && !c->eof;
 }
 
+/* A row with quotes whose first line is of `line` bytes, with its line end. */
+static enum progress row_with_quotes(struct csv *c, size_t line, size_t *used, struct slice *raw) {
+    size_t end = c->end;
+    bool eof = c->eof;
+    bool alone = c->gone + c->start + line <= c->suspect;
+    if (alone) c->end = c->start + line, c->eof = true;
+    c->looked = c->start;
+    enum progress p = quoted_row(c, used, raw);
+    c->end = end, c->eof = eof;
+    if (p == MORE && end - c->start > CSV_ROW_MAX) {
+        c->looked = end;
+        p = bad(c, "the row is longer than 256 KB", 0);
+    }
+    if (p == BAD && c->gone + c->looked > c->suspect) c->suspect = c->gone + c->looked;
+    return p;
+}
+
 /* Tries to make a row of what is in the buffer. */
 static enum progress try_row(struct csv *c, size_t *used, struct slice *raw) {
     const char *from = c->buffer + c->start;
@@ -284,8 +327,7 @@ static enum progress try_row(struct csv *c, size_t *used, struct slice *raw) {
     enum progress p;
     if (line.len > CSV_ROW_MAX + 1) return bad(c, "the row is longer than 256 KB", 0);
     if (memchr(line.at, '"', line.len)) {
-        p = quoted_row(c, used, raw);
-        if (p == MORE && have > CSV_ROW_MAX) p = bad(c, "the row is longer than 256 KB", 0);
+        p = row_with_quotes(c, line.len + (lf != NULL), used, raw);
     } else {
         *used = line.len + (lf != NULL);
         *raw = without_cr(line);
