@@ -44,6 +44,8 @@ void sendjob_catch_signals(void) {
     sigemptyset(&act.sa_mask);
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
+    struct sigaction before; /* a terminal that is closed ends it in good order; nohup's wish stands */
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(SIGHUP, &act, NULL);
 }
 
 void sendjob_say_loaded(struct sendjob *job, const struct load_counts *counts) {

@@ -78,17 +78,32 @@ static int start(struct server *s, struct err *err) {
     return ctl_start(s->ctl, &s->instance, err);
 }
 
+static void put_records(const struct option *opt, const struct options *o, struct buf *out) {
+    const struct option_records *records = (const void *)((const char *)o + opt->offset);
+    for (size_t i = 0; i < records->count; i++)
+        for (size_t f = 0; f < opt->field_count; f++) {
+            option_put_value(&opt->fields[f], (const char *)records->at + i * opt->record_size, out);
+            buf_put_c(out, '\n');
+        }
+}
+
+static void put_option(const struct option *opt, const struct options *o, struct buf *out) {
+    buf_init(out, 4 << 20);
+    if (opt->type == OPTION_RECORDS)
+        put_records(opt, o, out);
+    else
+        option_put_value(opt, o, out);
+}
+
 /* The log level changes; of all else that differs the log says that it waits for a restart. */
 static void compare(const struct server *s, const struct options *fresh) {
     size_t count;
     const struct option *table = options_table(&count);
     for (size_t i = 0; i < count; i++) {
         struct buf was, is;
-        if (table[i].reload || table[i].type == OPTION_RECORDS) continue;
-        buf_init(&was, 65536);
-        buf_init(&is, 65536);
-        option_put_value(&table[i], s->options, &was);
-        option_put_value(&table[i], fresh, &is);
+        if (table[i].reload) continue;
+        put_option(&table[i], s->options, &was);
+        put_option(&table[i], fresh, &is);
         if (!slice_eq(buf_slice(&was), buf_slice(&is)))
             log_say(LOG_LEVEL_WARN, "needs-restart", "key", table[i].key, NULL);
         buf_done(&was);

@@ -8,6 +8,7 @@
 #include "talk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct client {
     struct ctl *control;
     int fd;
     bool used;
+    int stop; /* atomic; the load under way looks at it */
 };
 
 struct ctl {
@@ -30,7 +32,7 @@ struct ctl {
     struct instance *instance;
     pthread_t thread;
     bool started;
-    int stop; /* atomic; loads look at it */
+    int stop; /* atomic */
     pthread_mutex_t lock;
     pthread_cond_t left;
     struct client clients[CTL_CLIENTS];
@@ -56,6 +58,12 @@ static bool may_ask(int fd) {
 }
 
 /* ---- answers ---- */
+
+/* 0, which no campaign has, when it is none. */
+static uint32_t id_of(const struct jdoc *request) {
+    int64_t id = jdoc_number(request, "id", 0);
+    return id > 0 && id <= UINT32_MAX ? (uint32_t)id : 0;
+}
 
 static int reply(struct talk *w, struct jdoc *object) {
     struct err err;
@@ -119,7 +127,7 @@ static struct jdoc *answer_campaign(struct instance *in, const struct jdoc *requ
     struct err err;
     struct lane_status *lanes = calloc(SHOWN_LANES, sizeof *lanes);
     uint32_t busy = 0;
-    if (engine_campaign(in->engine, (uint32_t)jdoc_number(request, "id", 0), &c, &err)) {
+    if (engine_campaign(in->engine, id_of(request), &c, &err)) {
         free(lanes);
         return talk_refusal(&err);
     }
@@ -136,7 +144,7 @@ static struct jdoc *answer_campaign(struct instance *in, const struct jdoc *requ
 
 static struct jdoc *answer_change(struct instance *in, const struct jdoc *request, struct slice what) {
     struct err err;
-    uint32_t id = (uint32_t)jdoc_number(request, "id", 0);
+    uint32_t id = id_of(request);
     int failed = slice_eq(what, SLICE("hold"))     ? engine_campaign_hold(in->engine, id, &err)
                  : slice_eq(what, SLICE("resume")) ? engine_campaign_resume(in->engine, id, &err)
                                                    : engine_campaign_cancel(in->engine, id, &err);
@@ -158,14 +166,27 @@ static struct jdoc *answer_backup(struct instance *in, const struct jdoc *reques
 
 /* ---- send ---- */
 
+/* Has the client of a load gone? Nobody then waits for the campaign: it is not begun. */
+static bool has_left(const struct talk *w) {
+    char byte;
+    ssize_t n = recv(w->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+struct load_client {
+    struct talk *talk;
+    int *stop;
+};
+
 static void tell_load(void *ctx, const struct load_counts *counts) {
+    struct load_client *client = ctx;
     struct jdoc *o = jdoc_object();
     jdoc_put_bool(o, "more", true);
     jdoc_put_number(o, "rows", (int64_t)counts->rows);
     jdoc_put_number(o, "duplicates", (int64_t)counts->duplicates);
     jdoc_put_number(o, "rejected", (int64_t)counts->rejected);
     jdoc_put_bool(o, "filing", counts->phase == LOAD_CUTTING);
-    reply(ctx, o); /* a client that is gone is noticed at the end: its campaign stays */
+    if (reply(client->talk, o) || has_left(client->talk)) __atomic_store_n(client->stop, 1, __ATOMIC_RELAXED);
 }
 
 static int read_payload(int fd, struct buf *payload, struct err *err) {
@@ -179,7 +200,15 @@ static int read_payload(int fd, struct buf *payload, struct err *err) {
     return 0;
 }
 
-static struct jdoc *answer_send(struct ctl *c, struct talk *w, const struct jdoc *request) {
+/* The file is opened anew with the server's rights: it must be one that the client could write itself. */
+static bool may_write(int fd) {
+    struct stat st;
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH) && fstat(fd, &st) == 0 &&
+           S_ISREG(st.st_mode);
+}
+
+static struct jdoc *answer_send(struct client *client, struct talk *w, const struct jdoc *request) {
     char rejects[64];
     struct err err;
     struct buf payload;
@@ -189,6 +218,11 @@ static struct jdoc *answer_send(struct ctl *c, struct talk *w, const struct jdoc
         err_set(&err, ERR_INPUT, "send: expected two or three descriptors");
         return talk_refusal(&err);
     }
+    if (w->fd_count > 2 && !may_write(w->fds[2])) {
+        err_set(&err, ERR_INPUT, "send: the file for rejected rows must be a regular file, open for writing");
+        return talk_refusal(&err);
+    }
+    struct load_client waits = {w, &client->stop};
     buf_init(&payload, PAYLOAD_MAX + 1);
     snprintf(rejects, sizeof rejects, "/proc/self/fd/%d", w->fd_count > 2 ? w->fds[2] : -1);
     struct taking t = {.fd = w->fds[0],
@@ -196,12 +230,12 @@ static struct jdoc *answer_send(struct ctl *c, struct talk *w, const struct jdoc
                        .address_column = jdoc_text(request, "address_column"),
                        .rejects = w->fd_count > 2 ? rejects : NULL,
                        .hold = jdoc_bool(request, "hold", false),
-                       .stop = &c->stop,
+                       .stop = &client->stop,
                        .progress = tell_load,
-                       .ctx = w};
+                       .ctx = &waits};
     int failed = read_payload(w->fds[1], &payload, &err);
     t.payload = buf_slice(&payload);
-    if (!failed) failed = taking_run(c->instance, &t, &id, &counts, &err);
+    if (!failed) failed = taking_run(client->control->instance, &t, &id, &counts, &err);
     buf_done(&payload);
     if (failed) return talk_refusal(&err);
     struct jdoc *o = done();
@@ -213,15 +247,16 @@ static struct jdoc *answer_send(struct ctl *c, struct talk *w, const struct jdoc
     return o;
 }
 
-static struct jdoc *answer(struct ctl *c, struct talk *w, const struct jdoc *request) {
+static struct jdoc *answer(struct client *client, struct talk *w, const struct jdoc *request) {
+    struct instance *in = client->control->instance;
     struct err err;
     struct slice what = jdoc_text(request, "do");
-    if (slice_eq(what, SLICE("status"))) return answer_status(c->instance);
-    if (slice_eq(what, SLICE("campaign"))) return answer_campaign(c->instance, request);
-    if (slice_eq(what, SLICE("send"))) return answer_send(c, w, request);
-    if (slice_eq(what, SLICE("backup"))) return answer_backup(c->instance, request);
+    if (slice_eq(what, SLICE("status"))) return answer_status(in);
+    if (slice_eq(what, SLICE("campaign"))) return answer_campaign(in, request);
+    if (slice_eq(what, SLICE("send"))) return answer_send(client, w, request);
+    if (slice_eq(what, SLICE("backup"))) return answer_backup(in, request);
     if (slice_eq(what, SLICE("hold")) || slice_eq(what, SLICE("resume")) || slice_eq(what, SLICE("cancel")))
-        return answer_change(c->instance, request, what);
+        return answer_change(in, request, what);
     err_set(&err, ERR_INPUT, "this server does not know the request '%.*s'",
             what.len > 40 ? 40 : (int)what.len, what.len ? what.at : "");
     return talk_refusal(&err);
@@ -247,7 +282,7 @@ static void *serve_client(void *arg) {
         struct jdoc *request = talk_receive(&w, &err);
         if (!request && err.kind == ERR_INPUT) reply(&w, talk_refusal(&err));
         if (!request) break;
-        int failed = reply(&w, answer(client->control, &w, request));
+        int failed = reply(&w, answer(client, &w, request));
         jdoc_free(request);
         while (w.fd_count)
             close(w.fds[--w.fd_count]);
@@ -275,7 +310,7 @@ static struct client *place_for(struct ctl *c, int fd) {
     for (int i = 0; i < CTL_CLIENTS; i++) {
         struct client *client = &c->clients[i];
         if (client->used) continue;
-        *client = (struct client){c, fd, true};
+        *client = (struct client){c, fd, true, 0};
         c->count++;
         return client;
     }
@@ -330,6 +365,10 @@ static int bind_socket(struct ctl *c, const char *path, unsigned mode, struct er
         talk_done(&w);
         return err_set(err, ERR_BUSY, "a server is running already: it answers at %s", path);
     }
+    struct stat st;
+    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        return err_set(err, ERR_INPUT, "control.socket: %s is there and is no socket: nothing was done to it",
+                       path);
     if (err->kind == ERR_ABSENT) unlink(path);
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     mode_t before = umask(0777);
@@ -368,8 +407,10 @@ void ctl_close(struct ctl *c) {
         shutdown(c->fd, SHUT_RDWR); /* wakes accept */
         pthread_join(c->thread, NULL);
         pthread_mutex_lock(&c->lock);
-        for (int i = 0; i < CTL_CLIENTS; i++)
+        for (int i = 0; i < CTL_CLIENTS; i++) {
+            __atomic_store_n(&c->clients[i].stop, 1, __ATOMIC_RELAXED);
             if (c->clients[i].used && c->clients[i].fd >= 0) shutdown(c->clients[i].fd, SHUT_RDWR);
+        }
         while (c->count)
             pthread_cond_wait(&c->left, &c->lock);
         pthread_mutex_unlock(&c->lock);

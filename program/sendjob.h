@@ -18,7 +18,8 @@ struct sendjob {
     struct progress progress;
 };
 
-/* Counts SIGINT and SIGTERM from here on; the second one ends the process at once (the ledger stands that).
+/* Counts SIGINT, SIGTERM and SIGHUP from here on; the second one ends the process at once (the ledger stands
+ * that).
  */
 extern volatile int sendjob_interrupted;
 void sendjob_catch_signals(void);

@@ -41,6 +41,9 @@ static int load(struct instance *in, const struct taking *t, struct load *l, uin
     if (engine_campaign_begin(in->engine, &row, t->payload, err)) return -1;
     struct tally tally;
     int failed = load_run(l, row.id, row.hash_seed, counts, err);
+    if (!failed && t->progress) t->progress(t->ctx, counts);
+    if (!failed && t->stop && __atomic_load_n(t->stop, __ATOMIC_RELAXED))
+        failed = err_set(err, ERR_BUSY, "loading was stopped");
     if (!failed) {
         tally = load_tally(counts);
         failed = engine_campaign_ready(in->engine, row.id, counts->chunks, &tally, t->hold, err);

@@ -356,7 +356,8 @@ def test_systemd_and_reload(lab):
         said = ""
         while "READY=1" not in said:
             said = notify.recv(4096).decode()
-        lab.configure(**{**FAST, "log__level": "debug", "deliver__idle": "9s"})
+        lab.configure(**{**FAST, "log__level": "debug", "deliver__idle": "9s",
+                         "providers": [{"name": "big", "mx": [".big.test"]}]})
         server.send_signal(signal.SIGHUP)
         while "RELOADING=1" not in said:
             said = notify.recv(4096).decode()
@@ -364,6 +365,8 @@ def test_systemd_and_reload(lab):
             said = notify.recv(4096).decode()
         log = lab.folder / "serve.log"
         wait_for(lambda: "event=needs-restart key=deliver.idle" in log.read_text())
+        wait_for(lambda: "event=needs-restart key=providers" in log.read_text())
+        assert "event=needs-restart key=log.level" not in log.read_text()
         lab.config.write_text("nonsense: 1\n")
         server.send_signal(signal.SIGHUP)
         wait_for(lambda: "event=reload-failed" in log.read_text())
