@@ -36,7 +36,8 @@ struct end {
 
 struct link {
     struct end client, server;
-    unsigned refs; /* pieces in the line, and the link itself while an end is open */
+    unsigned refs;               /* pieces in the line, and the link itself while an end is open */
+    struct link *before, *after; /* all links; `after` alone in the list of dead ones */
     struct sockaddr_in to;
 };
 
@@ -59,6 +60,7 @@ static struct {
     int64_t one_way_ns;
     uint16_t port;
     struct line bytes, openings;
+    struct link *all;
     struct link *dead; /* freed after the events of this turn, which may name its ends */
 } relay;
 
@@ -92,7 +94,9 @@ static void add(struct end *e, int fd) {
 
 static void unref(struct link *l) {
     if (--l->refs) return;
-    *(struct link **)&l->to = relay.dead; /* the address is not needed any more: it holds the list */
+    *(l->before ? &l->before->after : &relay.all) = l->after;
+    if (l->after) l->after->before = l->before;
+    l->after = relay.dead;
     relay.dead = l;
 }
 
@@ -217,6 +221,9 @@ static void accept_all(void) {
         l->client = (struct end){.link = l, .peer = &l->server, .connected = true};
         l->server = (struct end){.link = l, .peer = &l->client, .fd = -1};
         l->refs = 1;
+        l->after = relay.all;
+        if (l->after) l->after->before = l;
+        relay.all = l;
         getsockname(fd, (struct sockaddr *)&l->to, &size);
         l->to.sin_port = htons(relay.port);
         add(&l->client, fd);
@@ -224,6 +231,16 @@ static void accept_all(void) {
         struct piece *p = piece_new(0);
         p->opening = true;
         put_in_line(&relay.openings, p, &l->server, 2 * relay.one_way_ns);
+    }
+}
+
+/* Frees what is under way; its links are closed. */
+static void drop_line(struct line *line) {
+    while (line->first) {
+        struct piece *p = line->first;
+        line->first = p->next;
+        unref(p->to->link);
+        free(p);
     }
 }
 
@@ -255,6 +272,14 @@ static void deliver(struct piece *p) {
     if (e->connected) flush(e);
 }
 
+static void bury(void) {
+    while (relay.dead) {
+        struct link *l = relay.dead;
+        relay.dead = l->after;
+        free(l);
+    }
+}
+
 static void turn(void) {
     struct epoll_event events[EVENTS];
     int64_t now = now_ns(), next = INT64_MAX;
@@ -278,12 +303,11 @@ static void turn(void) {
         if (e->fd >= 0 && events[i].events & EPOLLOUT && e->first) flush(e);
         if (e->fd >= 0 && events[i].events & EPOLLIN && !e->eof) read_some(e);
         if (e->fd >= 0 && events[i].events & EPOLLERR) close_link(e->link);
+        /* Told of again and again: what is read from it already may still be on its way to the other. */
+        if (e->fd >= 0 && events[i].events & EPOLLHUP && e->eof)
+            epoll_ctl(relay.epoll, EPOLL_CTL_DEL, e->fd, NULL);
     }
-    while (relay.dead) {
-        struct link *l = relay.dead;
-        relay.dead = *(struct link **)&l->to;
-        free(l);
-    }
+    bury();
 }
 
 static volatile sig_atomic_t stopped;
@@ -318,5 +342,12 @@ int main(int argc, char **argv) {
     fflush(stdout);
     while (!stopped)
         turn();
+    for (struct link *l = relay.all, *after; l; l = after) {
+        after = l->after;
+        close_link(l);
+    }
+    drop_line(&relay.bytes);
+    drop_line(&relay.openings);
+    bury();
     return 0;
 }

@@ -56,12 +56,12 @@ def test_a_round_trip_takes_the_round_trip(relay):
         s.sendall(b"warm")
         assert s.recv(10) == b"warm"
         times = []
-        for _ in range(10):
+        for _ in range(30):
             start = time.monotonic()
             s.sendall(b"x")
             assert s.recv(1) == b"x"
             times.append(time.monotonic() - start)
-    assert RTT_S <= min(times) < RTT_S + 0.005  # the others may wait for a busy machine
+    assert RTT_S <= min(times) < RTT_S + 0.01  # the others may wait for a busy machine
 
 
 def test_the_connection_is_made_late(relay):
