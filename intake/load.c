@@ -74,6 +74,7 @@ struct load *load_open(const struct load_options *options, struct err *err) {
     buf_init(&l->columns_text, COLUMNS_TEXT_MAX);
     reject_init(&l->reject, options->reject_path);
     l->csv = csv_open(options->fd, err);
+    if (l->csv && options->stop) csv_stop(l->csv, options->stop);
     if (l->csv && read_header(l, err) == 0) return l;
     load_free(l);
     return NULL;

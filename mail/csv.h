@@ -31,6 +31,10 @@ struct csv *csv_open(int fd, struct err *err);
 struct csv *csv_open_bytes(struct slice bytes, struct err *err);
 void csv_free(struct csv *c);
 
+/* Looks at *stop (atomically) whenever bytes are waited for, so that a pipe on which nothing comes can be
+ * given up: once it is not 0, csv_header and csv_next end with ERR_BUSY. */
+void csv_stop(struct csv *c, const int *stop);
+
 /* The names of the columns, blanks around them removed; valid until csv_free. To be called before csv_next.
  * 0, or -1 with err: an empty file, a bad first row, a name that occurs twice, the file can't be read. */
 int csv_header(struct csv *c, const struct slice **names, size_t *count, struct err *err);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,6 +264,37 @@ static void test_unreadable(void **state) {
     close(fd);
 }
 
+static int stopped;
+
+static void stop_now(int signum) {
+    (void)signum;
+    stopped = 1;
+}
+
+/* A pipe on which nothing more comes, blocking or not, is given up when somebody wants to stop. */
+static void test_stop(void **state) {
+    (void)state;
+    for (int flags = 0; flags <= O_NONBLOCK; flags += O_NONBLOCK) {
+        struct err err;
+        const struct slice *names;
+        size_t count;
+        int ends[2];
+        stopped = 0;
+        assert_int_equal(pipe2(ends, flags), 0);
+        assert_int_equal(write(ends[1], "email\na@b.test\n", 15), 15);
+        struct csv *c = csv_open(ends[0], &err);
+        csv_stop(c, &stopped);
+        signal(SIGALRM, stop_now);
+        ualarm(20000, 0);
+        assert_int_equal(csv_header(c, &names, &count, &err), -1);
+        assert_int_equal(err.kind, ERR_BUSY);
+        assert_int_equal(stopped, 1);
+        csv_free(c);
+        close(ends[0]);
+        close(ends[1]);
+    }
+}
+
 static void test_address_column(void **state) {
     (void)state;
     const struct slice a[] = {SLICE("Address"), SLICE("name"), SLICE("E-Mail")};
@@ -285,7 +317,7 @@ int main(void) {
         cmocka_unit_test(test_stories),        cmocka_unit_test(test_pipes),
         cmocka_unit_test(test_nothing_lost),   cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_columns_bound),  cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_address_column),
+        cmocka_unit_test(test_address_column), cmocka_unit_test(test_stop),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("csv", tests, NULL, NULL);
