@@ -156,8 +156,6 @@ static const struct option table[] = {
      .help = "The longest that outcomes of a chunk that is under way are gathered before they are written."},
     {"history.memory", OPTION_SIZE, AT(history.memory), "16m", RANGE(KB(64), GB(4)),
      .help = "The most memory that outcomes are gathered in."},
-    {"history.level", OPTION_INT, AT(history.level), "2", RANGE(1, 19),
-     .help = "How hard history is compressed."},
 
     {"log.level", OPTION_ENUM, AT(log.level), "info", .words = level_words, .reload = true,
      .help = "The least that is logged on standard error."},

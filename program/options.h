@@ -127,7 +127,7 @@ struct options {
         struct net_addr listen;
     } metrics;
     struct {
-        int64_t pace, age, memory, level;
+        int64_t pace, age, memory;
     } history;
     struct {
         int level; /* index into error, warn, info, debug, off */
