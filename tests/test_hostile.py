@@ -1,0 +1,107 @@
+"""Intruders and careless people: what is refused, in which words, and that nothing is lost or done behind their back."""
+import array
+import json
+import os
+import pty
+import pwd
+import signal
+import socket
+import subprocess
+import time
+
+from test_cli import bare, lab, serve, wait_for  # noqa: F401 (fixtures)
+
+
+def talk(lab, line, descriptors=()):
+    """One request over the control socket; the open socket and, when wanted by the caller, its answer."""
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    s.connect(str(lab.store / "control.sock"))
+    s.sendmsg([line], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else [])
+    return s
+
+
+def answer(s):
+    got = b""
+    while not got.endswith(b"\n"):
+        got += s.recv(65536) or b'{"closed": true}\n'
+    return json.loads(got.splitlines()[-1])
+
+
+def content(lab):
+    """The content as the command line would hand it over, caught by a false server."""
+    path = str(lab.folder / "false.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        child = lab.start("send", "--template", lab.template, "--to", lab.list, "--set", f"control.socket={path}")
+        client, _ = listener.accept()
+        _, ancillary, _, _ = client.recvmsg(65536, socket.CMSG_SPACE(64))
+        client.sendall(b'{"ok":false,"kind":1,"error":"a\\u001b[2J\\nb\\u009b\\u202e"}\n')
+        assert child.wait(20) == 1
+    assert "a?[2J?b??\n" in (lab.folder / "send.log").read_text()
+    fds = array.array("i")
+    fds.frombytes(ancillary[0][2])
+    os.close(fds[0])
+    return fds[1]
+
+
+def test_what_is_no_socket_stays(bare):  # noqa: F811
+    precious = bare.write("precious", "all my work\n")
+    done = bare.run("serve", "--set", f"control.socket={precious}", "--set", f"store.path={bare.folder / 's'}",
+                    "--set", "run.user=" + pwd.getpwuid(os.geteuid()).pw_name, "--set", "metrics.listen=off")
+    assert done.returncode == 1 and "precious is there and is no socket" in done.stderr
+    assert precious.read_text() == "all my work\n"
+
+
+def test_a_silent_list_holds_up_nothing(lab):  # noqa: F811
+    lab.audience(10)
+    payload = content(lab)
+    server = serve(lab)
+    read_end, write_end = os.pipe()
+    waiting = talk(lab, b'{"do":"send","name":"silent"}\n', [read_end, payload])
+    time.sleep(0.3)
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(20) == 0
+    waiting.close()
+    assert lab.json("status")["campaigns"] == []
+    child = lab.start("send", "--template", lab.template, "--to", f"/dev/fd/{read_end}", pass_fds=[read_end])
+    time.sleep(1.5)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(20) == 130
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_a_client_that_leaves_takes_its_load_along(lab):  # noqa: F811
+    lab.audience(2000)
+    payload = content(lab)
+    server = serve(lab)
+    with open(lab.list) as people:
+        talk(lab, b'{"do":"send","name":"left"}\n', [people.fileno(), payload]).close()
+    time.sleep(1)
+    assert lab.json("status")["campaigns"] == []
+    with open(lab.list) as people, open("/etc/hostname") as foreign:
+        told = answer(talk(lab, b'{"do":"send","name":"x"}\n', [people.fileno(), payload, foreign.fileno()]))
+    assert not told["ok"] and "open for writing" in told["error"]
+    for line in (b"\0\xff\n", b"[" * 60000 + b"\n", b'{"do":"' + b"x" * 70000 + b'"}\n', b"[]\n", b'{"do":{}}\n'):
+        assert answer(talk(lab, line))["ok"] is False
+    assert answer(talk(lab, b'{"do":"campaign","id":4294967297}\n'))["kind"] == 6
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(20) == 0
+
+
+def test_a_closed_terminal_ends_in_good_order(lab):  # noqa: F811
+    lab.audience(500)
+    lab.configure(limits__messages_per_second=20, deliver__grace="5s")
+    master, slave = pty.openpty()
+    child = subprocess.Popen(lab.command("send", "--template", lab.template, "--to", lab.list, "--name", "x"),
+                             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                             preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
+    lab.children.append(child)
+    os.close(slave)
+    wait_for(lambda: b" delivered" in os.read(master, 4096))
+    os.close(master)
+    assert child.wait(30) == 130
+    campaign = lab.json("status")["campaigns"][0]
+    assert campaign["uncertain"] == 0 and campaign["leased"] == 0 and campaign["pending"] > 0
