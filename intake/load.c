@@ -38,6 +38,8 @@ struct load {
     unsigned batched; /* chunks in it */
     uint32_t campaign;
     struct load_counts counts;
+    uint64_t first_line; /* of the first row turned down */
+    struct err first_why;
 };
 
 struct tally load_tally(const struct load_counts *counts) {
@@ -116,7 +118,10 @@ static int look_around(struct load *l, uint64_t rows, struct err *err) {
 }
 
 static int turn_down(struct load *l, const struct csv_row *row, const char *why, struct err *err) {
-    l->counts.rejected++;
+    if (l->counts.rejected++ == 0) {
+        l->first_line = row->line;
+        err_set(&l->first_why, ERR_INPUT, "%s", why);
+    }
     return reject_put(&l->reject, row->line, why, row->raw, err);
 }
 
@@ -223,10 +228,12 @@ int load_run(struct load *l, uint32_t campaign, uint64_t hash_seed, struct load_
     l->campaign = campaign;
     int status = open_parts(l, err);
     if (status == 0) status = read_rows(l, hash_seed, err);
+    if (status == 0 && l->counts.rows == 0)
+        status = err_set(err, ERR_INPUT, "there is no row below the names of the columns");
     if (status == 0 && l->counts.rows == l->counts.rejected)
-        status = err_set(err, ERR_INPUT,
-                         l->counts.rows ? "none of the %llu rows has a good address" : "the file has no rows",
-                         (unsigned long long)l->counts.rows);
+        status =
+            err_set(err, ERR_INPUT, "none of the %llu rows can be used; the first, line %llu: %s",
+                    (unsigned long long)l->counts.rows, (unsigned long long)l->first_line, l->first_why.text);
     if (status == 0) status = sorter_finish(l->sorter, err);
     if (status == 0) status = cut_rows(l, err);
     *counts = l->counts;

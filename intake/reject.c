@@ -19,10 +19,9 @@ void reject_done(struct reject *r) {
     buf_done(&r->pending);
 }
 
-/* RFC 4180: always in quotes, quotes doubled. */
-static void put_quoted(struct buf *b, struct slice text) {
+/* RFC 4180: quotes doubled; and the one behind the field. */
+static void put_doubled(struct buf *b, struct slice text) {
     struct slice piece;
-    buf_put_c(b, '"');
     for (bool first = true; slice_cut(&text, '"', &piece); first = false) {
         if (!first) buf_put_text(b, "\"\"");
         buf_put_slice(b, piece);
@@ -42,9 +41,10 @@ int reject_put(struct reject *r, uint64_t line, const char *reason, struct slice
     if (r->fd < 0 && open_file(r, err) < 0) return -1;
     buf_put_u64(&r->pending, line);
     buf_put_c(&r->pending, ',');
-    put_quoted(&r->pending, slice_of(reason));
-    buf_put_c(&r->pending, ',');
-    put_quoted(&r->pending, row);
+    buf_put_c(&r->pending, '"');
+    put_doubled(&r->pending, slice_of(reason));
+    buf_put_text(&r->pending, row.len && strchr("=+-@\t", row.at[0]) ? ",\"'" : ",\"");
+    put_doubled(&r->pending, row);
     if (!buf_put_text(&r->pending, "\r\n")) return err_set(err, ERR_SYSTEM, "no memory for a rejected row");
     return r->pending.len < FLUSH_BYTES ? 0 : reject_flush(r, err);
 }

@@ -159,6 +159,24 @@ static void test_small(void **state) {
     kit_free(k);
 }
 
+/* What a spreadsheet would calculate is text in the file of rejects. */
+static void test_reject_formula(void **state) {
+    (void)state;
+    char rejects[200];
+    struct kit *k =
+        kit_open(SLICE("email,name\n=cmd|' /C calc'!A0,x\n@SUM(1),y\n\"=1\",z\na@b.example,fine\n"), 1 << 20);
+    snprintf(rejects, sizeof rejects, "%s", in_dir(&k->dir, "rejected.csv"));
+    k->o.reject_path = rejects;
+    run_ok(k);
+    struct buf text;
+    read_text(rejects, &text);
+    assert_true(slice_find_nocase(buf_slice(&text), SLICE(",\"'=cmd|' /C calc'!A0,x\"\r\n")) > 0);
+    assert_true(slice_find_nocase(buf_slice(&text), SLICE(",\"'@SUM(1),y\"\r\n")) > 0);
+    assert_true(slice_find_nocase(buf_slice(&text), SLICE(",\"\"\"=1\"\",z\"\r\n")) > 0);
+    buf_done(&text);
+    kit_free(k);
+}
+
 static void open_fails(const char *csv, struct slice column, const char *part) {
     struct err err = {0};
     struct kit *k = kit_open(slice_of(csv), 1 << 20);
@@ -189,10 +207,10 @@ static void run_fails(struct kit *k, enum err_kind kind, const char *part) {
 static void test_nothing_good(void **state) {
     (void)state;
     struct kit *k = kit_open(SLICE("email\n"), 1 << 20);
-    run_fails(k, ERR_INPUT, "no rows");
+    run_fails(k, ERR_INPUT, "there is no row");
     kit_free(k);
     k = kit_open(SLICE("email\nnobody\n@\n"), 1 << 20);
-    run_fails(k, ERR_INPUT, "none of the 2 rows");
+    run_fails(k, ERR_INPUT, "none of the 2 rows can be used; the first, line 2: ");
     assert_int_equal(access(in_dir(&k->dir, "rejected.csv"), F_OK), -1);
     kit_free(k);
 }
@@ -296,7 +314,7 @@ int main(void) {
         cmocka_unit_test(test_small),        cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_nothing_good), cmocka_unit_test(test_large),
         cmocka_unit_test(test_stop),         cmocka_unit_test(test_no_space),
-        cmocka_unit_test(test_reject_file),
+        cmocka_unit_test(test_reject_file),  cmocka_unit_test(test_reject_formula),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,13 +90,12 @@ void csv_stop(struct csv *c, const int *stop) {
 /* Until there is something to read or somebody wants to stop: then -1 with ECANCELED. */
 static int wait_for_bytes(struct csv *c) {
     struct pollfd look = {.fd = c->fd, .events = POLLIN};
-    for (;;) {
-        if (__atomic_load_n(c->stop, __ATOMIC_RELAXED)) {
-            errno = ECANCELED;
-            return -1;
-        }
-        if (poll(&look, 1, LOOK_MS) > 0) return 0;
+    while (poll(&look, 1, LOOK_MS) <= 0) {
+        if (!__atomic_load_n(c->stop, __ATOMIC_RELAXED)) continue;
+        errno = ECANCELED;
+        return -1;
     }
+    return 0;
 }
 
 /* Up to `most` bytes to `to`; 0 at the end, -1 with errno. */
@@ -425,9 +424,13 @@ ptrdiff_t csv_address_column(const struct slice *names, size_t count, struct sli
         n += names[i].len;
     }
     if (wanted.len)
-        return err_set(err, ERR_INPUT, "no column is called '%.*s'; there are: %.*s", SLICE_ARG(wanted),
+        return err_set(err, ERR_INPUT, "line 1: no column is called '%.*s'; there are: %.*s",
+                       SLICE_ARG(wanted), (int)n, list);
+    if (count == 1 && (slice_find(names[0], ';') >= 0 || slice_find(names[0], '\t') >= 0))
+        return err_set(err, ERR_INPUT,
+                       "line 1: there is but one column, '%.*s': columns are separated by commas here",
                        (int)n, list);
     return err_set(err, ERR_INPUT,
-                   "no column looks like the address (email, mail, address...); there are: %.*s", (int)n,
-                   list);
+                   "line 1: no column looks like the address (email, mail, address...); there are: %.*s",
+                   (int)n, list);
 }

@@ -306,10 +306,15 @@ static void test_address_column(void **state) {
     assert_int_equal(csv_address_column(a, 3, SLICE("NAME"), &err), 1);
     assert_int_equal(csv_address_column(b, 2, SLICE(""), &err), 1);
     assert_int_equal(csv_address_column(n, 2, SLICE(""), &err), -1);
-    assert_string_equal(err.text,
-                        "no column looks like the address (email, mail, address...); there are: name, phone");
+    assert_string_equal(
+        err.text,
+        "line 1: no column looks like the address (email, mail, address...); there are: name, phone");
+    const struct slice other[] = {SLICE("email;name")};
+    assert_int_equal(csv_address_column(other, 1, SLICE(""), &err), -1);
+    assert_string_equal(
+        err.text, "line 1: there is but one column, 'email;name': columns are separated by commas here");
     assert_int_equal(csv_address_column(n, 2, SLICE("mail"), &err), -1);
-    assert_string_equal(err.text, "no column is called 'mail'; there are: name, phone");
+    assert_string_equal(err.text, "line 1: no column is called 'mail'; there are: name, phone");
 }
 
 int main(void) {

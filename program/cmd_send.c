@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct arg args[] = {
@@ -48,10 +49,16 @@ void sendjob_catch_signals(void) {
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(SIGHUP, &act, NULL);
 }
 
+void sendjob_say_rejects(const struct sendjob *job) {
+    struct stat st;
+    if (job->rejects && stat(job->rejects, &st) == 0 && !S_ISDIR(st.st_mode))
+        command_complain(0, "rejected rows, with line and reason, are in %s", job->rejects);
+}
+
 void sendjob_say_loaded(struct sendjob *job, const struct load_counts *counts) {
     progress_loading(&job->progress, clock_mono(), counts, true);
     if (counts->rejected && job->rejects)
-        command_complain(0, "rejected rows, with line and reason, are in %s", job->rejects);
+        sendjob_say_rejects(job);
     else if (counts->rejected)
         command_complain(0, "%llu rows were rejected; --rejects FILE writes them down with line and reason",
                          (unsigned long long)counts->rejected);
@@ -112,6 +119,18 @@ static int open_list(struct sendjob *job, const char *path) {
     return command_fail(&err);
 }
 
+/* The file of rejects must not be written over what is being read. */
+static int keep_inputs(struct sendjob *job) {
+    struct stat list, content, rejects;
+    if (!job->rejects || stat(job->rejects, &rejects) || !S_ISREG(rejects.st_mode)) return EXIT_DONE;
+    bool same = fstat(job->csv, &list) == 0 && list.st_dev == rejects.st_dev && list.st_ino == rejects.st_ino;
+    same |= stat(job->template, &content) == 0 && content.st_dev == rejects.st_dev &&
+            content.st_ino == rejects.st_ino;
+    return same ? command_complain(EXIT_USAGE, "--rejects: %s is what is to be sent: give another file",
+                                   job->rejects)
+                : EXIT_DONE;
+}
+
 static int prepare(struct sendjob *job) {
     struct invocation *in = job->in;
     const char *template = invocation_value(in, "template"), *to = invocation_value(in, "to");
@@ -127,8 +146,11 @@ static int prepare(struct sendjob *job) {
     else
         default_name(template, job->name, sizeof job->name);
     job->address_column = slice_of(column);
+    job->list = strcmp(to, "-") == 0 ? "standard input" : to;
+    job->template = template;
     int code = read_template(job, template);
-    return code ? code : open_list(job, to);
+    if (code == EXIT_DONE) code = open_list(job, to);
+    return code ? code : keep_inputs(job);
 }
 
 static int dispatch(struct sendjob *job, bool resume) {

@@ -229,6 +229,8 @@ static struct jdoc *answer_send(struct client *client, struct talk *w, const str
                        .name = jdoc_text(request, "name"),
                        .address_column = jdoc_text(request, "address_column"),
                        .rejects = w->fd_count > 2 ? rejects : NULL,
+                       .list = jdoc_text(request, "list"),
+                       .template = jdoc_text(request, "template"),
                        .hold = jdoc_bool(request, "hold", false),
                        .stop = &client->stop,
                        .progress = tell_load,

@@ -89,6 +89,8 @@ static int load(struct working *w) {
                        .name = slice_of(job->name),
                        .address_column = job->address_column,
                        .rejects = job->rejects,
+                       .list = slice_of(job->list),
+                       .template = slice_of(job->template),
                        .hold = job->hold,
                        .stop = (const int *)(uintptr_t)&sendjob_interrupted,
                        .progress = tell_load,
@@ -98,8 +100,7 @@ static int load(struct working *w) {
         return EXIT_DONE;
     }
     progress_clear(&job->progress);
-    if (counts.rejected && job->rejects)
-        command_complain(0, "rejected rows, with line and reason, are in %s", job->rejects);
+    if (counts.rejected) sendjob_say_rejects(job);
     if (sendjob_interrupted)
         return command_complain(EXIT_INTERRUPTED, "stopped while loading: nothing was sent");
     return command_fail(&err);

@@ -54,6 +54,8 @@ static struct jdoc *ask_send(struct sendjob *job, struct talk *server, int paylo
     jdoc_put_text(request, "do", SLICE("send"));
     jdoc_put_text(request, "name", slice_of(job->name));
     jdoc_put_text(request, "address_column", job->address_column);
+    jdoc_put_text(request, "list", slice_of(job->list));
+    jdoc_put_text(request, "template", slice_of(job->template));
     jdoc_put_bool(request, "hold", job->hold);
     struct jdoc *reply = talk_ask(server, request, fds, rejects >= 0 ? 3 : 2, tell_load, job, err);
     jdoc_free(request);

@@ -64,11 +64,13 @@ static int load_all(struct trial *t, struct err *err) {
                               .ctx = t,
                               .stop = (const int *)(uintptr_t)&sendjob_interrupted};
     t->load = load_open(&lo, err);
-    if (!t->load) return -1;
+    if (!t->load) return taking_blame(slice_of(t->job->list), err);
     size_t count;
     const struct slice *columns = load_columns(t->load, &count);
-    if (taking_check_content(buf_slice(&t->job->payload), columns, count, err)) return -1;
-    return load_run(t->load, TRY_CAMPAIGN, 1, &t->counts, err);
+    if (taking_check_content(buf_slice(&t->job->payload), columns, count, err))
+        return taking_blame(slice_of(t->job->template), err);
+    return load_run(t->load, TRY_CAMPAIGN, 1, &t->counts, err) ? taking_blame(slice_of(t->job->list), err)
+                                                               : 0;
 }
 
 static struct chunk_table *first_table(struct trial *t, struct err *err) {
@@ -171,8 +173,7 @@ int sendjob_try(struct sendjob *job) {
         progress_clear(&job->progress);
         code = tell(&t);
     }
-    if (t.counts.rejected && job->rejects)
-        command_complain(0, "rejected rows, with line and reason, are in %s", job->rejects);
+    if (t.counts.rejected) sendjob_say_rejects(job);
     close_trial(&t);
     return code;
 }

@@ -12,6 +12,7 @@ struct sendjob {
     struct buf payload;
     char name[128];
     struct slice address_column;
+    const char *list, *template; /* the files' names; NULL when nothing is loaded */
     const char *rejects;
     bool hold;
     bool detach;
@@ -29,6 +30,8 @@ int sendjob_here(struct sendjob *job, bool resume);
 int sendjob_there(struct sendjob *job, struct talk *server, bool resume);
 int sendjob_try(struct sendjob *job); /* --dry-run */
 
+/* Where the rejected rows are, if that file was written. */
+void sendjob_say_rejects(const struct sendjob *job);
 /* "Loaded ..." and "Rejected rows are in ..." on standard error. */
 void sendjob_say_loaded(struct sendjob *job, const struct load_counts *counts);
 /* The last word: equation, where to look; JSON with --json. */

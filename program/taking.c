@@ -4,7 +4,7 @@
 #include "codec.h"
 #include "template.h"
 
-enum { CONTENT_ROOM = CONTENT_MAX + (1 << 20) };
+enum { CONTENT_ROOM = CONTENT_MAX + (1 << 20), BLAMED_MOST = 200 };
 
 int taking_check_content(struct slice payload, const struct slice *columns, size_t count, struct err *err) {
     struct arena arena;
@@ -16,6 +16,11 @@ int taking_check_content(struct slice payload, const struct slice *columns, size
     arena_done(&arena);
     template_free(t);
     return t ? 0 : -1;
+}
+
+int taking_blame(struct slice file, struct err *err) {
+    if (file.len > BLAMED_MOST) file = slice_skip(file, file.len - BLAMED_MOST);
+    return file.len && err->kind == ERR_INPUT ? err_wrap(err, "%.*s", SLICE_ARG(file)) : -1;
 }
 
 int taking_check_name(struct slice name, struct err *err) {
@@ -41,6 +46,7 @@ static int load(struct instance *in, const struct taking *t, struct load *l, uin
     if (engine_campaign_begin(in->engine, &row, t->payload, err)) return -1;
     struct tally tally;
     int failed = load_run(l, row.id, row.hash_seed, counts, err);
+    if (failed) taking_blame(t->list, err);
     if (!failed && t->progress) t->progress(t->ctx, counts);
     if (!failed && t->stop && __atomic_load_n(t->stop, __ATOMIC_RELAXED))
         failed = err_set(err, ERR_BUSY, "loading was stopped");
@@ -65,10 +71,14 @@ int taking_run(struct instance *in, const struct taking *t, uint32_t *id, struct
                               .stop = t->stop};
     if (taking_check_name(t->name, err)) return -1;
     struct load *l = load_open(&lo, err);
-    if (!l) return -1;
+    if (!l) return taking_blame(t->list, err);
     size_t columns;
     const struct slice *names = load_columns(l, &columns);
-    int failed = taking_check_content(t->payload, names, columns, err) || load(in, t, l, id, counts, err);
+    int failed = 0;
+    if (taking_check_content(t->payload, names, columns, err))
+        failed = taking_blame(t->template, err);
+    else
+        failed = load(in, t, l, id, counts, err);
     load_free(l);
-    return failed ? -1 : 0;
+    return failed;
 }

@@ -13,6 +13,7 @@ struct taking {
     struct slice name;
     struct slice address_column; /* empty: found by its name */
     const char *rejects;         /* path, or NULL */
+    struct slice list, template; /* names of the files, for errors; may be empty */
     bool hold;
     const int *stop; /* NULL, or set to other than 0 from outside to give up */
     void (*progress)(void *ctx, const struct load_counts *so_far);
@@ -22,6 +23,9 @@ struct taking {
 /* 0 with the campaign's number and the counts, or -1 with err and nothing left behind. */
 int taking_run(struct instance *in, const struct taking *t, uint32_t *id, struct load_counts *counts,
                struct err *err);
+
+/* Puts the file before what is wrong in it. Always -1. */
+int taking_blame(struct slice file, struct err *err);
 
 /* Does the content fit the columns of the file? -1 with err: what a person has to mend. */
 int taking_check_content(struct slice payload, const struct slice *columns, size_t count, struct err *err);

@@ -32,6 +32,11 @@ static int open_dir(struct store *s, const char *dir, struct err *err) {
     s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->dir_fd < 0 && errno == ENOENT) return err_set(err, ERR_ABSENT, "there is no store at %s", dir);
     if (s->dir_fd < 0) return err_errno(err, errno, "opening the store %s", dir);
+    struct stat st;
+    if (fstat(s->dir_fd, &st) < 0) return err_errno(err, errno, "the store %s", dir);
+    if (st.st_mode & S_IWOTH) /* anybody could put links and files of theirs there */
+        return err_set(err, ERR_INPUT, "%s can be written by everybody: no place for a store (chmod o-w)",
+                       dir);
     if (s->read_only && faccessat(s->dir_fd, "ledger.mdb", F_OK, 0) < 0)
         return err_set(err, ERR_ABSENT, "there is no store at %s", dir);
     return 0;
@@ -39,7 +44,7 @@ static int open_dir(struct store *s, const char *dir, struct err *err) {
 
 static int lock_dir(struct store *s, struct err *err) {
     if (s->read_only) return 0;
-    s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (s->lock_fd < 0) return err_errno(err, errno, "opening the lock of %s", s->dir);
     char pid[32] = {0};
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {

@@ -4,6 +4,7 @@
 #include "store.h"
 #include "store_test_dir.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -256,6 +257,34 @@ static int read_beside(const char *dir) {
     return 0;
 }
 
+/* A directory in which anybody can put a link of the lock's name. */
+static void test_strangers(void **state) {
+    (void)state;
+    struct test_dir d = test_dir_make();
+    struct err err = {0};
+    char victim[300], lock[300];
+    snprintf(victim, sizeof victim, "%s", in_dir(&d, "victim"));
+    snprintf(lock, sizeof lock, "%s", in_dir(&d, "s/lock"));
+    int fd = open(victim, O_CREAT | O_WRONLY, 0600);
+    assert_int_equal(write(fd, "precious", 8), 8);
+    close(fd);
+    store_free(open_ok(in_dir(&d, "s"), &SMALL));
+    assert_int_equal(unlink(lock), 0);
+    assert_int_equal(symlink(victim, lock), 0);
+    assert_null(store_open(in_dir(&d, "s"), &SMALL, &err));
+    assert_int_equal(err.kind, ERR_SYSTEM);
+    struct stat st;
+    assert_int_equal(stat(victim, &st), 0);
+    assert_int_equal(st.st_size, 8);
+    assert_int_equal(unlink(lock), 0);
+    assert_int_equal(chmod(in_dir(&d, "s"), 0777), 0);
+    assert_null(store_open(in_dir(&d, "s"), &SMALL, &err));
+    assert_non_null(strstr(err.text, "can be written by everybody"));
+    assert_int_equal(chmod(in_dir(&d, "s"), 0750), 0);
+    store_free(open_ok(in_dir(&d, "s"), &SMALL));
+    test_dir_remove(&d);
+}
+
 static void test_reader_process(void **state) {
     (void)state;
     struct test_dir d = test_dir_make();
@@ -465,12 +494,12 @@ static void test_close_commits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),          cmocka_unit_test(test_rows_survive),
-        cmocka_unit_test(test_ranges),        cmocka_unit_test(test_views),
-        cmocka_unit_test(test_map_grows),     cmocka_unit_test(test_full_batch),
-        cmocka_unit_test(test_two_writers),   cmocka_unit_test(test_reader_process),
-        cmocka_unit_test(test_migration),     cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_close_commits),
+        cmocka_unit_test(test_keys),           cmocka_unit_test(test_rows_survive),
+        cmocka_unit_test(test_ranges),         cmocka_unit_test(test_views),
+        cmocka_unit_test(test_map_grows),      cmocka_unit_test(test_full_batch),
+        cmocka_unit_test(test_two_writers),    cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_reader_process), cmocka_unit_test(test_migration),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_close_commits),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,3 +105,28 @@ def test_a_closed_terminal_ends_in_good_order(lab):  # noqa: F811
     assert child.wait(30) == 130
     campaign = lab.json("status")["campaigns"][0]
     assert campaign["uncertain"] == 0 and campaign["leased"] == 0 and campaign["pending"] > 0
+
+
+def test_errors_name_file_and_place(bare):  # noqa: F811
+    good = "email,name\na@b.test,Ann\n"
+    bare.write("good.csv", good)
+    lists = {"": "is empty", "email,name\n": "no row", "email;name\na@b.test;x\n": "line 1: there is but one column, 'email;name'",
+             "email,name,name\na@b.test,x,y\n": "line 1: two columns are called 'name'",
+             "email,name\nx,y\n\nalso bad,y\n": "none of the 2 rows can be used; the first, line 2: "}
+    for where in ((), ("--dry-run",)):
+        for text, words in lists.items():
+            bare.write("bad.csv", text)
+            done = bare.run("send", "--template", "t.yaml", "--to", "bad.csv", *where)
+            assert done.returncode == 1 and f"tsubame: bad.csv: " in done.stderr and words in done.stderr, done
+        for text in (b"email,name\na@b.test,M\xfcller\n", b"email,name\na@b.test,\x91\xbe\x98Y\n"):
+            (bare.folder / "bad.csv").write_bytes(text)
+            done = bare.run("send", "--template", "t.yaml", "--to", "bad.csv", *where)
+            assert done.returncode == 1 and "bad.csv: none of the 1 rows can be used; the first, line 2: " in done.stderr
+            assert "UTF-8" in done.stderr
+        bare.write("u.yaml", "from: a@b.example\nsubject: s\ntext: |\n  Dear\n  {{nme}}\n")
+        done = bare.run("send", "--template", "u.yaml", "--to", "good.csv", *where)
+        assert done.returncode == 1 and "tsubame: u.yaml: text, line 2, column 1: " in done.stderr, done
+    done = bare.run("send", "--template", "t.yaml", "--to", "good.csv", "--rejects", "./good.csv")
+    assert done.returncode == 2 and (bare.folder / "good.csv").read_text() == good
+    done = bare.run("send", "--template", "t.yaml", "--to", "bad.csv", "--rejects", "nowhere/r.csv", "--dry-run")
+    assert done.returncode == 1 and "nowhere/r.csv" in done.stderr and "are in nowhere" not in done.stderr
