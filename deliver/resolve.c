@@ -112,8 +112,11 @@ static void question_free(struct question *q) {
 
 /* After the resolver is closed: those that are never answered. */
 void resolve_done(struct engine *e) {
-    while (e->questions)
-        question_free(e->questions);
+    for (struct question *q = e->questions, *next; q; q = next) {
+        next = q->next;
+        free(q);
+    }
+    e->questions = NULL;
 }
 
 static void answered(void *ctx, const struct mx_answer *mx) {

@@ -55,16 +55,18 @@ static wall_us due_at(const struct engine *e, const struct window_item *item, wa
     return now + retry_pause(&e->options.retry, item->attempt, jitter_seed(now), least);
 }
 
-static void release(struct engine *e, struct window *w) {
+/* That many more of its items are settled; with the last of them the window goes. */
+static void release(struct engine *e, struct window *w, unsigned items) {
     struct chunk *chunk = w->chunk;
     struct session *s = w->session;
-    if (++w->settled < w->count) return;
+    w->settled += items;
+    if (w->settled < w->count) return;
     free(w);
     ledger_release(e->ledger, chunk);
     if (--s->windows == 0 && s->ended) schedule_gone(e, s);
 }
 
-void settle_item(struct engine *e, struct window *w, unsigned index) {
+static void settle(struct engine *e, struct window *w, unsigned index) {
     struct window_item *item = &w->items[index];
     struct lane *lane = w->session->site->lane;
     struct slice to = chunk_table_address(w->table, item->slot);
@@ -86,14 +88,19 @@ void settle_item(struct engine *e, struct window *w, unsigned index) {
     } else if (e->options.log_outcomes && log_on(LOG_LEVEL_INFO)) {
         log_outcome(&ev, to);
     }
-    release(e, w);
+}
+
+void settle_item(struct engine *e, struct window *w, unsigned index) {
+    settle(e, w, index);
+    release(e, w, 1);
 }
 
 void settle_unsent(struct engine *e, struct window *w) {
-    for (unsigned i = 0, n = w->count; i < n; i++) {
+    for (unsigned i = 0; i < w->count; i++) {
         outcome_local(&w->items[i].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not begun"));
-        settle_item(e, w, i); /* frees w with its last */
+        settle(e, w, i);
     }
+    release(e, w, w->count);
 }
 
 struct settling {

@@ -58,10 +58,14 @@ static double seconds(struct timeval t) {
 }
 
 static double resident_bytes(void) {
-    unsigned long total = 0, resident = 0;
+    char line[128] = "";
+    uint64_t resident = 0;
     FILE *f = fopen("/proc/self/statm", "re");
-    if (f && fscanf(f, "%lu %lu", &total, &resident) != 2) resident = 0;
+    if (f && !fgets(line, sizeof line, f)) line[0] = 0;
     if (f) fclose(f);
+    struct slice rest = slice_of(line), pages; /* the whole, then what is resident */
+    if (!slice_cut(&rest, ' ', &pages) || !slice_cut(&rest, ' ', &pages) || !slice_to_u64(pages, &resident))
+        return 0;
     return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 

@@ -56,7 +56,7 @@ static uint64_t read_all(struct csv *c, size_t most) {
         assert(!row.bad == (row.count == count) && (row.bad == NULL) == (row.fields != NULL));
         line = row.line;
         sum = fold(sum, row.bad ? slice_of(row.bad) : row.raw);
-        for (size_t i = 0; i < row.count; i++) {
+        for (size_t i = 0; row.fields && i < row.count; i++) {
             assert(row.fields[i].len <= CSV_FIELD_MAX && codec_utf8_valid(row.fields[i]));
             sum = fold(sum, row.fields[i]);
         }

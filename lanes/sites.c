@@ -173,8 +173,12 @@ void backlog_sites_done(struct backlog *b) {
             b->sites[i] = site->same_key;
             site_free(site);
         }
-    while (b->lanes)
-        lane_free(b, b->lanes);
+    for (struct lane *lane = b->lanes, *next; lane; lane = next) {
+        next = lane->next;
+        free(lane);
+    }
+    b->lanes = NULL;
+    b->lane_count = 0;
 }
 
 /* ---- the run queue and the sleepers ---- */
