@@ -1,0 +1,412 @@
+/* The made-up world: servers are threads that block, one for each connection, and follow their host's rules.
+ */
+#include "test_world.h"
+
+#include "content.h"
+#include "load.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* ---- SMTP ---- */
+
+struct peer {
+    struct host *host;
+    struct world *world;
+    int fd;
+    char in[4096];
+    size_t have;
+    char to[64], message_id[96];
+    unsigned mails;
+};
+
+static void say(struct peer *p, const char *text) {
+    send(p->fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+/* The next line without its end; false at the end of the stream. */
+static bool next_line(struct peer *p, char line[1024]) {
+    for (;;) {
+        char *end = memchr(p->in, '\n', p->have);
+        if (end) {
+            size_t n = (size_t)(end - p->in), text = n && end[-1] == '\r' ? n - 1 : n;
+            if (text > 1023) text = 1023;
+            memcpy(line, p->in, text);
+            line[text] = 0;
+            p->have -= n + 1;
+            memmove(p->in, end + 1, p->have);
+            return true;
+        }
+        ssize_t got = recv(p->fd, p->in + p->have, sizeof p->in - p->have, 0);
+        if (got <= 0) return false;
+        p->have += (size_t)got;
+    }
+}
+
+/* Was this recipient here before? */
+static bool seen_before(struct world *w, const char *to) {
+    bool before = false;
+    pthread_mutex_lock(&w->lock);
+    for (unsigned i = 0; i < w->seen_count; i++)
+        before |= strcmp(w->seen[i], to) == 0;
+    if (!before) snprintf(w->seen[w->seen_count++], sizeof w->seen[0], "%s", to);
+    pthread_mutex_unlock(&w->lock);
+    return before;
+}
+
+static const char *answer_rcpt(struct peer *p, const char *line) {
+    sscanf(line, "RCPT TO:<%63[^>]", p->to);
+    if (strncmp(p->to, "unknown", 7) == 0) return "550 5.1.1 no such user\r\n";
+    if (strncmp(p->to, "later", 5) == 0 && !seen_before(p->world, p->to)) return "451 4.3.0 try later\r\n";
+    if (strncmp(p->to, "grey", 4) == 0 && !seen_before(p->world, p->to)) return "450 4.7.1 greylisted\r\n";
+    return "250 2.1.5 ok\r\n";
+}
+
+static void say_rcpt(struct peer *p, const char *line) {
+    const char *answer = answer_rcpt(p, line);
+    say(p, answer);
+    if (answer[0] != '2') p->to[0] = 0;
+}
+
+static bool drops(struct peer *p, enum drop when) {
+    pthread_mutex_lock(&p->world->lock);
+    bool now = p->host->drop == when && p->host->drops > 0;
+    if (now) p->host->drops--;
+    pthread_mutex_unlock(&p->world->lock);
+    return now;
+}
+
+static void note_mail(struct peer *p, bool told) {
+    struct world *w = p->world;
+    pthread_mutex_lock(&w->lock);
+    assert_true(w->taken_count < TAKEN_MAX);
+    struct taken *t = &w->taken[w->taken_count++];
+    memcpy(t->to, p->to, sizeof t->to);
+    memcpy(t->message_id, p->message_id, sizeof t->message_id);
+    t->told = told;
+    t->host = p->host->number;
+    t->at = clock_mono();
+    if (++p->mails > p->host->mails_top) p->host->mails_top = p->mails;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* False: the connection is to be cut. */
+static bool take_content(struct peer *p) {
+    char line[1024];
+    if (drops(p, DROP_AT_DATA)) return false;
+    say(p, "354 go\r\n");
+    do {
+        if (!next_line(p, line)) return false;
+        sscanf(line, "Message-ID: <%95[^>]", p->message_id);
+    } while (strcmp(line, ".") != 0);
+    if (p->host->slow_ms) usleep(p->host->slow_ms * 1000);
+    bool told = !drops(p, DROP_AFTER_DOT);
+    note_mail(p, told);
+    if (told) say(p, "250 2.0.0 taken\r\n");
+    return told;
+}
+
+static bool answer_line(struct peer *p, const char *line) {
+    if (strncmp(line, "EHLO", 4) == 0)
+        say(p, p->host->starttls ? "250-m\r\n250-STARTTLS\r\n250 PIPELINING\r\n"
+                                 : "250-m\r\n250 PIPELINING\r\n");
+    else if (strcmp(line, "STARTTLS") == 0) {
+        say(p, "220 go\r\n");
+        if (recv(p->fd, p->in, sizeof p->in, 0) > 0) say(p, "what is this?\r\n");
+        return false;
+    } else if (strncmp(line, "MAIL", 4) == 0) {
+        if (p->host->session_mails && p->mails >= p->host->session_mails) {
+            say(p, "421 4.7.0 enough for one session\r\n");
+            return false;
+        }
+        say(p, "250 2.1.0 ok\r\n");
+    } else if (strncmp(line, "RCPT", 4) == 0)
+        say_rcpt(p, line);
+    else if (strcmp(line, "DATA") == 0 && p->to[0])
+        return take_content(p);
+    else if (strcmp(line, "DATA") == 0)
+        say(p, "503 5.5.1 nobody to send it to\r\n");
+    else if (strcmp(line, "QUIT") == 0) {
+        say(p, "221 2.0.0 bye\r\n");
+        return false;
+    } else
+        say(p, "250 2.0.0 ok\r\n");
+    return true;
+}
+
+static void *peer_run(void *ctx) {
+    struct peer *p = ctx;
+    struct host *h = p->host;
+    char line[1024];
+    pthread_mutex_lock(&p->world->lock);
+    h->opened++;
+    if (++h->sessions > h->sessions_top) h->sessions_top = h->sessions;
+    bool many = h->most_sessions && h->sessions > h->most_sessions;
+    pthread_mutex_unlock(&p->world->lock);
+    if (many)
+        say(p, "421 4.7.0 too many sessions\r\n");
+    else if (!drops(p, DROP_AT_GREETING)) {
+        say(p, "220 m ESMTP\r\n");
+        while (next_line(p, line) && answer_line(p, line))
+            ;
+    }
+    pthread_mutex_lock(&p->world->lock);
+    h->sessions--;
+    pthread_mutex_unlock(&p->world->lock);
+    /* Read what still comes, so that the end is an end and no reset that swallows the last reply. */
+    shutdown(p->fd, SHUT_WR);
+    while (recv(p->fd, p->in, sizeof p->in, 0) > 0)
+        ;
+    close(p->fd);
+    free(p);
+    return NULL;
+}
+
+static void *host_run(void *ctx) {
+    struct host *h = ctx;
+    struct world *w = h->world;
+    for (;;) {
+        int fd = accept(h->listener, NULL, NULL);
+        pthread_mutex_lock(&w->lock);
+        bool closing = h->closing;
+        pthread_mutex_unlock(&w->lock);
+        if (closing || fd < 0) {
+            if (fd >= 0) close(fd);
+            return NULL;
+        }
+        struct peer *p = calloc(1, sizeof *p);
+        int on = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        p->host = h, p->world = w, p->fd = fd;
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, peer_run, p), 0);
+        pthread_mutex_lock(&w->lock);
+        bool room = w->peer_count < PEERS_MAX;
+        if (room) w->peers[w->peer_count++] = thread;
+        pthread_mutex_unlock(&w->lock);
+        if (!room) pthread_join(thread, NULL);
+    }
+}
+
+static struct sockaddr_in address_of(unsigned number, unsigned port) {
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    a.sin_addr.s_addr = htonl(0x7f000700u | number);
+    return a;
+}
+
+struct host *world_host(struct world *w, unsigned number) {
+    for (unsigned i = 0; i < HOSTS_MAX; i++)
+        if (!w->hosts[i].number) {
+            w->hosts[i] = (struct host){.number = number, .listener = -1, .world = w};
+            return &w->hosts[i];
+        }
+    fail_msg("too many hosts");
+    return NULL;
+}
+
+void host_open(struct host *h) {
+    struct sockaddr_in a = address_of(h->number, h->world->options.port);
+    socklen_t len = sizeof a;
+    int on = 1;
+    h->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(h->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    assert_int_equal(bind(h->listener, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(h->listener, 64), 0);
+    getsockname(h->listener, (struct sockaddr *)&a, &len);
+    h->world->options.port = ntohs(a.sin_port);
+    h->closing = false;
+    assert_int_equal(pthread_create(&h->thread, NULL, host_run, h), 0);
+}
+
+void host_close(struct host *h) {
+    if (h->listener < 0) return;
+    pthread_mutex_lock(&h->world->lock);
+    h->closing = true;
+    pthread_mutex_unlock(&h->world->lock);
+    shutdown(h->listener, SHUT_RDWR);
+    pthread_join(h->thread, NULL);
+    close(h->listener);
+    h->listener = -1;
+}
+
+/* ---- the engine ---- */
+
+void world_init(struct world *w) {
+    memset(w, 0, sizeof *w);
+    struct err err = {0};
+    struct sockaddr_in a = address_of(1, 0);
+    socklen_t len = sizeof a;
+    w->dir = test_dir_make();
+    w->store = store_open(in_dir(&w->dir, "s"), &(struct store_options){.reserve = 1 << 20}, &err);
+    if (!w->store) fail_msg("%s", err.text);
+    pthread_mutex_init(&w->lock, NULL);
+    w->dns = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(w->dns, (struct sockaddr *)&a, sizeof a), 0);
+    getsockname(w->dns, (struct sockaddr *)&a, &len);
+    assert_int_equal(pthread_create(&w->dns_thread, NULL, world_dns_run, w), 0);
+    w->source = (struct source_options){.name = "s", .helo = "me.test"};
+    w->options = (struct engine_options){.workers = 2,
+                                         .max_sessions = 64,
+                                         .dns_server_count = 1,
+                                         .default_limits = {.connections = 4},
+                                         .sources = &w->source,
+                                         .source_count = 1,
+                                         .retry = {300 * US_PER_MS, US_PER_SEC, 2},
+                                         .idle_us = 200 * US_PER_MS,
+                                         .connect_us = 2 * US_PER_SEC,
+                                         .timeout_scale = 0.01};
+    net_addr_from_sockaddr((struct sockaddr *)&a, &w->options.dns_servers[0]);
+}
+
+void world_done(struct world *w) {
+    char byte = 0;
+    struct sockaddr_in a;
+    socklen_t len = sizeof a;
+    for (unsigned i = 0; i < HOSTS_MAX; i++)
+        if (w->hosts[i].number) host_close(&w->hosts[i]);
+    for (unsigned i = 0; i < w->peer_count; i++)
+        pthread_join(w->peers[i], NULL);
+    pthread_mutex_lock(&w->lock);
+    w->ending = true;
+    pthread_mutex_unlock(&w->lock);
+    getsockname(w->dns, (struct sockaddr *)&a, &len);
+    sendto(w->dns, &byte, 1, 0, (struct sockaddr *)&a, len);
+    pthread_join(w->dns_thread, NULL);
+    close(w->dns);
+    store_free(w->store);
+    pthread_mutex_destroy(&w->lock);
+    test_dir_remove(&w->dir);
+}
+
+void world_dns(struct world *w, bool broken, bool silent) {
+    pthread_mutex_lock(&w->lock);
+    w->dns_broken = broken;
+    w->dns_silent = silent;
+    pthread_mutex_unlock(&w->lock);
+}
+
+void world_engine(struct world *w) {
+    struct err err = {0};
+    w->engine = engine_start(&w->options, w->store, &err);
+    if (!w->engine) fail_msg("%s", err.text);
+}
+
+void world_engine_stop(struct world *w, int64_t grace_us) {
+    engine_stop(w->engine, grace_us);
+    w->engine = NULL;
+}
+
+static void encode_content(struct buf *out) {
+    struct content content = {.from = SLICE("news@sender.test"),
+                              .reply_to = SLICE("{{agent}}"),
+                              .subject = SLICE("hello {{agent}}"),
+                              .text = SLICE("Dear {{email}}, hello.\n")};
+    buf_init(out, CONTENT_MAX);
+    content_encode(&content, out);
+}
+
+static uint32_t start_campaign(struct world *w, int fd, bool hold_uncertain, int64_t lasts_us) {
+    static unsigned campaigns;
+    struct err err = {0};
+    char name[32];
+    struct buf payload;
+    struct load_counts n;
+    struct load *load = load_open(&(struct load_options){.store = w->store, .fd = fd}, &err);
+    if (!load) fail_msg("%s", err.text);
+    snprintf(name, sizeof name, "campaign %u", ++campaigns);
+    encode_content(&payload);
+    struct campaign_row row = {.name = slice_of(name),
+                               .expires = clock_wall() + lasts_us,
+                               .hold_uncertain = hold_uncertain,
+                               .columns = load_columns_text(load)};
+    if (engine_campaign_begin(w->engine, &row, buf_slice(&payload), &err)) fail_msg("%s", err.text);
+    if (load_run(load, row.id, row.hash_seed, &n, &err)) fail_msg("%s", err.text);
+    struct tally tally = load_tally(&n);
+    if (engine_campaign_ready(w->engine, row.id, n.chunks, &tally, false, &err)) fail_msg("%s", err.text);
+    load_free(load);
+    buf_done(&payload);
+    close(fd);
+    return row.id;
+}
+
+uint32_t world_campaign(struct world *w, const char *rows, bool hold_uncertain, int64_t lasts_us) {
+    const char *path = in_dir(&w->dir, "list.csv");
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, "email,agent\n", 12), 12);
+    assert_int_equal(write(fd, rows, strlen(rows)), strlen(rows));
+    lseek(fd, 0, SEEK_SET);
+    return start_campaign(w, fd, hold_uncertain, lasts_us);
+}
+
+uint32_t world_many(struct world *w, const char *name, const char *domain, unsigned count) {
+    struct buf rows;
+    buf_init(&rows, 1 << 20);
+    for (unsigned i = 0; i < count; i++) {
+        char line[128];
+        int n = snprintf(line, sizeof line, "%s%u@%s,a@sender.test\n", name, i, domain);
+        buf_put(&rows, line, (size_t)n);
+    }
+    buf_put_u8(&rows, 0);
+    uint32_t id = world_campaign(w, rows.at, false, 600 * US_PER_SEC);
+    buf_done(&rows);
+    return id;
+}
+
+struct campaign_status world_now(struct world *w, uint32_t id) {
+    struct campaign_status s;
+    struct err err = {0};
+    if (engine_campaign(w->engine, id, &s, &err)) fail_msg("%s", err.text);
+    return s;
+}
+
+struct campaign_status world_wait(struct world *w, uint32_t id,
+                                  bool (*until)(const struct campaign_status *s)) {
+    for (unsigned i = 0; i < 2000; i++) {
+        struct campaign_status s = world_now(w, id);
+        if (until ? until(&s) : s.ended != 0) return s;
+        usleep(10000);
+    }
+    struct campaign_status s = world_now(w, id);
+    fail_msg("not at its end: delivered %lu failed %lu pending %lu deferred %lu leased %lu",
+             (unsigned long)s.tally.delivered, (unsigned long)s.tally.failed,
+             (unsigned long)tally_pending(&s.tally), (unsigned long)s.deferred, (unsigned long)s.leased);
+    return s;
+}
+
+unsigned world_taken(struct world *w, const char *to, bool told) {
+    unsigned n = 0;
+    pthread_mutex_lock(&w->lock);
+    for (unsigned i = 0; i < w->taken_count; i++)
+        n += strcmp(w->taken[i].to, to) == 0 && (!told || w->taken[i].told);
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
+
+void world_check(struct world *w, const struct campaign_status *s) {
+    const struct tally *t = &s->tally;
+    assert_int_equal(t->planned, t->delivered + t->failed + t->suppressed + t->cancelled + t->expired +
+                                     t->uncertain + tally_pending(t));
+    unsigned told = 0, copies = 0;
+    pthread_mutex_lock(&w->lock);
+    for (unsigned i = 0; i < w->taken_count; i++) {
+        const struct taken *mail = &w->taken[i];
+        bool first = mail->told;
+        for (unsigned j = 0; j < i; j++) {
+            if (strcmp(mail->to, w->taken[j].to) != 0) continue;
+            assert_string_equal(mail->message_id, w->taken[j].message_id);
+            first = first && !w->taken[j].told;
+            copies++;
+            break;
+        }
+        told += first;
+    }
+    pthread_mutex_unlock(&w->lock);
+    assert_int_equal(told, t->delivered);
+    assert_true(copies <= t->doubted); /* a second copy only where the ledger was in doubt */
+}
