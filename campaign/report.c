@@ -132,8 +132,8 @@ int report_make(struct view *v, const struct campaign_row *row, struct report *r
     r->tally.deferrals = row->tally.deferrals;
     r->tally.doubted = row->tally.doubted;
     r->tally.deferred = r->deferred;
-    if (r->provider_count) qsort(r->providers, r->provider_count, sizeof *r->providers, by_total);
-    if (r->reason_count) qsort(r->reasons, r->reason_count, sizeof *r->reasons, by_fate);
+    if (r->providers) qsort(r->providers, r->provider_count, sizeof *r->providers, by_total);
+    if (r->reasons) qsort(r->reasons, r->reason_count, sizeof *r->reasons, by_fate);
     return 0;
 }
 

@@ -331,6 +331,7 @@ static void check_backup(const char *dir, const char *history) {
     struct sql *db = sql_open(history, &(struct sql_options){.read_only = true}, &err);
     if (!db) fail_msg("%s", err.text);
     struct sql_stmt *st = sql_prepare(db, "SELECT block, (SELECT count(*) FROM seen) FROM place", &err);
+    if (!st) fail_msg("%s", err.text);
     assert_int_equal(sql_step(st, &err), 1);
     uint64_t next = (uint64_t)sql_int(st, 0);
     assert_int_equal(sql_int(st, 1), next);
