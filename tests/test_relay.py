@@ -13,17 +13,18 @@ RTT_S = 0.05
 
 
 @pytest.fixture(scope="module")
-def relay(build):
+def relay(build, tmp_path_factory):
     """An echo server on 127.0.0.2, and the relay before it; the relay's port."""
     to, port = free_port(), free_port()
     server = socket.create_server(("127.0.0.2", to), backlog=600)
     threading.Thread(target=accept, args=(server,), daemon=True).start()
+    errors = tmp_path_factory.mktemp("relay") / "errors"
     child = subprocess.Popen([build / "bench/delay-relay", str(port), str(to), str(RTT_S * 1000)],
-                             stdout=subprocess.PIPE, text=True)
+                             stdout=subprocess.PIPE, stderr=open(errors, "w"), text=True)
     assert child.stdout.readline() == "ready\n"
     yield port
     child.terminate()
-    assert child.wait(10) == 0
+    assert child.wait(10) == 0, errors.read_text()
     server.close()
 
 
