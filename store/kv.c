@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const TABLE_NAMES[TABLE_COUNT] = {
     [TABLE_META] = "meta",    [TABLE_PAYLOAD] = "payload",   [TABLE_CAMPAIGN] = "campaign",
@@ -67,6 +68,20 @@ static int open_tables(struct kv *kv, bool read_only) {
     return rc;
 }
 
+/* A file that ends before its last page would be a bus error at the first read there. */
+static int check_length(struct kv *kv) {
+    MDB_envinfo info;
+    MDB_stat pages;
+    struct stat st;
+    mdb_filehandle_t fd;
+    int rc = mdb_env_info(kv->env, &info);
+    if (rc == 0) rc = mdb_env_stat(kv->env, &pages);
+    if (rc == 0) rc = mdb_env_get_fd(kv->env, &fd);
+    if (rc) return rc;
+    if (fstat(fd, &st) < 0) return errno;
+    return (uint64_t)st.st_size / pages.ms_psize > info.me_last_pgno ? 0 : MDB_CORRUPTED;
+}
+
 static int open_env(struct kv *kv, const char *path, uint64_t map_size, unsigned flags) {
     int rc = mdb_env_create(&kv->env);
     if (rc) return rc;
@@ -74,6 +89,7 @@ static int open_env(struct kv *kv, const char *path, uint64_t map_size, unsigned
         (rc = mdb_env_set_maxreaders(kv->env, READERS_MAX)) || (rc = mdb_env_set_mapsize(kv->env, map_size)))
         return rc;
     rc = mdb_env_open(kv->env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | flags, 0600);
+    if (rc == 0) rc = check_length(kv);
     if (rc) return rc;
     int dead;
     mdb_reader_check(kv->env, &dead); /* slots of readers that were killed would pin their pages */
@@ -90,6 +106,12 @@ static struct kv *open_with(const char *path, uint64_t map_size, unsigned flags,
         return NULL;
     }
     pthread_rwlock_init(&kv->map, NULL);
+    struct stat st;
+    if ((flags & MDB_RDONLY) && stat(path, &st) == 0 && st.st_size == 0) {
+        err_set(err, ERR_CORRUPT, "%s is empty", path);
+        kv_free(kv);
+        return NULL;
+    }
     int rc = open_env(kv, path, map_size, flags);
     if (rc == 0) return kv;
     if (rc == MDB_NOTFOUND)

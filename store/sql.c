@@ -108,9 +108,11 @@ struct sql *sql_open(const char *path, const struct sql_options *options, struct
         err_set(err, ERR_SYSTEM, "no memory");
         return NULL;
     }
-    if (open_file(db, path, o->read_only, err) == 0 && set_up(db, o, err) == 0 &&
-        (o->migration_count == 0 || bring_up(db, path, o, err) == 0))
-        return db;
+    if (open_file(db, path, o->read_only, err) == 0) {
+        if (set_up(db, o, err) == 0 && (o->migration_count == 0 || bring_up(db, path, o, err) == 0))
+            return db;
+        if (err && !strstr(err->text, path)) err_wrap(err, "%s", path);
+    }
     sql_free(db);
     return NULL;
 }

@@ -2,6 +2,7 @@
  * migration of older stores. What runs afterwards is in writer.c (batches), kv.c (tables) and segment.c. */
 #include "store_priv.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -118,6 +119,18 @@ static int migrate_step(struct store *s, const struct store_options *o, unsigned
     return status < 0 ? err_wrap(err, "migrating %s from version %u", s->dir, from) : 0;
 }
 
+/* Is there a segment file? A new ledger would take all of them for left over and sweep them away. */
+static bool has_segments(struct store *s) {
+    int fd = openat(s->dir_fd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    bool has = false;
+    if (!d && fd >= 0) close(fd);
+    for (struct dirent *e; d && !has && (e = readdir(d));)
+        has = e->d_name[0] != '.';
+    if (d) closedir(d);
+    return has;
+}
+
 static int bring_up(struct store *s, const struct store_options *o, struct store_reader *r, struct err *err) {
     for (;;) {
         unsigned version = 0;
@@ -139,6 +152,12 @@ static int bring_up(struct store *s, const struct store_options *o, struct store
             if (migrate_step(s, o, version, r, err) < 0) return -1;
             continue;
         }
+        if (has_segments(s))
+            return err_set(
+                err, ERR_CORRUPT,
+                "%s/ledger.mdb is empty or was missing, but segments/ holds tables of a ledger: put it back "
+                "from a backup (or name another store.path to begin anew)",
+                s->dir);
         struct store_batch *b = store_batch_new(4096);
         int status = b ? commit_version(s, b, o->version, err) : err_set(err, ERR_SYSTEM, "no memory");
         store_batch_free(b);

@@ -232,6 +232,7 @@ struct load {
     int stop;      /* atomic */
     uint64_t made; /* atomic: blocks and chunks committed */
     bool failed;
+    bool projecting; /* its tables are there */
 };
 
 /* Block i and chunk i (with a record in a segment) in one batch, as fast as it goes; a sweep now and then. */
@@ -292,6 +293,7 @@ static void *project(void *arg) {
     struct sql *db = sql_open(l->history, &o, &err);
     struct store_reader *r = store_reader_open(l->store, &err);
     uint64_t next = 0;
+    __atomic_store_n(&l->projecting, true, __ATOMIC_RELEASE);
     while (db && r && !__atomic_load_n(&l->stop, __ATOMIC_RELAXED)) {
         int status = project_one(db, r, &next, &err);
         if (status < 0) break;
@@ -363,6 +365,8 @@ static void test_backup(void **state) {
     pthread_t maker, projector;
     assert_int_equal(pthread_create(&maker, NULL, make_blocks, &l), 0);
     assert_int_equal(pthread_create(&projector, NULL, project, &l), 0);
+    while (!__atomic_load_n(&l.projecting, __ATOMIC_ACQUIRE)) /* else there are no tables to copy */
+        usleep(1000);
     for (int i = 0; i < 5; i++) {
         uint64_t from = __atomic_load_n(&l.made, __ATOMIC_ACQUIRE);
         while (__atomic_load_n(&l.made, __ATOMIC_ACQUIRE) < from + 30)
