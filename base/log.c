@@ -7,6 +7,7 @@
 #include "shown.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -17,12 +18,34 @@ static enum log_level log_most = LOG_LEVEL_WARN;
 
 struct gatherer {
     struct buf lines;
-    bool open; /* a line is being written, and its level is on */
+    bool known; /* its thread's end will be told */
+    bool open;  /* a line is being written, and its level is on */
     enum log_level level;
     wall_us stamped;
     char stamp[CLOCK_TEXT_MAX];
 };
 static _Thread_local struct gatherer here = {.lines = {.max = GATHER_MAX}};
+
+static pthread_key_t thread_end;
+static bool thread_end_good;
+static pthread_once_t thread_end_made = PTHREAD_ONCE_INIT;
+
+/* A thread ends: what it has gathered is written, the memory given back. */
+static void end_thread(void *gatherer) {
+    struct gatherer *g = gatherer;
+    log_flush();
+    buf_done(&g->lines);
+}
+
+static void make_thread_end(void) {
+    thread_end_good = pthread_key_create(&thread_end, end_thread) == 0;
+}
+
+static void know_thread(void) {
+    pthread_once(&thread_end_made, make_thread_end);
+    if (thread_end_good) pthread_setspecific(thread_end, &here);
+    here.known = true;
+}
 
 void log_setup(int fd, enum log_level most) {
     log_fd = fd;
@@ -37,6 +60,7 @@ void log_begin(enum log_level level, const char *event) {
     static const char *const names[] = {"error", "warn", "info", "debug"};
     here.open = log_on(level);
     if (!here.open) return;
+    if (!here.known) know_thread();
     here.level = level;
     wall_us now = clock_wall() / US_PER_MS;
     if (now != here.stamped) {

@@ -11,6 +11,7 @@
 #include "slice.h"
 #include "yamltree.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -288,6 +289,28 @@ static void texts_of_strangers_steer_nothing(void **state) {
     }
 }
 
+static void *say_and_end(void *arg) {
+    (void)arg;
+    log_say(LOG_LEVEL_INFO, "last-words", NULL); /* gathered: nobody flushes */
+    return NULL;
+}
+
+static void a_thread_that_ends_leaves_its_lines(void **state) {
+    char line[200] = {0};
+    int ends[2];
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    log_setup(ends[1], LOG_LEVEL_INFO);
+    assert_int_equal(pthread_create(&thread, NULL, say_and_end, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close(ends[1]);
+    assert_true(read(ends[0], line, sizeof line - 1) > 0);
+    assert_non_null(strstr(line, " event=last-words\n"));
+    log_setup(STDERR_FILENO, LOG_LEVEL_WARN);
+    close(ends[0]);
+}
+
 static void a_log_line_is_one_line(void **state) {
     char line[1000] = {0};
     int ends[2];
@@ -322,6 +345,7 @@ int main(void) {
         cmocka_unit_test(yaml_becomes_a_tree),
         cmocka_unit_test(texts_of_strangers_steer_nothing),
         cmocka_unit_test(a_log_line_is_one_line),
+        cmocka_unit_test(a_thread_that_ends_leaves_its_lines),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
