@@ -337,6 +337,46 @@ static void test_fewer_sessions_than_hosts(void **state) {
     close_world(w);
 }
 
+static unsigned all_taken(struct world *w) {
+    pthread_mutex_lock(&w->lock);
+    unsigned n = w->taken_count;
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
+
+static bool wait_stalled(struct world *w, bool stalled, struct engine_counters *counters) {
+    for (unsigned i = 0; i < 1000; i++) {
+        engine_counters(w->engine, counters);
+        if (counters->stalled == stalled) return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+static void test_full_disk(void **state) {
+    (void)state;
+    uint32_t id;
+    struct engine_counters counters;
+    struct world *w = slow_world(&id);
+    world_wait(w, id, fifty_are_there);
+    world_disk(true);
+    bool stalled = wait_stalled(w, true, &counters);
+    unsigned before = all_taken(w);
+    usleep(300000);
+    unsigned after = all_taken(w);
+    world_disk(false);
+    assert_true(stalled);
+    assert_non_null(strstr(counters.stall_text, "No space left"));
+    assert_int_equal(before, after); /* nothing goes out whose lease is not written down */
+    assert_true(after < 400);
+    assert_true(wait_stalled(w, false, &counters));
+    struct campaign_status end = world_wait(w, id, NULL);
+    assert_int_equal(end.tally.delivered, 400);
+    assert_int_equal(end.tally.doubted, 0);
+    world_check(w, &end);
+    close_world(w);
+}
+
 /* ---- the end and the next start ---- */
 
 static void stop_and_go_on(int64_t grace_us, unsigned doubts_most) {
@@ -396,6 +436,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_two_campaigns),
         cmocka_unit_test(test_fewer_sessions_than_hosts),
+        cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_stop_with_grace),
         cmocka_unit_test(test_stop_at_once),
         cmocka_unit_test(test_stop_while_looking_up),

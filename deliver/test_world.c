@@ -6,12 +6,15 @@
 #include "load.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 /* ---- SMTP ---- */
 
@@ -232,6 +235,21 @@ void host_close(struct host *h) {
     pthread_join(h->thread, NULL);
     close(h->listener);
     h->listener = -1;
+}
+
+/* ---- the disk ---- */
+
+static atomic_bool disk_full;
+
+/* In front of the C library's, for the store. */
+int fdatasync(int fd) {
+    if (!atomic_load(&disk_full)) return (int)syscall(SYS_fdatasync, fd);
+    errno = ENOSPC;
+    return -1;
+}
+
+void world_disk(bool full) {
+    atomic_store(&disk_full, full);
 }
 
 /* ---- the engine ---- */

@@ -69,6 +69,9 @@ void host_close(struct host *h);
 void world_dns(struct world *w, bool broken, bool silent);
 void *world_dns_run(void *world); /* the thread that answers: test_world_dns.c */
 
+/* Whether the store's commits fail. */
+void world_disk(bool full);
+
 void world_engine(struct world *w);
 void world_engine_stop(struct world *w, int64_t grace_us);
 
