@@ -282,6 +282,84 @@ static void lanes_sleep_and_wake(void **state) {
     world_done(&w);
 }
 
+static void a_held_campaign_leaves_at_once(void **state) {
+    (void)state;
+    struct world w;
+    struct campaign other = {.row = {.state = CAMPAIGN_HELD}};
+    world_open(&w);
+    for (unsigned i = 32; i < 64; i++)
+        w.chunks[i].campaign = &other;
+    add(&w, "a.test", 0, slots_first(10));
+    add(&w, "a.test", 32, slots_first(7));
+    add(&w, "a.test", 1, slots_first(10));
+    add(&w, "b.test", 33, slots_first(9));
+    struct lane_limits limits = {0};
+    struct lane *tail = backlog_lane_new(&w.b, SLICE("mx.b.test"), 0, true, &limits, 0);
+    struct site *a = place_all(&w, 1, "google");
+    struct domain *b = backlog_domain(&w.b, SLICE("b.test"));
+    backlog_unplace(&w.b, b);
+    assert_ptr_equal(backlog_next_to_ask(&w.b), b);
+    backlog_place(&w.b, b, backlog_site_new(&w.b, 2, tail, SLICE("mx")), NEVER);
+    add(&w, "c.test", 34, slots_first(3)); /* not looked up yet */
+    backlog_purge(&w.b, drop, &w);
+    assert_int_equal(w.dropped, 19);
+    assert_int_equal(w.b.recipients, 20);
+    assert_int_equal(a->waiting, 20);
+    assert_int_equal(w.b.domain_count, 1);
+    assert_int_equal(w.b.site_count, 1);
+    assert_null(backlog_next_to_ask(&w.b));
+    add(&w, "a.test", 2, slots_first(1)); /* behind what is left */
+    assert_int_equal(a->waiting, 21);
+    w.campaign.sweeping = true;
+    backlog_purge(&w.b, drop, &w);
+    assert_int_equal(w.b.recipients, 0);
+    assert_int_equal(w.b.site_count, 0);
+    while (backlog_next_to_run(&w.b))
+        ;
+    assert_int_equal(w.b.lane_count, 1); /* the tail's is gone */
+    world_done(&w);
+}
+
+static void big_domains_are_asked_first(void **state) {
+    (void)state;
+    struct world w;
+    world_open(&w);
+    struct domain *a = add(&w, "a.test", 0, slots_first(1)), *b = add(&w, "b.test", 1, slots_first(1)),
+                  *c = add(&w, "c.test", 2, slots_first(1));
+    backlog_ask_first(&w.b, c);
+    backlog_ask_first(&w.b, c);
+    assert_ptr_equal(backlog_next_to_ask(&w.b), c);
+    backlog_ask_first(&w.b, c); /* asked already */
+    assert_ptr_equal(backlog_next_to_ask(&w.b), a);
+    assert_ptr_equal(backlog_next_to_ask(&w.b), b);
+    assert_null(backlog_next_to_ask(&w.b));
+    world_done(&w);
+}
+
+static void lanes_wait_for_sessions_in_turn(void **state) {
+    (void)state;
+    struct world w;
+    struct lane_limits limits = {0};
+    struct lane *lanes[4];
+    world_open(&w);
+    for (unsigned i = 0; i < 4; i++)
+        lanes[i] = backlog_lane_new(&w.b, SLICE("l"), i, i == 1, &limits, 0);
+    for (unsigned i = 0; i < 4; i++)
+        backlog_starve(&w.b, lanes[i], i == 3);
+    backlog_starve(&w.b, lanes[0], false); /* once */
+    backlog_run(&w.b, lanes[0]);           /* and runs beside it */
+    assert_int_equal(w.b.starving_count[0], 3);
+    assert_ptr_equal(backlog_next_to_run(&w.b), lanes[0]);
+    assert_ptr_equal(backlog_next_starving(&w.b, true), lanes[3]);
+    assert_null(backlog_next_starving(&w.b, true));
+    assert_ptr_equal(backlog_next_starving(&w.b, false), lanes[0]);
+    assert_ptr_equal(backlog_next_starving(&w.b, false), lanes[2]); /* the tail's had no site any more */
+    assert_null(backlog_next_starving(&w.b, false));
+    assert_int_equal(w.b.starving_count[0], 0);
+    assert_int_equal(w.b.lane_count, 3);
+    world_done(&w);
+}
+
 /* Random work on many domains and sites: what is taken is what was put in, once each. */
 static void nothing_is_lost_or_doubled(void **state) {
     (void)state;
@@ -347,6 +425,9 @@ int main(void) {
         cmocka_unit_test(what_comes_back_goes_first),
         cmocka_unit_test(domains_wait_and_are_asked_again),
         cmocka_unit_test(lanes_sleep_and_wake),
+        cmocka_unit_test(a_held_campaign_leaves_at_once),
+        cmocka_unit_test(big_domains_are_asked_first),
+        cmocka_unit_test(lanes_wait_for_sessions_in_turn),
         cmocka_unit_test(nothing_is_lost_or_doubled),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
