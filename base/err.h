@@ -22,8 +22,9 @@ struct err {
     char text[512];
 };
 
-/* Always -1, so that `return err_set(...)` reads well. A text too long is cut, and what could steer a terminal
- * or begin a line of its own becomes '?' (shown.h): texts quote what strangers gave. err may be NULL. */
+/* Always -1, so that `return err_set(...)` reads well. A text too long is cut, and what could steer a
+ * terminal or begin a line of its own becomes '?' (shown.h): texts quote what strangers gave. err may be
+ * NULL. */
 int err_set(struct err *err, enum err_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
