@@ -183,7 +183,7 @@ int render_mail(struct renderer *r, const struct template *t, const struct rende
     struct run run = {.r = r, .t = t, .in = in, .out = out, .err = err};
     assert(in->value_count == t->columns);
     make_boundary(&run);
-    for (size_t i = 0; i < t->count; i++)
+    for (size_t i = 0; i < t->count && !out->failed; i++) /* a bomb costs no more than the room there is */
         if (step(&run, &t->ops[i])) return -1;
     if (!out->failed) return 0;
     return err_set(err, ERR_INPUT, "the mail can't be written, or becomes larger than %zu bytes", out->max);

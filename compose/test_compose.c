@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -317,12 +318,48 @@ static void test_limits(void **state) {
     arena_done(&arena);
 }
 
+/* A small template that would make gigabytes: given up as soon as the room is used up. */
+static void test_bomb(void **state) {
+    (void)state;
+    enum { TIMES = 20000, VALUE = 64000 };
+    struct arena arena;
+    struct err err;
+    struct renderer r;
+    struct buf out, yaml;
+    char *value = malloc(VALUE);
+    memset(value, 'x', VALUE);
+    buf_init(&yaml, 1 << 20);
+    buf_put_text(&yaml, HEAD "text: '");
+    for (int i = 0; i < TIMES; i++)
+        buf_put_text(&yaml, "{{name}}");
+    buf_put(&yaml, "'\n", 3);
+    arena_init(&arena, 8 << 20);
+    renderer_init(&r);
+    struct content content = parse(&arena, yaml.at);
+    struct template *t = template_compile(&content, columns, COLUMNS, &err);
+    assert_non_null(t);
+    const struct slice values[COLUMNS] = {SLICE("u@x.y"), slice_make(value, VALUE), {NULL, 0}};
+    struct render_input in = {
+        .to = values[0], .values = values, .value_count = COLUMNS, .message_id = SLICE("i@d"), .date = 0};
+    buf_init(&out, 1 << 20);
+    clock_t before = clock();
+    assert_int_equal(render_mail(&r, t, &in, &out, &err), -1);
+    assert_true(clock() - before < CLOCKS_PER_SEC / 2); /* all of it takes seconds */
+    assert_non_null(strstr(err.text, "becomes larger than 1048576 bytes"));
+    buf_done(&out);
+    buf_done(&yaml);
+    template_free(t);
+    renderer_done(&r);
+    arena_done(&arena);
+    free(value);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files),      cmocka_unit_test(test_parts_in_files),
         cmocka_unit_test(test_payload),    cmocka_unit_test(test_templates),
         cmocka_unit_test(test_whole_mail), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_limits),     cmocka_unit_test(test_bomb),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("compose", tests, NULL, NULL);

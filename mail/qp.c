@@ -64,7 +64,7 @@ static size_t put_literals(struct qp *q, struct slice text) {
 }
 
 void qp_put(struct qp *q, struct slice text) {
-    while (text.len) {
+    while (text.len && !q->out->failed) {
         char c = text.at[0];
         size_t used = 1;
         if (c == '\r' || c == '\n') {
