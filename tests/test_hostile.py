@@ -93,7 +93,7 @@ def test_a_client_that_leaves_takes_its_load_along(lab):  # noqa: F811
 
 def test_a_closed_terminal_ends_in_good_order(lab):  # noqa: F811
     lab.audience(500)
-    lab.configure(limits__messages_per_second=20, deliver__grace="5s")
+    lab.configure(limits__messages_per_second=2, deliver__grace="5s")  # long enough to be interrupted
     master, slave = pty.openpty()
     child = subprocess.Popen(lab.command("send", "--template", lab.template, "--to", lab.list, "--name", "x"),
                              stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
