@@ -1,6 +1,6 @@
-/* Paced group commits: what changed is sealed every 20 ms or 512 events, handed to the writer, and when it is
- * durable the windows leased in it go out and the callers that wait for it are answered. While commits do not
- * come through nothing new is leased. */
+/* Paced group commits: what changed is sealed every 20 ms or 512 events, and 5 ms while a session waits for its
+ * window; handed to the writer; and when it is durable the windows leased in it go out and the callers that wait
+ * for it are answered. While commits do not come through nothing new is leased. */
 #include "owner.h"
 
 #include "log.h"
@@ -49,8 +49,9 @@ void commit_turn(struct engine *e) {
     if (e->unsubmitted || e->hurry || ledger_unsealed(e->ledger) >= SEAL_EVENTS || checkpoint) {
         e->hurry = false;
         commit_now(e, checkpoint);
-    } else if (ledger_has_changes(e->ledger) && !loop_timer_on(&e->seal_timer)) {
-        loop_timer_start(&e->seal_timer, now + SEAL_US);
+    } else if (ledger_has_changes(e->ledger)) {
+        mono_us due = now + (e->waiting ? LEASE_US : SEAL_US);
+        if (due < e->seal_timer.due) loop_timer_start(&e->seal_timer, due);
     }
 }
 

@@ -32,6 +32,7 @@ enum {
     DEFER_INSTEAD = 512 /* a domain with fewer waiting has them deferred when its way is blocked */
 };
 #define SEAL_US       (20 * US_PER_MS)
+#define LEASE_US      (5 * US_PER_MS) /* while a session waits for its window */
 #define TICK_US       (50 * US_PER_MS)
 #define CHECKPOINT_US (5 * US_PER_SEC)
 #define STALL_US      (3 * US_PER_SEC)

@@ -152,14 +152,17 @@ static void feed(struct wire *wire) {
         if (smtp_client_room(wire->smtp) == 0 || !begin_next(wire, &wire->flights[i])) break;
     }
     if (wire->over) return;
-    unsigned left = 0;
+    unsigned held =
+        0; /* not answered: at most two windows, of which the second comes while the first is under way */
+    for (unsigned i = 0; i < AHEAD; i++)
+        held += wire->flights[i].window != NULL;
     for (struct window *window = wire->first; window; window = window->next)
-        left += window->count - window->begun;
+        held += window->count - window->begun;
     if (session_full(wire))
         give_back(wire); /* the rest goes by another session */
     else if (wire->finishing && !wire->first)
         smtp_client_finish(wire->smtp, loop_now(wire->worker->loop));
-    else if (left <= AHEAD)
+    else if (held <= WINDOW_MAX)
         ask(wire);
 }
 
