@@ -47,7 +47,12 @@ static size_t answer_mx(uint8_t *to, const char *name, unsigned *count) {
     char host[32];
     *count = 1;
     if (strcmp(name, "null.test") == 0) return put_mx(to, 0, "");
-    if (sscanf(name, "%u.%u.two.test", &first, &second) != 2) first = number_in(name);
+    char *dot;
+    first = (unsigned)strtoul(name, &dot, 10); /* "1.2.two.test": the hosts 1 and 2 */
+    if (dot > name && *dot == '.' && strstr(dot, ".two.test"))
+        second = (unsigned)strtoul(dot + 1, NULL, 10);
+    else
+        first = number_in(name);
     snprintf(host, sizeof host, "m%u.test", first);
     size_t n = put_mx(to, 10, host);
     if (!second) return n;
