@@ -152,8 +152,8 @@ static void feed(struct wire *wire) {
         if (smtp_client_room(wire->smtp) == 0 || !begin_next(wire, &wire->flights[i])) break;
     }
     if (wire->over) return;
-    unsigned held =
-        0; /* not answered: at most two windows, of which the second comes while the first is under way */
+    /* Not answered: at most two windows, of which the second comes while the first is under way. */
+    unsigned held = 0;
     for (unsigned i = 0; i < AHEAD; i++)
         held += wire->flights[i].window != NULL;
     for (struct window *window = wire->first; window; window = window->next)
@@ -253,10 +253,10 @@ static void end_early(struct wire *wire, enum smtp_why why, struct slice text) {
     on_ended(wire, &end);
 }
 
+/* Also after every answer. What to ask for is decided by feed, with which every call from outside ends. */
 static void on_ready(void *ctx) {
     struct wire *wire = ctx;
     wire->session->ready = true;
-    ask(wire); /* mails are fed by pump, which every input ends with */
 }
 
 static void on_start_tls(void *ctx) {
