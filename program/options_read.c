@@ -120,7 +120,8 @@ static void read_records(struct reader *r, const struct level *l, const struct o
     size_t n = options_list_items(r, l, opt, node, &item);
     char *at = options_list_room(r, n, opt->record_size);
     *to = (struct option_records){at, at ? n : 0};
-    for (size_t i = 0; i < to->count; i++, item = item->next) {
+    if (!at) return;
+    for (size_t i = 0; item && i < to->count; i++, item = item->next) {
         char shown[64];
         struct buf name;
         buf_init(&name, sizeof shown - 1);

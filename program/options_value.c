@@ -160,7 +160,7 @@ static void set_addresses(struct reader *r, const struct level *l, const struct 
     size_t n = options_list_items(r, l, opt, node, &item);
     struct net_addr *at = options_list_room(r, n, sizeof *at);
     *to = (struct option_addresses){at, at ? n : 0};
-    for (size_t i = 0; i < to->count; i++, item = item->next) {
+    for (size_t i = 0; item && i < to->count; i++, item = item->next) {
         if (item->kind != YAML_SCALAR)
             wrong(r, l, opt, item);
         else
@@ -180,7 +180,7 @@ static void set_strings(struct reader *r, const struct level *l, const struct op
     size_t n = options_list_items(r, l, opt, node, &item);
     const char **at = options_list_room(r, n, sizeof *at);
     *to = (struct option_strings){at, at ? n : 0};
-    for (size_t i = 0; i < to->count; i++, item = item->next) {
+    for (size_t i = 0; item && i < to->count; i++, item = item->next) {
         struct slice name = item->text;
         if (item->kind == YAML_SCALAR && name.len && name.at[0] == '.') name = slice_skip(name, 1);
         if (item->kind != YAML_SCALAR || !options_domain_good(name))

@@ -149,7 +149,7 @@ static uint32_t find(struct sendjob *job, struct talk *server, int *code) {
     for (size_t i = 0; i < jdoc_count(list) && !id; i++) {
         struct campaign_status c;
         if (show_campaign_from_json(jdoc_item(list, i), &c) &&
-            (strcmp(c.name, job->name) == 0 || c.id == number))
+            (slice_eq(slice_of(c.name), slice_of(job->name)) || c.id == number))
             id = c.id;
     }
     jdoc_free(reply);

@@ -225,7 +225,11 @@ void world_verify(struct world *w) {
             CHECK(w, !c);
             continue;
         }
-        CHECK(w, c && c->row.id == m->id && c->row.state == m->state);
+        if (!c) {
+            fail_msg("campaign %u is gone", m->id);
+            return;
+        }
+        CHECK(w, c->row.id == m->id && c->row.state == m->state);
         if (m->state == CAMPAIGN_LOADING) continue;
         struct tally want = model_tally(m);
         unsigned live = 0, leased = 0;

@@ -172,7 +172,11 @@ void model_same(const struct model *a, const struct model *b, uint64_t seed) {
         const struct model_campaign *d = NULL;
         for (unsigned k = 0; k < b->count; k++)
             if (b->campaigns[k].id == c->id) d = &b->campaigns[k];
-        if (!d || d->gone || d->state != c->state || d->ended != c->ended || d->chunks != c->chunks)
+        if (!d) {
+            fail_msg("seed %llu: campaign %u is gone", (unsigned long long)seed, c->id);
+            return;
+        }
+        if (d->gone || d->state != c->state || d->ended != c->ended || d->chunks != c->chunks)
             fail_msg("seed %llu: campaign %u is another", (unsigned long long)seed, c->id);
         for (unsigned k = 0; k < c->chunks; k++) {
             assert_int_equal(c->chunk[k].closed, d->chunk[k].closed);
