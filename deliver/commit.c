@@ -1,6 +1,6 @@
-/* Paced group commits: what changed is sealed every 20 ms or 512 events, and 5 ms while a session waits for its
- * window; handed to the writer; and when it is durable the windows leased in it go out and the callers that wait
- * for it are answered. While commits do not come through nothing new is leased. */
+/* Paced group commits: what changed is sealed every 20 ms or 512 events, and 5 ms while a session waits for
+ * its window; handed to the writer; and when it is durable the windows leased in it go out and the callers
+ * that wait for it are answered. While commits do not come through nothing new is leased. */
 #include "owner.h"
 
 #include "log.h"

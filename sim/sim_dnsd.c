@@ -157,7 +157,7 @@ static int bind_to(int type, uint16_t port) {
 /* One port for both, also when any will do. */
 static int bind_both(struct sim_dnsd *d, uint16_t port) {
     for (int tries = 0; tries < 20; tries++) {
-        struct sockaddr_in at;
+        struct sockaddr_in at = {0};
         socklen_t len = sizeof at;
         d->udp.fd = bind_to(SOCK_DGRAM, port);
         if (d->udp.fd < 0 || getsockname(d->udp.fd, (struct sockaddr *)&at, &len) < 0) return -1;
@@ -195,8 +195,10 @@ uint64_t sim_dnsd_queries(const struct sim_dnsd *d) {
 
 void sim_dnsd_free(struct sim_dnsd *d) {
     if (!d) return;
-    while (d->conns)
-        close_tcp(d->conns);
+    for (struct tcp_conn *c = d->conns, *next; c; c = next) {
+        next = c->next;
+        close_tcp(c);
+    }
     if (d->udp.fd >= 0) close(d->udp.fd);
     if (d->tcp.fd >= 0) close(d->tcp.fd);
     free(d);

@@ -63,23 +63,24 @@ static const char *const google[SIM_SAYS] = {
     [SIM_SAY_RCPT] = "250 2.1.5 OK {id} - gsmtp",
     [SIM_SAY_DATA] = "354 Go ahead {id} - gsmtp",
     [SIM_SAY_ACCEPTED] = "250 2.0.0 OK  {id} - gsmtp",
-    [SIM_SAY_UNKNOWN] = "550-5.1.1 The email account that you tried to reach does not exist. Please try\n"
-                        "550-5.1.1 double-checking the recipient's email address for typos or\n"
-                        "550-5.1.1 unnecessary spaces. For more information, go to\n"
-                        "550 5.1.1  https://support.google.test/mail/?p=NoSuchUser {id} - gsmtp",
-    [SIM_SAY_FULL] = "452-4.2.2 The recipient's inbox is out of storage space and inactive. Please\n"
-                     "452-4.2.2 direct the recipient to\n"
-                     "452 4.2.2  https://support.google.test/mail/?p=OverQuotaTemp {id} - gsmtp",
-    [SIM_SAY_DEFER_RCPT] = "450-4.2.1 The user you are trying to contact is receiving mail at a rate that\n"
-                           "450-4.2.1 prevents additional messages from being delivered. Please resend your\n"
-                           "450 4.2.1 message at a later time. {id} - gsmtp",
+    [SIM_SAY_UNKNOWN] = ("550-5.1.1 The email account that you tried to reach does not exist. Please try\n"
+                         "550-5.1.1 double-checking the recipient's email address for typos or\n"
+                         "550-5.1.1 unnecessary spaces. For more information, go to\n"
+                         "550 5.1.1  https://support.google.test/mail/?p=NoSuchUser {id} - gsmtp"),
+    [SIM_SAY_FULL] = ("452-4.2.2 The recipient's inbox is out of storage space and inactive. Please\n"
+                      "452-4.2.2 direct the recipient to\n"
+                      "452 4.2.2  https://support.google.test/mail/?p=OverQuotaTemp {id} - gsmtp"),
+    [SIM_SAY_DEFER_RCPT] =
+        ("450-4.2.1 The user you are trying to contact is receiving mail at a rate that\n"
+         "450-4.2.1 prevents additional messages from being delivered. Please resend your\n"
+         "450 4.2.1 message at a later time. {id} - gsmtp"),
     [SIM_SAY_DEFER_DATA] = "451 4.3.0 Mail server temporarily rejected message. {id} - gsmtp",
     [SIM_SAY_CONNECTIONS] = "421 4.7.0 Too many connections from [{client}], closing. {id} - gsmtp",
     [SIM_SAY_RATE] =
-        "421-4.7.28 Gmail has detected an unusual rate of unsolicited mail originating\n"
-        "421-4.7.28 from your IP address. To protect our users from spam, mail sent from\n"
-        "421-4.7.28 your IP address has been temporarily rate limited. For more\n"
-        "421 4.7.28  information, go to https://support.google.test/mail/answer/81126 {id} - gsmtp",
+        ("421-4.7.28 Gmail has detected an unusual rate of unsolicited mail originating\n"
+         "421-4.7.28 from your IP address. To protect our users from spam, mail sent from\n"
+         "421-4.7.28 your IP address has been temporarily rate limited. For more\n"
+         "421 4.7.28  information, go to https://support.google.test/mail/answer/81126 {id} - gsmtp"),
     [SIM_SAY_TLS_REQUIRED] = "530 5.7.0 Must issue a STARTTLS command first. {id} - gsmtp",
     [SIM_SAY_SHUTDOWN] = "421 4.3.0 Temporary System Problem. Try again later. {id} - gsmtp",
     [SIM_SAY_QUIT] = "221 2.0.0 closing connection {id} - gsmtp",
@@ -98,12 +99,12 @@ static const char *const outlook[SIM_SAYS] = {
         "451 4.7.500 Server busy. Please try again later from [{client}]. (S77719) [{host}]",
     [SIM_SAY_DEFER_DATA] = "451 4.3.2 Temporary server error. Please try again later ATTR2 [{host}]",
     [SIM_SAY_CONNECTIONS] =
-        "421 4.3.2 The maximum number of concurrent connections has exceeded a limit, closing "
-        "transmission channel [{host}]",
+        ("421 4.3.2 The maximum number of concurrent connections has exceeded a limit, closing "
+         "transmission channel [{host}]"),
     [SIM_SAY_MESSAGES] = "421 4.5.0 exceeded maximum number of messages per connection [{host}]",
     [SIM_SAY_RATE] =
-        "451 4.7.650 The mail server [{client}] has been temporarily rate limited due to IP reputation. "
-        "For e-mail delivery information, see https://postmaster.outlook.test (S775) [{host}]",
+        ("451 4.7.650 The mail server [{client}] has been temporarily rate limited due to IP reputation. "
+         "For e-mail delivery information, see https://postmaster.outlook.test (S775) [{host}]"),
     [SIM_SAY_SHUTDOWN] = "421 4.3.2 Service not active [{host}]",
     [SIM_SAY_QUIT] = "221 2.0.0 Service closing transmission channel",
 };
@@ -124,8 +125,8 @@ static const char *const yahoo[SIM_SAYS] = {
         "421 4.7.1 [TS03] All messages from {client} will be deferred; Retrying will not help",
     [SIM_SAY_MESSAGES] = "421 Max message per connection reached, closing transmission channel",
     [SIM_SAY_RATE] =
-        "421 4.7.0 [TSS04] Messages from {client} temporarily deferred due to unexpected volume or user "
-        "complaints - 4.16.55.1; see https://postmaster.yahoo.test/error-codes",
+        ("421 4.7.0 [TSS04] Messages from {client} temporarily deferred due to unexpected volume or user "
+         "complaints - 4.16.55.1; see https://postmaster.yahoo.test/error-codes"),
     [SIM_SAY_SHUTDOWN] = "421 4.3.2 Service not available, closing transmission channel",
     [SIM_SAY_QUIT] = "221 service closing transmission channel",
 };
@@ -172,11 +173,11 @@ static const char *const orange[SIM_SAYS] = {
         "550 5.1.1 Adresse d au moins un destinataire invalide. Invalid recipient. OFR204_418 [418]",
     [SIM_SAY_FULL] = "552 5.2.2 Boite du destinataire pleine. Recipient overquota. OFR_417 [417]",
     [SIM_SAY_CONNECTIONS] =
-        "421 {host} Service refuse. Trop de connexions, veuillez verifier votre configuration. "
-        "Too many connections, slow down. OFR005_104 [104]",
+        ("421 {host} Service refuse. Trop de connexions, veuillez verifier votre configuration. "
+         "Too many connections, slow down. OFR005_104 [104]"),
     [SIM_SAY_RATE] =
-        "421 4.7.0 Service refuse. Veuillez essayer plus tard. Service refused, please try later. "
-        "OFR004_104 [104]",
+        ("421 4.7.0 Service refuse. Veuillez essayer plus tard. Service refused, please try later. "
+         "OFR004_104 [104]"),
 };
 
 static const char *const gmx[SIM_SAYS] = {

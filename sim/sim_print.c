@@ -44,7 +44,7 @@ static void print_provider(const struct sim_provider *p, struct buf *out) {
         buf_printf(out, "%s%.*s%s", i ? ", " : "    domains: [", SLICE_ARG(p->domain[i]),
                    i + 1 == p->domains ? "]\n" : "");
     if (!p->host) buf_printf(out, "    hosts: {own: %u}\n", p->own_hosts);
-    for (uint32_t i = 0; i < p->hosts; i++)
+    for (uint32_t i = 0; p->host && i < p->hosts; i++)
         buf_printf(out, "%s      - {name: %.*s, preference: %u}\n", i ? "" : "    hosts:\n",
                    SLICE_ARG(p->host[i].name), p->host[i].preference);
     for (size_t i = 0; i < sim_key_count; i++) {

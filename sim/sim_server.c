@@ -88,7 +88,7 @@ static void on_timer(struct sim_timer *t) {
 }
 
 static void welcome(struct sim_server *s, int fd, const struct sockaddr_in *peer) {
-    struct sockaddr_in self;
+    struct sockaddr_in self = {0};
     socklen_t len = sizeof self;
     int one = 1;
     if (getsockname(fd, (struct sockaddr *)&self, &len) < 0) goto refuse;
@@ -116,7 +116,7 @@ static void on_listener(struct sim_watch *w, uint32_t events) {
     struct sim_server *s = (struct sim_server *)w;
     (void)events;
     for (int i = 0; i < ACCEPTS; i++) {
-        struct sockaddr_in peer;
+        struct sockaddr_in peer = {0};
         socklen_t len = sizeof peer;
         int fd = accept4(w->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) return;
