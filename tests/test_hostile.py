@@ -1,5 +1,6 @@
 """Intruders and careless people: what is refused, in which words, and that nothing is lost or done behind their back."""
 import array
+import fcntl
 import json
 import os
 import pty
@@ -7,6 +8,7 @@ import pwd
 import signal
 import socket
 import subprocess
+import termios
 import time
 
 from test_cli import bare, lab, serve, wait_for  # noqa: F401 (fixtures)
@@ -95,9 +97,13 @@ def test_a_closed_terminal_ends_in_good_order(lab):  # noqa: F811
     lab.audience(500)
     lab.configure(limits__messages_per_second=2, deliver__grace="5s")  # long enough to be interrupted
     master, slave = pty.openpty()
+    def own_terminal():
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, under which this may run, is respected
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
     child = subprocess.Popen(lab.command("send", "--template", lab.template, "--to", lab.list, "--name", "x"),
                              stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-                             preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
+                             preexec_fn=own_terminal)
     lab.children.append(child)
     os.close(slave)
     wait_for(lambda: b" delivered" in os.read(master, 4096))
