@@ -168,5 +168,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_tree),
                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_depth_and_size),
                                        cmocka_unit_test(test_damage)};
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

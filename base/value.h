@@ -15,6 +15,9 @@
 
 enum { VALUE_DEPTH_MAX = 64 };
 
+/* The column of an audience that holds such a tree instead of a text. */
+#define DATA_COLUMN "{}"
+
 enum value_kind {
     VALUE_NONE, /* there is nothing of that name; never packed */
     VALUE_NULL,
