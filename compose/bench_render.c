@@ -94,10 +94,11 @@ static void bench_sign(struct slice mail) {
     struct err err;
     struct buf pem, header;
     buf_init(&pem, 1 << 16), buf_init(&header, 1 << 16);
-    if (dkim_key_generate(2048, &pem, &err)) die("key", &err);
+    if (dkim_key_generate(DKIM_RSA_SHA256, 2048, &pem, &err)) die("key", &err);
     struct dkim_key *key = dkim_key_read(buf_slice(&pem), &err);
     struct dkim_signer *s = key ? dkim_signer_open(key, &err) : NULL;
-    if (!s) die("key", &err);
+    struct dkim_mail *m = dkim_mail_open(&err);
+    if (!s || !m) die("key", &err);
     double best[2] = {1, 1};
     /* A mail of nothing costs the RSA operation and little else; the difference is what bytes cost. The best
      * of many, since what else runs on the machine only adds. */
@@ -105,13 +106,15 @@ static void bench_sign(struct slice mail) {
     for (int i = 0; i < SIGNATURES; i++) {
         buf_reset(&header);
         double begun = cpu_seconds();
-        if (dkim_sign(s, SLICE("example.com"), SLICE("s1"), mails[i % 2], i, &header, &err))
+        if (dkim_mail_read(m, mails[i % 2], NULL, 0, &err) ||
+            dkim_sign(m, s, SLICE("example.com"), SLICE("s1"), i, &header, &err))
             die("sign", &err);
         double took = cpu_seconds() - begun;
         if (took < best[i % 2]) best[i % 2] = took;
     }
     printf("sign_us %.2f; of an empty mail %.2f\n", best[1] * 1e6, best[0] * 1e6);
     dkim_signer_free(s);
+    dkim_mail_free(m);
     dkim_key_free(key);
     buf_done(&pem), buf_done(&header);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Rendered mails read back by Python's email package: random templates and values must come out as they went in,
-and with a key, every signature must verify with dkimpy and fail once the mail is changed.
+and with an RSA and an Ed25519 key, both signatures must verify with dkimpy and fail once the mail is changed.
 
     test_mails.py PROBE_RENDER read|dkim
 """
@@ -208,33 +208,49 @@ def dkim_mode():
     except ImportError:
         print("skipped: dkimpy (python3-dkim) is not installed")
         sys.exit(77)
-    made = subprocess.run([PROBE, "key"], stdout=subprocess.PIPE, check=True).stdout
-    pem, record = made.rsplit(b"\n", 1)
+    records, pems = {}, {}
+    for kind, selector in (("rsa", "s1"), ("ed25519", "e1")):
+        made = subprocess.run([PROBE, "key", kind], stdout=subprocess.PIPE, check=True).stdout
+        pems[selector], records[b"%s._domainkey.example.com." % selector.encode()] = made.rsplit(b"\n", 1)
     asked = []
 
     def txt(name, timeout=5):
         asked.append(name)
-        return record
+        return records[name]
+
+    def one_good(mail, index):
+        try:
+            return dkim.DKIM(mail).verify(index, dnsfunc=txt)
+        except dkim.ValidationError:
+            return False
+
+    def good(mail):
+        verdicts = [one_good(mail, index) for index in (0, 1)]
+        assert verdicts[0] == verdicts[1], (verdicts, mail)
+        return verdicts[0]
 
     def verify(mail):
-        field, _, rest = mail.partition(b"\r\nDate: ")
-        assert field.startswith(b"DKIM-Signature: ") and rest
-        assert dkim.verify(mail, dnsfunc=txt), mail
+        fields, _, rest = mail.partition(b"\r\nDate: ")
+        assert fields.startswith(b"DKIM-Signature: v=1; a=rsa-sha256;") and rest
+        assert fields.count(b"\r\nDKIM-Signature: v=1; a=ed25519-sha256;") == 1
+        assert good(mail), mail
         for old, new in ((b"\r\nSubject:", b"\r\nSubject: x"), (b"\r\n\r\n", b"\r\n\r\nx"),
                          (b"\r\nTo: ", b"\r\nSubject: again\r\nTo: "), (b"\r\nTo: ", b"\r\nReply-To: e@e.example\r\nTo: ")):
             changed = mail.replace(old, new, 1)
-            assert changed != mail and not dkim.verify(changed, dnsfunc=txt), (old, new)
+            assert changed != mail and not good(changed), (old, new)
         spaced = mail.replace(b"\r\nTo: ", b"\r\nTO:   ", 1) + b"\r\n\r\n"
-        assert dkim.verify(spaced, dnsfunc=txt), spaced
+        assert good(spaced), spaced
         return b"Date: " + rest
 
     with tempfile.TemporaryDirectory() as folder:
-        key = folder + "/key.pem"
-        with open(key, "wb") as f:
-            f.write(pem)
-        count = sum(one_round(random.Random(seed), folder, (key, "example.com", "s1"), verify) for seed in range(ROUNDS))
-    assert count and set(asked) == {b"s1._domainkey.example.com."}, set(asked)
-    print("%d signatures verified by dkimpy" % count)
+        extra = ["example.com"]
+        for selector, pem in pems.items():
+            extra += [selector, folder + "/" + selector + ".pem"]
+            with open(extra[-1], "wb") as f:
+                f.write(pem)
+        count = sum(one_round(random.Random(seed), folder, extra, verify) for seed in range(ROUNDS))
+    assert count and set(asked) == set(records), set(asked)
+    print("%d mails verified twice by dkimpy" % count)
 
 
 read_mode() if MODE == "read" else dkim_mode()

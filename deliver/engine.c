@@ -133,11 +133,16 @@ static void *run(void *ctx) {
     return NULL;
 }
 
-static int read_key(struct engine *e, struct err *err) {
-    const struct dkim_options *dkim = &e->options.dkim;
-    if (!dkim->key_file) return 0;
-    e->key = dkim_key_read_file(dkim->key_file, err);
-    return e->key ? 0 : -1;
+int engine_set_dkim(struct engine *e, const struct dkim_options *keys, size_t count, struct err *err) {
+    struct keyring *ring = keyring_read(keys, count, err);
+    if (ring) keyring_hang(&e->keys, ring);
+    return ring ? 0 : -1;
+}
+
+static int read_keys(struct engine *e, struct err *err) {
+    int failed = engine_set_dkim(e, e->options.dkim, e->options.dkim_count, err);
+    e->options.dkim = NULL; /* the caller's, and not kept */
+    return failed;
 }
 
 static int open_resolver(struct engine *e, struct err *err) {
@@ -162,8 +167,8 @@ static int start_workers(struct engine *e, struct err *err) {
     e->workers = calloc(e->options.workers, sizeof *e->workers);
     if (!e->workers) return err_set(err, ERR_SYSTEM, "out of memory");
     for (unsigned i = 0; i < e->options.workers; i++) {
-        if (worker_start(&e->workers[i], &e->options, ledger_keys(e->ledger, &count), e->key, &e->in, err) ==
-            0)
+        if (worker_start(&e->workers[i], &e->options, ledger_keys(e->ledger, &count), &e->keys, &e->in,
+                         err) == 0)
             continue;
         while (i > 0)
             worker_stop(&e->workers[--i]);
@@ -179,7 +184,7 @@ static void engine_free(struct engine *e) {
     resolve_done(e);
     if (e->ledger) feed_done(e);
     ledger_free(e->ledger);
-    dkim_key_free(e->key);
+    keyring_hook_done(&e->keys);
     pack_free(e->pack);
     buf_done(&e->scratch);
     if (e->loop) loop_wake_close(e->wake);
@@ -206,7 +211,8 @@ static int build(struct engine *e, struct err *err) {
     loop_timer_init(&e->grace_timer, e->loop, grace_over, e);
     loop_timer_start(&e->tick_timer, loop_now(e->loop));
     loop_each_turn(e->loop, each_turn, e);
-    return read_key(e, err) || open_resolver(e, err) || open_ledger(e, err) || start_workers(e, err) ? -1 : 0;
+    return read_keys(e, err) || open_resolver(e, err) || open_ledger(e, err) || start_workers(e, err) ? -1
+                                                                                                      : 0;
 }
 
 struct engine *engine_start(const struct engine_options *options, struct store *store, struct err *err) {
@@ -214,6 +220,7 @@ struct engine *engine_start(const struct engine_options *options, struct store *
     if (!e) return err_set(err, ERR_SYSTEM, "out of memory"), NULL;
     e->options = *options;
     e->store = store;
+    keyring_hook_init(&e->keys, NULL);
     bool built = build(e, err) == 0;
     if (built) {
         int failed = pthread_create(&e->thread, NULL, run, e);

@@ -32,8 +32,11 @@ struct source_options {
     const char *helo;
 };
 
+/* A DKIM key; which of them sign a mail: dkim_choice.h. */
 struct dkim_options {
-    const char *domain, *selector, *key_file; /* all NULL: unsigned */
+    const char *domain, *selector, *key_file;
+    wall_us from, until; /* 0: without such a bound */
+    bool any_from;
 };
 
 /* All strings outlive the engine. */
@@ -52,13 +55,14 @@ struct engine_options {
     const struct source_options *sources;
     size_t source_count; /* at least 1 */
     struct retry_options retry;
-    const char *message_id_domain;  /* NULL: the From domain */
-    const char *return_path_domain; /* NULL: the From address is the return path; else VERP at this domain */
-    struct dkim_options dkim;
-    int64_t idle_us;      /* how long a session without work is kept */
-    int64_t connect_us;   /* deadline of a connection attempt */
-    double timeout_scale; /* of RFC 5321's time-outs; 1 outside of tests */
-    bool log_outcomes;    /* a log line for each */
+    const char *message_id_domain;   /* NULL: the From domain */
+    const char *return_path_domain;  /* NULL: the From address is the return path; else VERP at this domain */
+    const struct dkim_options *dkim; /* read at start, then no more */
+    size_t dkim_count;               /* 0: unsigned */
+    int64_t idle_us;                 /* how long a session without work is kept */
+    int64_t connect_us;              /* deadline of a connection attempt */
+    double timeout_scale;            /* of RFC 5321's time-outs; 1 outside of tests */
+    bool log_outcomes;               /* a log line for each */
 };
 
 struct engine;
@@ -71,6 +75,10 @@ struct engine *engine_start(const struct engine_options *options, struct store *
  * open mails become returned or uncertain, as they are), a checkpoint is written and the threads end. Frees
  * the engine. */
 void engine_stop(struct engine *e, int64_t grace_us);
+
+/* Reads these keys instead; mail that is signed after the return is signed with them. -1 with err: the old
+ * ones stay. Any thread. */
+int engine_set_dkim(struct engine *e, const struct dkim_options *keys, size_t count, struct err *err);
 
 /* The ledger's keys for public encodings (rid.h), newest first. Valid while the engine lives. */
 const struct rid_key *engine_rid_keys(const struct engine *e, size_t *count);

@@ -45,10 +45,7 @@ int mail_render(struct worker *w, const struct window *window, unsigned index, s
 
 int mail_sign(struct worker *w, const struct window *window, const struct buf *mail, struct buf *out,
               struct err *err) {
-    (void)window;
-    const struct dkim_options *dkim = &w->options->dkim;
-    if (w->signer && dkim_sign(w->signer, slice_of(dkim->domain), slice_of(dkim->selector), buf_slice(mail),
-                               clock_wall() / US_PER_SEC, out, err))
-        return -1;
+    struct slice from = template_from(window->content->template)->domain;
+    if (signing_put(&w->signing, from, buf_slice(mail), NULL, 0, clock_wall(), out, err)) return -1;
     return buf_put_slice(out, buf_slice(mail)) ? 0 : err_set(err, ERR_INPUT, "the mail is too large");
 }

@@ -15,6 +15,7 @@
 #include "chunk_table.h"
 #include "dns.h"
 #include "engine.h"
+#include "keyring.h"
 #include "worker.h"
 
 #include <stdatomic.h>
@@ -62,7 +63,7 @@ struct engine {
     struct ledger *ledger;
     struct backlog backlog;
     struct resolver *resolver;
-    struct dkim_key *key;
+    struct keyring_hook keys;
     struct worker *workers;
     unsigned turn;     /* the next worker to get a session */
     unsigned quiet;    /* workers that have said so */

@@ -133,7 +133,7 @@ static bool begin_next(struct wire *wire, struct flight *flight) {
         struct smtp_mail mail = {.tag = (uint64_t)(flight - wire->flights),
                                  .from = mail_return_path(w, window, index, flight->from),
                                  .to = mail_address(window, index),
-                                 .size = flight->mail.len + (w->signer ? 1024 : 0)};
+                                 .size = flight->mail.len + signing_room(&w->signing)};
         bool taken = smtp_client_add(wire->smtp, &mail, loop_now(w->loop));
         assert(taken);
         return true;

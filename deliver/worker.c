@@ -66,7 +66,7 @@ static void *run(void *ctx) {
 static void release(struct worker *w) {
     for (unsigned i = 0; i < w->spares; i++)
         buf_done(&w->spare[i]);
-    dkim_signer_free(w->signer);
+    signing_done(&w->signing);
     tls_client_close(w->tls);
     renderer_done(&w->renderer);
     loop_wake_close(w->wake);
@@ -75,12 +75,12 @@ static void release(struct worker *w) {
 }
 
 int worker_start(struct worker *w, const struct engine_options *options, const struct rid_key *rid_key,
-                 const struct dkim_key *key, struct mailbox *owner, struct err *err) {
+                 struct keyring_hook *keys, struct mailbox *owner, struct err *err) {
     struct tls_client_options tls = {.ca_file = options->tls_ca_file};
     *w = (struct worker){.owner = owner, .options = options, .rid_key = rid_key};
     renderer_init(&w->renderer);
     bool ready = (w->loop = loop_open(err)) && (w->wake = loop_wake_open(w->loop, woken, w, err)) &&
-                 (w->tls = tls_client_open(&tls, err)) && (!key || (w->signer = dkim_signer_open(key, err)));
+                 (w->tls = tls_client_open(&tls, err)) && signing_init(&w->signing, keys, err) == 0;
     if (ready &&
         mailbox_init(&w->in, options->max_sessions * 4 + 64, sizeof(struct msg), loop_wake_send, w->wake)) {
         err_set(err, ERR_SYSTEM, "out of memory");

@@ -5,11 +5,11 @@
 #ifndef TSUBAME_WORKER_H
 #define TSUBAME_WORKER_H
 
-#include "dkim.h"
 #include "engine.h"
 #include "loop.h"
 #include "mailbox.h"
 #include "render.h"
+#include "signing.h"
 #include "tls.h"
 #include "work.h"
 
@@ -24,7 +24,7 @@ struct worker {
     const struct engine_options *options;
     const struct rid_key *rid_key;
     struct renderer renderer;
-    struct dkim_signer *signer; /* NULL: unsigned */
+    struct signing signing;
     struct tls_client_ctx *tls;
     struct wire *wires;   /* all of its sessions */
     struct buf spare[64]; /* buffers of mails, to be used again */
@@ -34,9 +34,9 @@ struct worker {
     bool stop;
 };
 
-/* Everything that can fail happens here; then the thread runs. key may be NULL. */
+/* Everything that can fail happens here; then the thread runs. */
 int worker_start(struct worker *w, const struct engine_options *options, const struct rid_key *rid_key,
-                 const struct dkim_key *key, struct mailbox *owner, struct err *err);
+                 struct keyring_hook *keys, struct mailbox *owner, struct err *err);
 /* Only after MSG_QUIET came from it. */
 void worker_stop(struct worker *w);
 

@@ -1,279 +1,150 @@
-/* DKIM signatures on OpenSSL, which only this file of the folder knows.
- *
- * The body is canonicalised into scratch memory and digested in one go, the header likewise; contexts and
- * the digest are fetched once per signer. RSA_blinding locks a key that threads share, so each signer has a
- * copy of its own. */
+/* Signing a mail: what its header and body hash to, found once; then a signature field for each key. */
 #include "dkim.h"
 
 #include "codec.h"
+#include "dkim_relax.h"
 #include "header.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-enum {
-    KEY_FILE_MAX = 64 * 1024,
-    BITS_MIN = 1024,
-    BITS_MAX = 4096,
-    SIGNATURE_MAX = BITS_MAX / 8,
-    DIGEST = 32,
-    FIELDS_MAX = 128,
-    MAIL_MAX = 128 * 1024 * 1024,
-    LINE = 76
+enum { FIELDS_MAX = 128, MAIL_MAX = 128 * 1024 * 1024, PIECE = 16 * 1024, LINE = 76 };
+
+struct dkim_body {
+    struct dkim_relax relax;
+    struct dkim_digest *digest;
+    struct buf scratch; /* a canonical piece */
 };
 
-struct dkim_key {
-    EVP_PKEY *pkey;
-    unsigned bits;
-};
-
-struct dkim_signer {
-    EVP_PKEY *pkey;
-    EVP_PKEY_CTX *rsa; /* initialised for signing, used again and again */
-    EVP_MD *sha256;
-    EVP_MD_CTX *digest;
-    struct buf scratch; /* canonical body, then canonical header */
+struct dkim_mail {
+    struct dkim_body *body;
+    struct dkim_digest *header; /* the signed fields of the mail */
+    struct dkim_digest *whole;  /* and the signature's own */
+    unsigned char body_hash[DKIM_HASH];
+    struct buf names;   /* "h=...;" as it stands in each signature field */
+    struct buf scratch; /* a canonical field */
     struct header_field fields[FIELDS_MAX];
     int8_t which[FIELDS_MAX]; /* index into `signed_fields`, or -1 */
     size_t count;
 };
 
-/* What is signed, in the order of h=; `once_more`: named once more than it occurs. */
+/* Is a field named once more than it occurs, so that none can be added? */
+enum once_more { NEVER_MORE, ONCE_MORE, IF_PRESENT };
+
+/* What is signed, in the order of h=. Lists add List-* fields of their own to what they pass on: only what
+ * an attacker would add to be clicked on is closed against that. */
 static const struct signed_field {
     struct slice name;
-    bool once_more;
+    enum once_more more;
 } signed_fields[] = {
-    {{"From", 4}, true},
-    {{"Reply-To", 8}, true},
-    {{"To", 2}, true},
-    {{"Cc", 2}, false},
-    {{"Subject", 7}, true},
-    {{"Date", 4}, true},
-    {{"Message-ID", 10}, true},
-    {{"MIME-Version", 12}, true},
-    {{"Content-Type", 12}, true},
-    {{"Content-Transfer-Encoding", 25}, false},
-    {{"List-Unsubscribe", 16}, false},
-    {{"List-Unsubscribe-Post", 21}, false},
-    {{"List-Id", 7}, false},
-    {{"List-Help", 9}, false},
-    {{"List-Subscribe", 14}, false},
-    {{"List-Post", 9}, false},
-    {{"List-Owner", 10}, false},
-    {{"List-Archive", 12}, false},
-    {{"Feedback-ID", 11}, false},
-    {{"Auto-Submitted", 14}, false},
+    {{"From", 4}, ONCE_MORE},
+    {{"Sender", 6}, NEVER_MORE},
+    {{"Reply-To", 8}, ONCE_MORE},
+    {{"To", 2}, ONCE_MORE},
+    {{"Cc", 2}, ONCE_MORE},
+    {{"Subject", 7}, ONCE_MORE},
+    {{"Date", 4}, ONCE_MORE},
+    {{"Message-ID", 10}, ONCE_MORE},
+    {{"In-Reply-To", 11}, NEVER_MORE},
+    {{"References", 10}, NEVER_MORE},
+    {{"MIME-Version", 12}, ONCE_MORE},
+    {{"Content-Type", 12}, ONCE_MORE},
+    {{"Content-Transfer-Encoding", 25}, NEVER_MORE},
+    {{"List-Unsubscribe", 16}, IF_PRESENT},
+    {{"List-Unsubscribe-Post", 21}, IF_PRESENT},
+    {{"List-Id", 7}, NEVER_MORE},
+    {{"List-Help", 9}, NEVER_MORE},
+    {{"List-Subscribe", 14}, NEVER_MORE},
+    {{"List-Post", 9}, NEVER_MORE},
+    {{"List-Owner", 10}, NEVER_MORE},
+    {{"List-Archive", 12}, NEVER_MORE},
+    {{"Feedback-ID", 11}, NEVER_MORE},
+    {{"Auto-Submitted", 14}, NEVER_MORE},
 };
 enum { SIGNED_FIELDS = sizeof signed_fields / sizeof *signed_fields, FROM = 0 };
 
-/* OpenSSL's own words for what just failed. */
-static int complain(struct err *err, enum err_kind kind, const char *what) {
-    char reason[160] = "no reason given";
-    unsigned long code = ERR_peek_last_error();
-    if (code) ERR_error_string_n(code, reason, sizeof reason);
-    ERR_clear_error();
-    return err_set(err, kind, "%s: %s", what, reason);
-}
+/* ---- the body ---- */
 
-static int no_passphrase(char *to, int size, int writing, void *ctx) {
-    (void)to, (void)size, (void)writing, (void)ctx;
-    return -1;
-}
-
-struct dkim_key *dkim_key_read(struct slice pem, struct err *err) {
-    if (pem.len > KEY_FILE_MAX) {
-        err_set(err, ERR_INPUT, "DKIM key: larger than 64 KB");
+struct dkim_body *dkim_body_open(struct err *err) {
+    struct dkim_body *b = calloc(1, sizeof *b);
+    if (!b) {
+        err_set(err, ERR_SYSTEM, "no memory for a DKIM body");
         return NULL;
     }
-    BIO *bio = BIO_new_mem_buf(pem.len ? pem.at : "", (int)pem.len);
-    EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
-    BIO_free(bio);
-    if (!pkey) {
-        complain(err, ERR_INPUT, "DKIM key: not a private key in PEM without passphrase");
+    buf_init(&b->scratch, MAIL_MAX);
+    b->digest = dkim_digest_open(err);
+    if (b->digest) return b;
+    dkim_body_free(b);
+    return NULL;
+}
+
+void dkim_body_free(struct dkim_body *b) {
+    if (!b) return;
+    dkim_digest_free(b->digest);
+    buf_done(&b->scratch);
+    free(b);
+}
+
+void dkim_body_start(struct dkim_body *b) {
+    b->relax = (struct dkim_relax){0};
+    buf_reset(&b->scratch);
+    dkim_digest_start(b->digest);
+}
+
+static void digest_scratch(struct dkim_body *b) {
+    dkim_digest_put(b->digest, buf_slice(&b->scratch));
+    if (!b->scratch.failed) b->scratch.len = 0;
+}
+
+/* In pieces that stay in the processor's cache between the two. */
+void dkim_body_put(struct dkim_body *b, struct slice bytes) {
+    while (bytes.len) {
+        size_t n = bytes.len < PIECE ? bytes.len : PIECE;
+        dkim_relax_body(&b->relax, slice_make(bytes.at, n), &b->scratch);
+        digest_scratch(b);
+        bytes = slice_skip(bytes, n);
+    }
+}
+
+void dkim_body_copy(struct dkim_body *to, const struct dkim_body *from) {
+    to->relax = from->relax;
+    buf_reset(&to->scratch);
+    to->scratch.failed = from->scratch.failed;
+    dkim_digest_copy(to->digest, from->digest);
+}
+
+int dkim_body_finish(struct dkim_body *b, unsigned char hash[DKIM_HASH], struct err *err) {
+    dkim_relax_end(&b->relax, &b->scratch);
+    digest_scratch(b);
+    if (dkim_digest_end(b->digest, hash) && !b->scratch.failed) return 0;
+    return err_set(err, ERR_SYSTEM, "DKIM: the body could not be digested");
+}
+
+/* ---- the mail ---- */
+
+struct dkim_mail *dkim_mail_open(struct err *err) {
+    struct dkim_mail *m = calloc(1, sizeof *m);
+    if (!m) {
+        err_set(err, ERR_SYSTEM, "no memory for a DKIM mail");
         return NULL;
     }
-    int bits = EVP_PKEY_get_bits(pkey);
-    struct dkim_key *key = NULL;
-    if (EVP_PKEY_get_base_id(pkey) != EVP_PKEY_RSA)
-        err_set(err, ERR_INPUT, "DKIM key: only RSA keys are signed with as yet");
-    else if (bits < BITS_MIN || bits > BITS_MAX)
-        err_set(err, ERR_INPUT, "DKIM key: %d bits; 1024 to 4096 are accepted, 2048 is usual", bits);
-    else if (!(key = malloc(sizeof *key)))
-        err_set(err, ERR_SYSTEM, "no memory for a DKIM key");
-    if (key)
-        *key = (struct dkim_key){.pkey = pkey, .bits = (unsigned)bits};
-    else
-        EVP_PKEY_free(pkey);
-    return key;
+    buf_init(&m->scratch, MAIL_MAX);
+    buf_init(&m->names, DKIM_FIELD_MAX);
+    if ((m->body = dkim_body_open(err)) && (m->header = dkim_digest_open(err)) &&
+        (m->whole = dkim_digest_open(err)))
+        return m;
+    dkim_mail_free(m);
+    return NULL;
 }
 
-struct dkim_key *dkim_key_read_file(const char *path, struct err *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        err_errno(err, errno, "DKIM key %s", path);
-        return NULL;
-    }
-    char bytes[KEY_FILE_MAX + 1];
-    size_t have = 0;
-    ssize_t n;
-    do {
-        n = read(fd, bytes + have, sizeof bytes - have);
-        if (n > 0) have += (size_t)n;
-    } while ((n > 0 && have < sizeof bytes) || (n < 0 && errno == EINTR));
-    int errnum = errno;
-    close(fd);
-    struct dkim_key *key = NULL;
-    if (n < 0)
-        err_errno(err, errnum, "DKIM key %s", path);
-    else if (!(key = dkim_key_read(slice_make(bytes, have), err)))
-        err_wrap(err, "%s", path);
-    OPENSSL_cleanse(bytes, sizeof bytes);
-    return key;
-}
-
-void dkim_key_free(struct dkim_key *key) {
-    if (!key) return;
-    EVP_PKEY_free(key->pkey);
-    free(key);
-}
-
-unsigned dkim_key_bits(const struct dkim_key *key) {
-    return key->bits;
-}
-
-enum dkim_algorithm dkim_key_algorithm(const struct dkim_key *key) {
-    (void)key; /* dkim_key_read takes no other */
-    return DKIM_RSA_SHA256;
-}
-
-int dkim_key_record(const struct dkim_key *key, struct buf *out, struct err *err) {
-    unsigned char *der = NULL;
-    int n = i2d_PUBKEY(key->pkey, &der);
-    if (n < 0) return complain(err, ERR_SYSTEM, "DKIM record");
-    buf_put_text(out, "v=DKIM1; k=rsa; p=");
-    codec_base64(out, slice_make(der, (size_t)n), 0);
-    OPENSSL_free(der);
-    return out->failed ? err_set(err, ERR_SYSTEM, "DKIM record: it does not fit") : 0;
-}
-
-int dkim_key_generate(unsigned bits, struct buf *pem, struct err *err) {
-    if (bits < BITS_MIN || bits > BITS_MAX)
-        return err_set(err, ERR_INPUT, "DKIM key: %u bits; 1024 to 4096 are accepted, 2048 is usual", bits);
-    EVP_PKEY *pkey = EVP_RSA_gen(bits);
-    BIO *bio = BIO_new(BIO_s_mem());
-    char *text = NULL;
-    bool made = pkey && bio && PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL);
-    long n = made ? BIO_get_mem_data(bio, &text) : 0;
-    if (n > 0) buf_put(pem, text, (size_t)n);
-    BIO_free(bio);
-    EVP_PKEY_free(pkey);
-    if (n <= 0) return complain(err, ERR_SYSTEM, "making a DKIM key");
-    return pem->failed ? err_set(err, ERR_SYSTEM, "DKIM key: it does not fit") : 0;
-}
-
-struct dkim_signer *dkim_signer_open(const struct dkim_key *key, struct err *err) {
-    struct dkim_signer *s = calloc(1, sizeof *s);
-    if (!s) {
-        err_set(err, ERR_SYSTEM, "no memory for a DKIM signer");
-        return NULL;
-    }
-    buf_init(&s->scratch, MAIL_MAX);
-    s->pkey = EVP_PKEY_dup(key->pkey);
-    s->rsa = s->pkey ? EVP_PKEY_CTX_new(s->pkey, NULL) : NULL;
-    s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    s->digest = EVP_MD_CTX_new();
-    if (!s->rsa || !s->sha256 || !s->digest || EVP_PKEY_sign_init(s->rsa) <= 0 ||
-        EVP_PKEY_CTX_set_rsa_padding(s->rsa, RSA_PKCS1_PADDING) <= 0 ||
-        EVP_PKEY_CTX_set_signature_md(s->rsa, s->sha256) <= 0) {
-        complain(err, ERR_SYSTEM, "DKIM signer");
-        dkim_signer_free(s);
-        return NULL;
-    }
-    return s;
-}
-
-void dkim_signer_free(struct dkim_signer *s) {
-    if (!s) return;
-    EVP_PKEY_CTX_free(s->rsa);
-    EVP_PKEY_free(s->pkey);
-    EVP_MD_CTX_free(s->digest);
-    EVP_MD_free(s->sha256);
-    buf_done(&s->scratch);
-    free(s);
-}
-
-/* Sixteen bytes at a time: gcc and clang make of it what the machine has. */
-typedef unsigned char vector __attribute__((vector_size(16)));
-
-/* Index of the first byte from `at` on that relaxed canonicalisation may change: a tab, or a blank followed
- * by a blank or a line end. In doubt it is named too; s.len when there is none. */
-static size_t next_change(struct slice s, size_t at) {
-    vector here, next;
-    while (at + sizeof here + 1 <= s.len) {
-        memcpy(&here, s.at + at, sizeof here);
-        memcpy(&next, s.at + at + 1, sizeof next);
-        vector hit = (vector)((here == ' ') & (next <= ' ')) | (vector)(here == '\t');
-        uint64_t halves[2];
-        memcpy(halves, &hit, sizeof halves);
-        if (halves[0] | halves[1]) break;
-        at += sizeof here;
-    }
-    for (; at < s.len; at++) {
-        bool end = at + 1 == s.len || (unsigned char)s.at[at + 1] <= ' ';
-        if (s.at[at] == '\t' || (s.at[at] == ' ' && end)) return at;
-    }
-    return s.len;
-}
-
-/* RFC 6376 section 3.4.4. */
-static void relax_body(struct slice body, struct buf *out) {
-    size_t at = 0, start = out->len;
-    while (at < body.len) {
-        size_t change = next_change(body, at);
-        buf_put(out, body.at + at, change - at);
-        at = change;
-        while (at < body.len && ascii_space(body.at[at]))
-            at++;
-        bool line_end = at == body.len || slice_starts(slice_skip(body, at), SLICE("\r\n"));
-        if (at > change && !line_end) buf_put_c(out, ' ');
-    }
-    if (out->failed) return;
-    if (out->len > start && !(out->len - start >= 2 && memcmp(out->at + out->len - 2, "\r\n", 2) == 0))
-        buf_put(out, "\r\n", 2);
-    while (out->len - start >= 4 && memcmp(out->at + out->len - 4, "\r\n\r\n", 4) == 0)
-        out->len -= 2;
-    if (out->len - start == 2) out->len = start;
-}
-
-/* RFC 6376 section 3.4.2, without the CRLF at the end. */
-static void relax_field(struct slice name, struct slice value, struct buf *out) {
-    char *to = buf_room(out, name.len + 1 + value.len);
-    if (!to) return;
-    size_t n = 0;
-    for (size_t i = 0; i < name.len; i++)
-        to[n++] = ascii_lower(name.at[i]);
-    to[n++] = ':';
-    bool blank = false, begun = false;
-    for (size_t i = 0; i < value.len; i++) {
-        char c = value.at[i];
-        if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
-            blank = begun;
-            continue;
-        }
-        if (blank) to[n++] = ' ';
-        to[n++] = c;
-        blank = false;
-        begun = true;
-    }
-    buf_grew(out, n);
+void dkim_mail_free(struct dkim_mail *m) {
+    if (!m) return;
+    dkim_body_free(m->body);
+    dkim_digest_free(m->header);
+    dkim_digest_free(m->whole);
+    buf_done(&m->scratch);
+    buf_done(&m->names);
+    free(m);
 }
 
 static int which_field(struct slice name) {
@@ -283,16 +154,16 @@ static int which_field(struct slice name) {
 }
 
 /* Lists the fields of the mail; *body is what follows them. */
-static int read_fields(struct dkim_signer *s, struct slice mail, struct slice *body, struct err *err) {
+static int read_fields(struct dkim_mail *m, struct slice mail, struct slice *body, struct err *err) {
     bool from = false;
-    s->count = 0;
+    m->count = 0;
     *body = mail;
-    while (s->count < FIELDS_MAX && header_next(body, &s->fields[s->count])) {
-        int which = which_field(s->fields[s->count].name);
+    while (m->count < FIELDS_MAX && header_next(body, &m->fields[m->count])) {
+        int which = which_field(m->fields[m->count].name);
         from |= which == FROM;
-        s->which[s->count++] = (int8_t)which;
+        m->which[m->count++] = (int8_t)which;
     }
-    if (s->count == FIELDS_MAX) return err_set(err, ERR_INPUT, "DKIM: more than 127 header fields");
+    if (m->count == FIELDS_MAX) return err_set(err, ERR_INPUT, "DKIM: more than 127 header fields");
     size_t taken = mail.len - body->len;
     if (taken < 4 || memcmp(mail.at + taken - 4, "\r\n\r\n", 4) != 0)
         return err_set(err, ERR_INPUT, "DKIM: the mail's header has no end");
@@ -309,58 +180,74 @@ static void put_folding(struct buf *out, size_t *column, struct slice text) {
     *column += text.len;
 }
 
-static void put_names(const struct dkim_signer *s, struct buf *out) {
+/* The signed fields: their names into m->names, their canonical form into m->header, each name's last one
+ * first (RFC 6376 section 5.4.2). */
+static void read_header(struct dkim_mail *m) {
     size_t column = 1;
-    bool first = true;
-    buf_put(out, "\r\n\t", 3);
-    put_folding(out, &column, SLICE("h="));
+    buf_reset(&m->names);
+    put_folding(&m->names, &column, SLICE("h="));
+    buf_reset(&m->scratch);
     for (int i = 0; i < SIGNED_FIELDS; i++) {
-        int times = signed_fields[i].once_more;
-        for (size_t f = 0; f < s->count; f++)
-            times += s->which[f] == i;
-        for (; times; times--) {
-            if (!first) put_folding(out, &column, SLICE(":"));
-            put_folding(out, &column, signed_fields[i].name);
-            first = false;
+        int times = 0;
+        for (size_t f = m->count; f-- > 0;) {
+            if (m->which[f] != i) continue;
+            dkim_relax_field(m->fields[f].name, m->fields[f].value, &m->scratch);
+            buf_put(&m->scratch, "\r\n", 2);
+            times++;
+        }
+        enum once_more more = signed_fields[i].more;
+        for (times += more == ONCE_MORE || (more == IF_PRESENT && times); times; times--) {
+            if (m->names.len > 2) put_folding(&m->names, &column, SLICE(":"));
+            put_folding(&m->names, &column, signed_fields[i].name);
         }
     }
-    buf_put_c(out, ';');
+    buf_put_c(&m->names, ';');
+    dkim_digest_start(m->header);
+    dkim_digest_put(m->header, buf_slice(&m->scratch));
 }
 
+int dkim_mail_read(struct dkim_mail *m, struct slice mail, const struct dkim_body *prefix, size_t prefix_len,
+                   struct err *err) {
+    struct slice body;
+    assert(prefix || prefix_len == 0);
+    bool good = read_fields(m, mail, &body, err) == 0;
+    if (good && prefix_len > body.len)
+        good = err_set(err, ERR_INPUT, "DKIM: the body is shorter than what it is said to begin with") == 0;
+    m->count = good ? m->count : 0; /* nothing to sign */
+    if (!good) return -1;
+    read_header(m);
+    if (prefix)
+        dkim_body_copy(m->body, prefix);
+    else
+        dkim_body_start(m->body);
+    dkim_body_put(m->body, slice_skip(body, prefix_len));
+    int failed = dkim_body_finish(m->body, m->body_hash, err);
+    if (!failed && (m->scratch.failed || m->names.failed))
+        failed = err_set(err, ERR_SYSTEM, "DKIM: the header does not fit");
+    if (failed) m->count = 0;
+    return failed;
+}
+
+/* ---- a signature ---- */
+
 /* The signature field up to and with "b=". */
-static void put_tags(const struct dkim_signer *s, struct slice domain, struct slice selector, int64_t now_s,
-                     struct slice body_hash, struct buf *out) {
-    size_t column = sizeof "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;" - 1;
-    buf_put_text(out, "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;");
-    bool fits = column + domain.len + 4 <= LINE;
+static void put_tags(const struct dkim_mail *m, const struct dkim_signer *s, struct slice domain,
+                     struct slice selector, int64_t now_s, struct buf *out) {
+    size_t start = out->len;
+    buf_printf(out, "DKIM-Signature: v=1; a=%s; c=relaxed/relaxed;",
+               dkim_algorithm_name(dkim_signer_algorithm(s)));
+    bool fits = out->len - start + domain.len + 4 <= LINE;
     buf_put_text(out, fits ? " d=" : "\r\n\td=");
     buf_put_slice(out, domain);
     buf_put_text(out, ";\r\n\ts=");
     buf_put_slice(out, selector);
     buf_put_text(out, "; t=");
     buf_put_u64(out, (uint64_t)now_s);
-    buf_put_c(out, ';');
-    put_names(s, out);
+    buf_put_text(out, ";\r\n\t");
+    buf_put_slice(out, buf_slice(&m->names));
     buf_put_text(out, "\r\n\tbh=");
-    codec_base64(out, body_hash, 0);
+    codec_base64(out, slice_make(m->body_hash, DKIM_HASH), 0);
     buf_put_text(out, ";\r\n\tb=");
-}
-
-static bool digest(struct dkim_signer *s, struct slice bytes, unsigned char out[DIGEST]) {
-    return EVP_DigestInit_ex2(s->digest, s->sha256, NULL) &&
-           EVP_DigestUpdate(s->digest, bytes.at, bytes.len) && EVP_DigestFinal_ex(s->digest, out, NULL);
-}
-
-/* The signed fields in canonical form, each name's last one first, then the signature field itself. */
-static void relax_header(struct dkim_signer *s, struct slice signature_field) {
-    for (int i = 0; i < SIGNED_FIELDS; i++)
-        for (size_t f = s->count; f-- > 0;) {
-            if (s->which[f] != i) continue;
-            relax_field(s->fields[f].name, s->fields[f].value, &s->scratch);
-            buf_put(&s->scratch, "\r\n", 2);
-        }
-    size_t name = sizeof "DKIM-Signature" - 1;
-    relax_field(slice_make(signature_field.at, name), slice_skip(signature_field, name + 1), &s->scratch);
 }
 
 static void put_signature(struct buf *out, struct slice base64) {
@@ -382,28 +269,40 @@ static bool is_name(struct slice s) {
     return s.len > 0 && s.len <= 253;
 }
 
-int dkim_sign(struct dkim_signer *s, struct slice domain, struct slice selector, struct slice mail,
+/* What the signature is over: the signed fields, then the signature field itself as far as it stands. */
+static int hash_with(struct dkim_mail *m, struct slice field, unsigned char hash[DKIM_HASH],
+                     struct err *err) {
+    size_t name = sizeof "DKIM-Signature" - 1;
+    buf_reset(&m->scratch);
+    dkim_relax_field(slice_make(field.at, name), slice_skip(field, name + 1), &m->scratch);
+    dkim_digest_copy(m->whole, m->header);
+    dkim_digest_put(m->whole, buf_slice(&m->scratch));
+    if (dkim_digest_end(m->whole, hash) && !m->scratch.failed) return 0;
+    return err_set(err, ERR_SYSTEM, "DKIM: the header could not be digested");
+}
+
+static int sign(struct dkim_mail *m, struct dkim_signer *s, size_t start, struct buf *out, struct err *err) {
+    unsigned char hash[DKIM_HASH], signature[DKIM_SIGNATURE_MAX];
+    size_t size;
+    if (out->failed) return err_set(err, ERR_SYSTEM, "DKIM: the signature does not fit");
+    if (hash_with(m, slice_make(out->at + start, out->len - start), hash, err) ||
+        dkim_signer_run(s, hash, signature, &size, err))
+        return -1;
+    buf_reset(&m->scratch);
+    codec_base64(&m->scratch, slice_make(signature, size), 0);
+    put_signature(out, buf_slice(&m->scratch));
+    return out->failed ? err_set(err, ERR_SYSTEM, "DKIM: the signature does not fit") : 0;
+}
+
+int dkim_sign(struct dkim_mail *m, struct dkim_signer *s, struct slice domain, struct slice selector,
               int64_t now_s, struct buf *out, struct err *err) {
-    struct slice body;
-    unsigned char hash[DIGEST], signature[SIGNATURE_MAX];
-    size_t size = sizeof signature, start = out->len;
+    size_t start = out->len;
+    if (m->count == 0) return err_set(err, ERR_INPUT, "DKIM: there is no mail to sign");
     if (!is_name(domain) || !is_name(selector))
         return err_set(err, ERR_INPUT, "DKIM: '%.*s' or '%.*s' is not a domain name", SLICE_ARG(domain),
                        SLICE_ARG(selector));
-    if (read_fields(s, mail, &body, err)) return -1;
-    buf_reset(&s->scratch);
-    relax_body(body, &s->scratch);
-    if (s->scratch.failed || !digest(s, buf_slice(&s->scratch), hash))
-        return complain(err, ERR_SYSTEM, "DKIM: digesting the body");
-    put_tags(s, domain, selector, now_s, slice_make(hash, sizeof hash), out);
-    buf_reset(&s->scratch);
-    if (!out->failed) relax_header(s, slice_make(out->at + start, out->len - start));
-    if (out->failed || s->scratch.failed) return err_set(err, ERR_SYSTEM, "DKIM: the signature does not fit");
-    if (!digest(s, buf_slice(&s->scratch), hash) ||
-        EVP_PKEY_sign(s->rsa, signature, &size, hash, sizeof hash) <= 0)
-        return complain(err, ERR_SYSTEM, "DKIM: signing");
-    buf_reset(&s->scratch);
-    codec_base64(&s->scratch, slice_make(signature, size), 0);
-    put_signature(out, buf_slice(&s->scratch));
-    return out->failed ? err_set(err, ERR_SYSTEM, "DKIM: the signature does not fit") : 0;
+    put_tags(m, s, domain, selector, now_s, out);
+    if (sign(m, s, start, out, err) == 0) return 0;
+    out->len = start;
+    return -1;
 }

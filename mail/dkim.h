@@ -1,44 +1,53 @@
-/* DKIM signatures (RFC 6376), relaxed/relaxed.
+/* DKIM signatures (RFC 6376, RFC 8463), relaxed/relaxed.
  *
- * A key is read once and shared by all threads. A signer belongs to one thread and one key: it keeps the
- * digest and key contexts, so that a signature costs the private-key operation and little else. */
+ *     dkim_mail_read    once for a mail: its fields, the header's and the body's hash
+ *     dkim_sign         once for each signature
+ *
+ * so that a second signature costs its private-key operation and little else. A mail's workplace (struct
+ * dkim_mail), a body and a signer each belong to one thread and are used again and again. */
 #ifndef TSUBAME_DKIM_H
 #define TSUBAME_DKIM_H
 
-#include "buf.h"
-#include "err.h"
+#include "dkim_key.h"
 
-enum dkim_algorithm { DKIM_RSA_SHA256, DKIM_ED25519_SHA256 /* RFC 8463; not signed with yet */ };
+/* The hash of a body that comes in pieces; where they are cut makes no difference. A body that opens with the
+ * same bytes in many mails is begun once and copied for each (dkim_mail_read's prefix). Failure is sticky and
+ * told by dkim_body_finish. */
+struct dkim_body;
+struct dkim_body *dkim_body_open(struct err *err); /* started */
+void dkim_body_free(struct dkim_body *b);
+void dkim_body_start(struct dkim_body *b);
+void dkim_body_put(struct dkim_body *b, struct slice bytes); /* CRLF lines, not dot-stuffed */
+void dkim_body_copy(struct dkim_body *to, const struct dkim_body *from);
+/* 0 and the hash (bh=, before base64), or -1 with err. To be started again. */
+int dkim_body_finish(struct dkim_body *b, unsigned char hash[DKIM_HASH], struct err *err);
 
-struct dkim_key;
-struct dkim_signer;
+struct dkim_mail;
+struct dkim_mail *dkim_mail_open(struct err *err);
+void dkim_mail_free(struct dkim_mail *m);
 
-/* A private key in PEM (PKCS#1 or PKCS#8, not encrypted). RSA only, 1024 to 4096 bits. NULL with err. The key
- * is immutable; it must outlive its signers. */
-struct dkim_key *dkim_key_read(struct slice pem, struct err *err);
-struct dkim_key *dkim_key_read_file(const char *path, struct err *err); /* a file of at most 64 KB */
-void dkim_key_free(struct dkim_key *key);
-unsigned dkim_key_bits(const struct dkim_key *key);
-enum dkim_algorithm dkim_key_algorithm(const struct dkim_key *key);
+/* Reads a whole mail (header, empty line, body; CRLF lines, not dot-stuffed), of which nothing is kept.
+ *
+ * prefix: a body that was fed with exactly the first prefix_len bytes of this mail's body, which the caller
+ * answers for; it is not changed. NULL and 0: none.
+ *
+ * Signed are From, Sender, Reply-To, To, Cc, Subject, Date, Message-ID, In-Reply-To, References,
+ * MIME-Version, Content-Type, Content-Transfer-Encoding, Auto-Submitted, Feedback-ID and List-*, where
+ * present. From, Reply-To, To, Cc, Subject, Date, Message-ID, MIME-Version and Content-Type are named once
+ * more than they occur, and List-Unsubscribe and List-Unsubscribe-Post where they do occur, so that nobody
+ * can add another (RFC 6376 sections 5.4 and 8.15, RFC 8058 section 4).
+ *
+ * 0, or -1 with err: no From, no end of header, more than 127 fields, or a body shorter than prefix_len. */
+int dkim_mail_read(struct dkim_mail *m, struct slice mail, const struct dkim_body *prefix, size_t prefix_len,
+                   struct err *err);
 
-/* The TXT record to publish at SELECTOR._domainkey.DOMAIN: "v=DKIM1; k=rsa; p=..." in one piece (a zone file
- * wants it in strings of at most 255 bytes). Appended to out. */
-int dkim_key_record(const struct dkim_key *key, struct buf *out, struct err *err);
+/* The most that dkim_sign appends. */
+enum { DKIM_FIELD_MAX = 8192 };
 
-/* A new RSA key of so many bits as PEM (PKCS#8), appended to out. */
-int dkim_key_generate(unsigned bits, struct buf *pem, struct err *err);
-
-struct dkim_signer *dkim_signer_open(const struct dkim_key *key, struct err *err);
-void dkim_signer_free(struct dkim_signer *s);
-
-/* Signs a whole mail (header, empty line, body; CRLF lines, not dot-stuffed) and appends one folded
- * "DKIM-Signature: ... CRLF" to out, to be sent before the mail. Signed are From, Reply-To, To, Cc, Subject,
- * Date, Message-ID, MIME-Version, Content-Type, Content-Transfer-Encoding, Auto-Submitted, Feedback-ID and
- * List-*, where present; From, To, Subject, Date, Message-ID, Reply-To, MIME-Version and Content-Type are
- * named once more than they occur, so that nobody can add another. now_s: seconds since 1970 for t=. domain
- * is an A-label domain, selector one or more labels. 0, or -1 with err (no From, no end of header, OpenSSL
- * refused). out must not hold the mail. */
-int dkim_sign(struct dkim_signer *s, struct slice domain, struct slice selector, struct slice mail,
+/* Appends one folded "DKIM-Signature: ... CRLF" over what was read last, to be sent before the mail. The
+ * order of several is free: none covers another. now_s: seconds since 1970 for t=. domain is an A-label
+ * domain, selector one or more labels. 0, or -1 with err and out as it was. */
+int dkim_sign(struct dkim_mail *m, struct dkim_signer *s, struct slice domain, struct slice selector,
               int64_t now_s, struct buf *out, struct err *err);
 
 #endif

@@ -1,14 +1,24 @@
 /* tsubame config: what is in force and why, what is wrong with a file, every key with its default. */
 #include "command.h"
+#include "dkim_check.h"
 #include "jdoc.h"
+
+static size_t say_lines(const struct buf *lines, const char *before) {
+    struct slice line, rest = buf_slice(lines);
+    size_t n = 0;
+    while (slice_cut(&rest, '\n', &line)) {
+        if (!line.len) continue;
+        command_complain(EXIT_CONFIG, "%s%.*s", before, SLICE_ARG(line));
+        n++;
+    }
+    return n;
+}
 
 static int load(struct invocation *in, const char *file, struct options **o) {
     struct buf problems;
     buf_init(&problems, 65536);
     *o = options_load(file, in->sets, in->set_count, &problems);
-    struct slice line, rest = buf_slice(&problems);
-    while (slice_cut(&rest, '\n', &line))
-        if (line.len) command_complain(EXIT_CONFIG, "%.*s", SLICE_ARG(line));
+    say_lines(&problems, "");
     buf_done(&problems);
     return *o ? EXIT_DONE : EXIT_CONFIG;
 }
@@ -56,6 +66,12 @@ static void put_typed(struct jdoc *to, const struct option *opt, const char *key
     case OPTION_ADDRESSES: put_lists(to, opt, key, from); break;
     case OPTION_ADDRESS:
         if (((const struct net_addr *)from)->family == NET_NONE)
+            jdoc_put_null(to, key);
+        else
+            put_plain(to, opt, key, base);
+        break;
+    case OPTION_TIME:
+        if (*(const wall_us *)from == 0)
             jdoc_put_null(to, key);
         else
             put_plain(to, opt, key, base);
@@ -115,8 +131,17 @@ static int check(struct invocation *in, const char *file, struct buf *out) {
     if (!file) return command_complain(EXIT_USAGE, "config check: there is no file to check; name one");
     int code = load(in, file, &o);
     if (code) return code;
+    struct buf problems, warnings;
+    buf_init(&problems, 1 << 20);
+    buf_init(&warnings, 1 << 20);
+    dkim_check(o, clock_wall(), &problems, &warnings);
     options_free(o);
-    buf_printf(out, "%s: good\n", file);
+    size_t warned = say_lines(&warnings, "warning: ");
+    if (say_lines(&problems, "")) code = EXIT_CONFIG;
+    buf_done(&problems);
+    buf_done(&warnings);
+    if (code) return code;
+    buf_printf(out, warned ? "%s: good, but for the warnings\n" : "%s: good\n", file);
     return command_print(out);
 }
 

@@ -1,6 +1,8 @@
 /* tsubame send: a template and a list become mail. Reads what it was given, then lets a running server do the
  * work, or does it here. */
+#include "address.h"
 #include "content.h"
+#include "dkim_check.h"
 #include "sendjob.h"
 #include "taking.h"
 #include "units.h"
@@ -93,6 +95,20 @@ static void default_name(const char *path, char *name, size_t room) {
     if (taking_check_name(slice_of(name), NULL)) snprintf(name, room, "campaign");
 }
 
+/* Better here than in a receiver's report. */
+static void warn_unsigned(const struct options *o, struct slice from) {
+    struct address address;
+    struct arena arena;
+    struct buf text;
+    arena_init(&arena, 8192);
+    buf_init(&text, 1024);
+    if (address_parse(from, &arena, &address, NULL) == 0)
+        dkim_check_from(o, address.domain, clock_wall(), &text);
+    if (text.len) command_complain(0, "warning: %.*s", SLICE_ARG(buf_slice(&text)));
+    buf_done(&text);
+    arena_done(&arena);
+}
+
 static int read_template(struct sendjob *job, const char *path) {
     struct arena arena;
     struct content content;
@@ -100,6 +116,7 @@ static int read_template(struct sendjob *job, const char *path) {
     arena_init(&arena, 32 << 20);
     int failed = content_read(path, &arena, &content, &err);
     if (!failed) content_encode(&content, &job->payload);
+    if (!failed) warn_unsigned(job->in->options, content.from);
     arena_done(&arena);
     if (failed) return command_fail(&err);
     if (job->payload.failed)

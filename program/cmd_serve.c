@@ -95,7 +95,8 @@ static void put_option(const struct option *opt, const struct options *o, struct
         option_put_value(opt, o, out);
 }
 
-/* The log level changes; of all else that differs the log says that it waits for a restart. */
+/* The log level and the DKIM keys change; of all else that differs the log says that it waits for a restart.
+ */
 static void compare(const struct server *s, const struct options *fresh) {
     size_t count;
     const struct option *table = options_table(&count);
@@ -116,7 +117,10 @@ static void reload(struct server *s) {
     buf_init(&problems, 65536);
     service_reloading();
     struct options *fresh = options_load(s->options->file, s->in->sets, s->in->set_count, &problems);
-    if (fresh) {
+    struct err err;
+    if (fresh && instance_set_dkim(&s->instance, fresh, &err)) {
+        log_say(LOG_LEVEL_ERROR, "reload-failed", "problem", err.text, NULL);
+    } else if (fresh) {
         compare(s, fresh);
         log_setup(STDERR_FILENO, level_of(fresh->log.level));
         log_say(LOG_LEVEL_INFO, "reloaded", NULL);
@@ -206,12 +210,13 @@ static int run(struct invocation *in) {
 const struct command command_serve = {
     .name = "serve",
     .summary = "run as a server, in the foreground",
-    .text = "Goes on with what is in the store and takes campaigns from `tsubame send`. Logs to standard "
-            "error.\n\n"
-            "  SIGTERM, SIGINT  finish what is on the wire (deliver.grace), write all, end; again: at once\n"
-            "  SIGHUP           read the configuration again: the log level changes, the log names the keys\n"
-            "                   that wait for a restart\n\n"
-            "Started by root it binds and then becomes run.user. Tells systemd when it is ready.\n",
+    .text =
+        "Goes on with what is in the store and takes campaigns from `tsubame send`. Logs to standard "
+        "error.\n\n"
+        "  SIGTERM, SIGINT  finish what is on the wire (deliver.grace), write all, end; again: at once\n"
+        "  SIGHUP           read the configuration again: the log level and the DKIM keys change; the log\n"
+        "                   names what waits for a restart\n\n"
+        "Started by root it binds and then becomes run.user. Tells systemd when it is ready.\n",
     .examples = "  tsubame serve --config /etc/tsubame/tsubame.yaml\n"
                 "  tsubame serve --set log.level=debug\n",
     .run = run,

@@ -44,18 +44,36 @@ static enum engine_tls tls_of(int mode) {
     return modes[mode];
 }
 
+static void put_keys(struct dkim_options *to, const struct options *o) {
+    const struct option_dkim *k = o->dkim.at;
+    for (size_t i = 0; i < o->dkim.count; i++)
+        to[i] = (struct dkim_options){k[i].domain, k[i].selector, k[i].key_file,
+                                      k[i].from,   k[i].until,    k[i].any_from};
+}
+
+int instance_set_dkim(struct instance *in, const struct options *o, struct err *err) {
+    struct dkim_options *keys = calloc(o->dkim.count + 1, sizeof *keys);
+    if (!keys) return err_set(err, ERR_SYSTEM, "out of memory");
+    put_keys(keys, o);
+    int failed = engine_set_dkim(in->engine, keys, o->dkim.count, err);
+    free(keys);
+    return failed;
+}
+
 static int fill_lists(struct instance *in, const struct options *o, struct err *err) {
     const struct option_provider *p = o->providers.at;
     const struct option_source *s = o->sources.at;
     in->providers = calloc(o->providers.count + 1, sizeof *in->providers);
     in->sources = calloc(o->sources.count + 1, sizeof *in->sources);
-    if (!in->providers || !in->sources) return err_set(err, ERR_SYSTEM, "out of memory");
+    in->dkim = calloc(o->dkim.count + 1, sizeof *in->dkim);
+    if (!in->providers || !in->sources || !in->dkim) return err_set(err, ERR_SYSTEM, "out of memory");
     for (size_t i = 0; i < o->providers.count; i++)
         in->providers[i] = (struct provider_options){.name = p[i].name,
                                                      .mx_suffixes = p[i].mx.at,
                                                      .mx_suffix_count = p[i].mx.count,
                                                      .limits = limits_of(&p[i].limits),
                                                      .tls = tls_of(p[i].tls)};
+    put_keys(in->dkim, o);
     for (size_t i = 0; i < o->sources.count; i++)
         in->sources[i] = (struct source_options){.name = s[i].name,
                                                  .bind = s[i].address.family != NET_NONE,
@@ -88,7 +106,8 @@ static int fill_engine_options(struct instance *in, const struct options *o, str
         .retry = {o->deliver.retry.first, o->deliver.retry.most, o->deliver.retry.factor},
         .message_id_domain = o->identity.message_id_domain,
         .return_path_domain = o->identity.return_path_domain,
-        .dkim = {o->dkim.domain, o->dkim.selector, o->dkim.key_file},
+        .dkim = in->dkim,
+        .dkim_count = o->dkim.count,
         .idle_us = o->deliver.idle,
         .connect_us = o->deliver.connect_timeout,
         .timeout_scale = o->deliver.timeout_scale,
@@ -137,6 +156,7 @@ int instance_close(struct instance *in, int64_t grace_us, struct err *err) {
     store_free(in->store);
     free(in->providers);
     free(in->sources);
+    free(in->dkim);
     *in = (struct instance){0};
     return failed;
 }

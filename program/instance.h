@@ -14,6 +14,7 @@ struct instance {
     struct engine_options engine_options;
     struct provider_options *providers;
     struct source_options *sources;
+    struct dkim_options *dkim;
 };
 
 /* Opens the store (creating it), recovers, starts the threads. Unfinished campaigns go on at once. The
@@ -26,6 +27,9 @@ int instance_close(struct instance *in, int64_t grace_us, struct err *err);
 
 /* The store alone. read_only: beside whoever has it open. */
 struct store *instance_store(const struct options *o, bool read_only, struct err *err);
+
+/* The keys of these options in place of those that sign. -1 with err: the old ones stay. */
+int instance_set_dkim(struct instance *in, const struct options *o, struct err *err);
 
 /* Raises the limit of open files to what the options need. -1 with err (what to do) when it cannot be. */
 int instance_raise_files(const struct options *o, struct err *err);

@@ -14,6 +14,7 @@
 #define AT(field)       .offset = offsetof(struct options, field)
 #define PROVIDER(field) .offset = offsetof(struct option_provider, field)
 #define SOURCE(field)   .offset = offsetof(struct option_source, field)
+#define DKIM(field)     .offset = offsetof(struct option_dkim, field)
 #define RANGE(a, b)     .least = (a), .most = (b)
 
 static const char *const tls_words[] = {"off", "opportunistic", "required", NULL};
@@ -21,9 +22,10 @@ static const char *const uncertain_words[] = {"resend", "hold", NULL};
 static const char *const level_words[] = {"error", "warn", "info", "debug", "off", NULL};
 
 static const struct option provider_fields[] = {
-    {"name", OPTION_STRING, PROVIDER(name), .unset = "must be given",
+    {"name", OPTION_STRING, PROVIDER(name), .unset = "must be given", .sample = "google",
      .help = "What reports and metrics call it."},
     {"mx", OPTION_STRINGS, PROVIDER(mx), .unset = "must be given", RANGE(1, 64),
+     .sample = "[.google.com, .googlemail.com]",
      .help =
          "Its mail exchangers: .google.com stands for all whose names end so, mx.example.com for this one."},
     {"tls", OPTION_ENUM, PROVIDER(tls), "@tls.mode", .words = tls_words,
@@ -42,13 +44,34 @@ static const struct option provider_fields[] = {
 };
 
 static const struct option source_fields[] = {
-    {"name", OPTION_STRING, SOURCE(name), .unset = "its address",
+    {"name", OPTION_STRING, SOURCE(name), .unset = "its address", .sample = "outbound-1",
      .help = "What reports and metrics call it."},
-    {"address", OPTION_ADDRESS, SOURCE(address), .unset = "the system chooses",
+    {"address", OPTION_ADDRESS, SOURCE(address), .unset = "the system chooses", .sample = "192.0.2.1",
      .help = "The local address that mail goes out from."},
-    {"helo", OPTION_DOMAIN, SOURCE(helo), .unset = "deliver.helo",
+    {"helo", OPTION_DOMAIN, SOURCE(helo), .unset = "deliver.helo", .sample = "out1.example.com",
      .help =
          "The name given in EHLO. Receivers expect that it leads to the address and the address back to it."},
+};
+
+static const struct option dkim_fields[] = {
+    {"domain", OPTION_DOMAIN, DKIM(domain), .unset = "must be given", .sample = "example.com",
+     .help = "The domain that signs (d=). It signs for From addresses at it and below it, so that the "
+             "signature aligns for DMARC; the key whose domain is nearest to the From domain signs."},
+    {"selector", OPTION_DOMAIN, DKIM(selector), .unset = "must be given", .sample = "s2026",
+     .help = "The selector (s=): the public key is published at SELECTOR._domainkey.DOMAIN."},
+    {"key_file", OPTION_PATH, DKIM(key_file), .unset = "must be given", .sample = "dkim.pem",
+     .help =
+         "The private key, PEM: RSA or Ed25519. `tsubame dkim-key` makes one and shows its DNS record. Where "
+         "both kinds are valid a mail carries both signatures."},
+    {"from", OPTION_TIME, DKIM(from), .unset = "it always has been valid", .sample = "2026-07-01T00:00:00Z",
+     .help = "The key signs from this time on. Of several valid keys of one domain and kind the one with the "
+             "latest time signs."},
+    {"until", OPTION_TIME, DKIM(until), .unset = "it stays valid", .sample = "2027-01-15T00:00:00Z",
+     .help = "The key signs before this time."},
+    {"any_from", OPTION_BOOL, DKIM(any_from), "false",
+     .help = "Signs mail whose From domain no key is for, too. Such a signature does not align for DMARC, "
+             "but names "
+             "who sends."},
 };
 
 #define FIELDS(f, type) .fields = (f), .field_count = sizeof(f) / sizeof(f)[0], .record_size = sizeof(type)
@@ -127,12 +150,11 @@ static const struct option table[] = {
      .help =
          "Receivers with limits of their own, known by their mail exchangers. The first that fits counts."},
 
-    {"dkim.domain", OPTION_DOMAIN, AT(dkim.domain), .unset = "mail is not signed",
-     .help = "The domain that signs (d=). With dkim.selector and dkim.key_file: all three or none."},
-    {"dkim.selector", OPTION_DOMAIN, AT(dkim.selector), .unset = "mail is not signed",
-     .help = "The selector (s=): the public key is published at SELECTOR._domainkey.DOMAIN."},
-    {"dkim.key_file", OPTION_PATH, AT(dkim.key_file), .unset = "mail is not signed",
-     .help = "The private RSA key, PEM."},
+    {"dkim", OPTION_RECORDS, AT(dkim), .unset = "mail is not signed", RANGE(0, 1024),
+     FIELDS(dkim_fields, struct option_dkim), .reload = true,
+     .help =
+         "The keys that sign, with the times between which they do: docs/dkim.md shows a rotation. The key "
+         "files are read again with SIGHUP."},
 
     {"identity.message_id_domain", OPTION_DOMAIN, AT(identity.message_id_domain),
      .unset = "the domain of From", .help = "What stands behind the @ of Message-ID."},

@@ -7,6 +7,7 @@
 
 #include "addr.h"
 #include "buf.h"
+#include "clock.h"
 
 enum option_type {
     OPTION_BOOL,      /* bool */
@@ -14,6 +15,7 @@ enum option_type {
     OPTION_NUMBER,    /* double; least and most are thousandths */
     OPTION_SIZE,      /* int64_t bytes */
     OPTION_DURATION,  /* int64_t microseconds */
+    OPTION_TIME,      /* wall_us, 0 when unset */
     OPTION_MODE,      /* int64_t */
     OPTION_ENUM,      /* int: index into words */
     OPTION_STRING,    /* const char *, NULL when unset */
@@ -38,6 +40,7 @@ struct option {
     uint16_t port;            /* of an address written without one */
     bool reload;              /* takes effect on SIGHUP */
     const char *help;
+    const char *sample; /* of a record's field: what `config defaults` shows in place of the default */
     const struct option *fields; /* of records */
     size_t field_count;
     size_t record_size;
@@ -77,6 +80,13 @@ struct option_source {
     const char *helo;
 };
 
+struct option_dkim {
+    struct option_place place;
+    const char *domain, *selector, *key_file;
+    wall_us from, until;
+    bool any_from;
+};
+
 enum option_tls { OPTION_TLS_OFF, OPTION_TLS_OPPORTUNISTIC, OPTION_TLS_REQUIRED };
 enum option_uncertain { OPTION_UNCERTAIN_RESEND, OPTION_UNCERTAIN_HOLD };
 enum { OPTION_MOST = 64 };
@@ -113,9 +123,7 @@ struct options {
     struct option_limits limits;
     struct option_records providers; /* struct option_provider */
     struct option_records sources; /* struct option_source; never empty: made from deliver.* when not given */
-    struct {
-        const char *domain, *selector, *key_file;
-    } dkim;
+    struct option_records dkim;    /* struct option_dkim */
     struct {
         const char *message_id_domain, *return_path_domain;
     } identity;
@@ -156,6 +164,8 @@ struct options *options_parse(struct slice text, const char *name, struct buf *p
 void options_show(const struct options *o, struct buf *out);
 /* The value of one option as it would be written. base: the struct that its offset belongs to. */
 void option_put_value(const struct option *opt, const void *base, struct buf *out);
+/* What a message about the place opens with: "tsubame.yaml:12:3: ". */
+void option_put_place(const struct option_place *place, struct buf *out);
 /* "tsubame.yaml:12", "--set" or "default". */
 void option_put_origin(const struct option_place *place, struct buf *out);
 

@@ -25,23 +25,20 @@ static const struct option_place *given(const struct options *o, const char *key
 }
 
 static void check_dkim(struct reader *r, const struct options *o) {
-    static const char *const keys[] = {"dkim.domain", "dkim.selector", "dkim.key_file"};
-    const char *values[] = {o->dkim.domain, o->dkim.selector, o->dkim.key_file};
-    const struct option_place *place = NULL;
-    const char *lacks = NULL;
-    for (int i = 0; i < 3; i++) {
-        if (!values[i] && !lacks) lacks = keys[i];
-        if (values[i]) place = given(o, keys[i]);
-    }
-    if (place && lacks) {
-        options_problem(r, place, "%s is missing: dkim.domain, dkim.selector and dkim.key_file go together",
-                        lacks);
-        return;
-    }
-    if (o->dkim.key_file && access(o->dkim.key_file, R_OK)) {
+    const struct option_dkim *all = o->dkim.at;
+    for (size_t i = 0; i < o->dkim.count; i++) {
+        const struct option_dkim *k = &all[i];
+        const char *lacks = !k->domain     ? "domain"
+                            : !k->selector ? "selector"
+                            : !k->key_file ? "key_file"
+                                           : NULL;
+        if (lacks) options_problem(r, &k->place, "dkim[%zu].%s is missing", i, lacks);
+        if (k->from && k->until && k->from >= k->until)
+            options_problem(r, &k->place, "dkim[%zu].until must be later than dkim[%zu].from", i, i);
+        if (lacks || access(k->key_file, R_OK) == 0) continue;
         char reason[128];
         const char *text = strerror_r(errno, reason, sizeof reason);
-        options_problem(r, place, "dkim.key_file: %s: %s", o->dkim.key_file, text);
+        options_problem(r, &k->place, "dkim[%zu].key_file: %s: %s", i, k->key_file, text);
     }
 }
 

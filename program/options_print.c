@@ -15,6 +15,7 @@ void option_put_expected(const struct option *opt, struct buf *out) {
         return;
     case OPTION_SIZE: buf_put_text(out, "a size such as 64k, 16m or 2g"); return;
     case OPTION_DURATION: buf_put_text(out, "a duration such as 30s, 5m or 2h"); return;
+    case OPTION_TIME: buf_put_text(out, "a time such as 2026-07-01T00:00:00Z"); return;
     case OPTION_MODE: buf_put_text(out, "a file mode such as 0660"); return;
     case OPTION_STRING: buf_put_text(out, "a word or text"); return;
     case OPTION_DOMAIN: buf_put_text(out, "a domain name such as mail.example.com"); return;
@@ -99,6 +100,13 @@ static void put_lists(const struct option *opt, const void *from, struct buf *ou
     buf_put_c(out, ']');
 }
 
+static void put_time(wall_us t, struct buf *out) {
+    if (t)
+        units_put_time(out, t);
+    else
+        buf_put_text(out, "\"\"");
+}
+
 void option_put_value(const struct option *opt, const void *base, struct buf *out) {
     const void *from = (const char *)base + opt->offset;
     switch (opt->type) {
@@ -107,6 +115,7 @@ void option_put_value(const struct option *opt, const void *base, struct buf *ou
     case OPTION_SIZE:
     case OPTION_DURATION:
     case OPTION_MODE: put_bound(opt, *(const int64_t *)from, out); break;
+    case OPTION_TIME: put_time(*(const wall_us *)from, out); break;
     case OPTION_NUMBER: units_put_number(out, *(const double *)from); break;
     case OPTION_ENUM: buf_put_text(out, opt->words[*(const int *)from]); break;
     case OPTION_STRING:
@@ -122,6 +131,13 @@ void option_put_value(const struct option *opt, const void *base, struct buf *ou
     case OPTION_ADDRESSES: put_lists(opt, from, out); break;
     case OPTION_RECORDS: break;
     }
+}
+
+void option_put_place(const struct option_place *place, struct buf *out) {
+    if (place->line)
+        buf_printf(out, "%s:%u:%u: ", place->file, place->line, place->column);
+    else
+        buf_printf(out, "%s: ", place->file);
 }
 
 void option_put_origin(const struct option_place *place, struct buf *out) {
@@ -216,18 +232,11 @@ static void put_kind(const struct option *opt, struct buf *out) {
 }
 
 static void default_fields(const struct option *opt, struct buf *out) {
-    static const char *const samples[] = {"google", "[.google.com, .googlemail.com]", "outbound-1",
-                                          "192.0.2.1", "out1.example.com"};
-    const char *const *sample =
-        opt->fields == options_find(SLICE("providers"))->fields ? samples : samples + 2;
-    size_t known = sample == samples ? 2 : 3;
     for (size_t f = 0; f < opt->field_count; f++) {
-        buf_printf(out, "#  %s%s: ", f ? "  " : "- ", opt->fields[f].key);
-        if (f < known)
-            buf_put_text(out, sample[f]);
-        else
-            buf_put_text(out, options_find(slice_of(opt->fields[f].fallback + 1))->fallback);
-        buf_put_c(out, '\n');
+        const struct option *field = &opt->fields[f];
+        const char *shown = field->sample ? field->sample : field->fallback;
+        if (shown[0] == '@') shown = options_find(slice_of(shown + 1))->fallback;
+        buf_printf(out, "#  %s%s: %s\n", f ? "  " : "- ", field->key, shown);
     }
 }
 

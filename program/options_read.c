@@ -13,10 +13,7 @@ enum { ARENA_MAX = 64 << 20, PATH_MAX_TEXT = 200, PROBLEMS_MOST = 25 };
 
 void options_problem(struct reader *r, const struct option_place *at, const char *format, ...) {
     if (r->count++ >= PROBLEMS_MOST) return;
-    if (at->line)
-        buf_printf(r->problems, "%s:%u:%u: ", at->file, at->line, at->column);
-    else
-        buf_printf(r->problems, "%s: ", at->file);
+    option_put_place(at, r->problems);
     struct buf text; /* quotes the file, and is one line */
     va_list args;
     buf_init(&text, 65536);
@@ -45,11 +42,26 @@ static void set_default(struct reader *r, const struct level *l, const struct op
            opt->type == OPTION_ENUM ? sizeof(int) : sizeof(int64_t));
 }
 
+/* The list of records that the path leads into, as if it were a section; or NULL. */
+static const struct option *inside_list(const struct level *l, struct slice path) {
+    for (size_t i = 0; i < l->count; i++) {
+        struct slice key = slice_of(l->fields[i].key);
+        if (l->fields[i].type == OPTION_RECORDS && path.len > key.len && path.at[key.len] == '.' &&
+            slice_starts(path, key))
+            return &l->fields[i];
+    }
+    return NULL;
+}
+
 static void unknown(struct reader *r, const struct level *l, const struct yaml *node, struct slice path) {
     struct option_place at = options_place(r, node);
     const char *near = options_nearest(l->fields, l->count, path);
     int n = path.len > 80 ? 80 : (int)path.len;
-    if (near)
+    const struct option *list = inside_list(l, path);
+    if (list)
+        options_problem(r, &at, "%s%.*s: %s is a list of sections: - %s: ...", l->shown, n, path.at,
+                        list->key, list->fields[0].key);
+    else if (near)
         options_problem(r, &at, "%s%.*s: unknown key (did you mean %s%s?)", l->shown, n, path.at, l->shown,
                         near);
     else

@@ -52,6 +52,16 @@ static void set_whole(struct reader *r, const struct level *l, const struct opti
         *to = value;
 }
 
+static void set_time(struct reader *r, const struct level *l, const struct option *opt,
+                     const struct yaml *node, wall_us *to) {
+    wall_us value = 0;
+    bool unset = node->quoted && node->text.len == 0;
+    if (!unset && !units_time(node->text, &value))
+        wrong(r, l, opt, node);
+    else
+        *to = value;
+}
+
 static void set_number(struct reader *r, const struct level *l, const struct option *opt,
                        const struct yaml *node, double *to) {
     double value;
@@ -132,7 +142,8 @@ static void set_address(struct reader *r, const struct level *l, const struct op
 /* A list is also taken as its only item. The number of items, or 0 after a problem. */
 size_t options_list_items(struct reader *r, const struct level *l, const struct option *opt,
                           const struct yaml *node, const struct yaml **first) {
-    bool one = node->kind == YAML_SCALAR && node->text.len && opt->type != OPTION_RECORDS;
+    bool one =
+        opt->type == OPTION_RECORDS ? node->kind == YAML_MAP : node->kind == YAML_SCALAR && node->text.len;
     if (!one && node->kind != YAML_LIST) {
         wrong(r, l, opt, node);
         return 0;
@@ -203,6 +214,7 @@ void options_set_value(struct reader *r, const struct level *l, const struct opt
     case OPTION_SIZE:
     case OPTION_DURATION:
     case OPTION_MODE: set_whole(r, l, opt, node, to); break;
+    case OPTION_TIME: set_time(r, l, opt, node, to); break;
     case OPTION_NUMBER: set_number(r, l, opt, node, to); break;
     case OPTION_ENUM: set_enum(r, l, opt, node, to); break;
     case OPTION_STRING:

@@ -101,7 +101,7 @@ static const struct bad bad[] = {
     {"- deliver\n", "t.yaml:1:1: expected keys such as deliver.port, got a list\n"},
     {"deliver\n", "t.yaml:1:1: expected keys such as deliver.port, got a single value\n"},
     {"providers: x\n", "t.yaml:1:12: providers: expected a list of sections, got 'x'\n"},
-    {"providers: {name: x}\n", "t.yaml:1:12: providers: expected a list of sections, got a section\n"},
+    {"providers: {name: x}\n", "t.yaml:1:12: providers[0].mx is missing\n"},
     {"providers: [x]\n", "t.yaml:1:13: providers[0]: expected a section with keys such as name\n"},
     {"providers:\n- name: a\n  mx: []\n",
      "t.yaml:3:7: providers[0].mx: must have from 1 to 64 items, got 0\n"},
@@ -119,10 +119,16 @@ static const struct bad bad[] = {
      "t.yaml:1:10: sources: give either sources or deliver.bind, not both\n"},
     {"sources: [{address: 192.0.2.1}, {name: 192.0.2.1}]\n",
      "t.yaml:1:33: sources[1].name: '192.0.2.1' is here twice (first in line 1)\n"},
-    {"dkim.domain: example.com\n",
-     "t.yaml:1:14: dkim.selector is missing: dkim.domain, dkim.selector and dkim.key_file go together\n"},
+    {"dkim.domain: example.com\n", "t.yaml:1:14: dkim.domain: dkim is a list of sections: - domain: ...\n"},
+    {"dkim: {domain: example.com}\n", "t.yaml:1:7: dkim[0].selector is missing\n"},
+    {"dkim: [{domain: e.com, selector: a}]\n", "t.yaml:1:8: dkim[0].key_file is missing\n"},
     {"dkim: {domain: example.com, selector: a, key_file: /nonexistent/key.pem}\n",
-     "t.yaml:1:52: dkim.key_file: /nonexistent/key.pem: No such file or directory\n"},
+     "t.yaml:1:7: dkim[0].key_file: /nonexistent/key.pem: No such file or directory\n"},
+    {"dkim: {domain: e.com, selector: a, key_file: /dev/null, from: 2026-07-01, until: "
+     "2026-07-01T00:00:00Z}\n",
+     "t.yaml:1:7: dkim[0].until must be later than dkim[0].from\n"},
+    {"dkim: {domain: e.com, selector: a, key_file: /dev/null, from: tomorrow}\n",
+     "t.yaml:1:63: dkim[0].from: expected a time such as 2026-07-01T00:00:00Z, got 'tomorrow'\n"},
     {"control.socket: "
      "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
      "a\n",
@@ -208,7 +214,7 @@ static void sets(void **state) {
     buf_init(&problems, 65536);
     const char *const fine[] = {"deliver.port=26",
                                 "dns.servers=[127.0.0.1:1, 127.0.0.2]",
-                                "dkim.domain=",
+                                "dkim=[{domain: e.com, selector: a, key_file: /dev/null, until: 2027-01-01}]",
                                 "providers=[{name: a, mx: .a.example}]",
                                 "metrics.listen=[::1]:80",
                                 "deliver.port=27"};
@@ -218,6 +224,11 @@ static void sets(void **state) {
     assert_int_equal(o->dns.servers.count, 2);
     assert_int_equal(o->providers.count, 1);
     assert_int_equal(o->metrics.listen.port, 80);
+    const struct option_dkim *key = o->dkim.at;
+    assert_int_equal(o->dkim.count, 1);
+    assert_int_equal(key->from, 0);
+    assert_true(key->until == INT64_C(1798761600000000));
+    assert_false(key->any_from);
     assert_string_equal(o->store.path, "tsubame-data");
     struct buf shown;
     buf_init(&shown, 65536);
@@ -317,6 +328,52 @@ static void units(void **state) {
     int64_t us;
     for (size_t i = 0; i < sizeof bad_durations / sizeof bad_durations[0]; i++)
         assert_false(units_duration(slice_of(bad_durations[i]), &us));
+    static const struct {
+        const char *text;
+        wall_us t;
+        const char *shown; /* NULL: the same */
+    } times[] = {{"1970-01-01T00:00:01Z", US_PER_SEC, NULL},
+                 {"2026-07-01", INT64_C(1782864000000000), "2026-07-01T00:00:00Z"},
+                 {"2026-07-01T02:00:00+02:00", INT64_C(1782864000000000), "2026-07-01T00:00:00Z"},
+                 {"2026-06-30t19:30:00-04:30", INT64_C(1782864000000000), "2026-07-01T00:00:00Z"},
+                 {"2026-07-01 00:00:00.25z", INT64_C(1782864000250000), "2026-07-01T00:00:00.250000Z"},
+                 {"2024-02-29T23:59:60Z", INT64_C(1709251200000000), "2024-03-01T00:00:00Z"},
+                 {"2000-02-29T00:00:00Z", INT64_C(951782400000000), NULL},
+                 {"2100-12-31T23:59:59Z", INT64_C(4133980799000000), NULL},
+                 {"9999-12-31T23:59:59Z", INT64_C(253402300799000000), NULL}};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        wall_us t = 0;
+        struct buf b;
+        buf_init(&b, 64);
+        if (!units_time(slice_of(times[i].text), &t) || t != times[i].t)
+            fail_msg("%s: %lld", times[i].text, (long long)t);
+        units_put_time(&b, t);
+        assert_string_equal(said(&b), times[i].shown ? times[i].shown : times[i].text);
+        buf_done(&b);
+    }
+    static const char *const bad_times[] = {"",
+                                            "2026",
+                                            "2026-7-1",
+                                            "2026-02-29",
+                                            "2100-02-29",
+                                            "2026-13-01",
+                                            "2026-00-01",
+                                            "2026-01-00",
+                                            "1969-12-31",
+                                            "1970-01-01",
+                                            "2026-01-01T",
+                                            "2026-01-01T00:00:00",
+                                            "2026-01-01T24:00:00Z",
+                                            "2026-01-01T00:60:00Z",
+                                            "2026-01-01T00:00:61Z",
+                                            "2026-01-01T00:00:00.Z",
+                                            "2026-01-01T00:00:00+0100",
+                                            "2026-01-01T00:00:00+01:60",
+                                            "2026-01-01T00:00:00Zx",
+                                            "2026-01-01x",
+                                            "1970-01-01T00:00:00+01:00"};
+    for (size_t i = 0; i < sizeof bad_times / sizeof bad_times[0]; i++)
+        if (units_time(slice_of(bad_times[i]), &us)) fail_msg("%s was taken", bad_times[i]);
     struct buf b;
     buf_init(&b, 64);
     units_put_grouped(&b, 1234567);

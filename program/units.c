@@ -1,8 +1,6 @@
 /* Numbers with units. Nothing here asks the locale. */
 #include "units.h"
 
-#include "clock.h"
-
 enum {
     DIGITS_MAX = 15
 }; /* of a number as written: with any unit it stays far from overflow after the checks */
@@ -75,6 +73,69 @@ bool units_duration(struct slice text, int64_t *us) {
     return true;
 }
 
+/* Exactly n digits and the separator behind them (0: none). */
+static bool take_fixed(struct slice *s, size_t n, char separator, int64_t *value) {
+    struct slice digits = slice_make(s->at, n);
+    if (s->len < n + (separator != 0) || (separator && ascii_lower(s->at[n]) != separator)) return false;
+    if (!take_digits(&digits, value) || digits.len) return false;
+    *s = slice_skip(*s, n + (separator != 0));
+    return true;
+}
+
+/* Days since 1970-01-01; false for a date that no calendar has. */
+static bool days_of(int64_t year, int64_t month, int64_t day, int64_t *days) {
+    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
+    if (year < 1970 || month < 1 || month > 12) return false;
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    int length = before[month] - before[month - 1] + (month == 2 && leap);
+    if (day < 1 || day > length) return false;
+    int64_t y = year - 1; /* whole years, with the leap days in them */
+    *days = (year - 1970) * 365 + (y / 4 - 1969 / 4) - (y / 100 - 1969 / 100) + (y / 400 - 1969 / 400);
+    *days += before[month - 1] + (month > 2 && leap) + day - 1;
+    return true;
+}
+
+static bool take_fraction(struct slice *s, int64_t *us) {
+    *us = 0;
+    if (s->len == 0 || s->at[0] != '.') return true;
+    size_t n = 1;
+    for (int64_t unit = US_PER_SEC / 10; n < s->len && ascii_digit(s->at[n]); n++, unit /= 10)
+        *us += unit * (s->at[n] - '0');
+    *s = slice_skip(*s, n);
+    return n > 1;
+}
+
+/* "Z", "+09:00"; seconds that local time is ahead of UTC. */
+static bool take_zone(struct slice s, int64_t *ahead) {
+    int64_t hours, minutes;
+    *ahead = 0;
+    if (s.len == 1) return ascii_lower(s.at[0]) == 'z';
+    if (s.len != 6 || (s.at[0] != '+' && s.at[0] != '-')) return false;
+    struct slice rest = slice_skip(s, 1);
+    if (!take_fixed(&rest, 2, ':', &hours) || !take_fixed(&rest, 2, 0, &minutes) || hours > 23 ||
+        minutes > 59)
+        return false;
+    *ahead = (hours * 60 + minutes) * (s.at[0] == '-' ? -60 : 60);
+    return true;
+}
+
+bool units_time(struct slice text, wall_us *t) {
+    int64_t year, month, day, days, hour, minute, second, us, ahead;
+    if (!take_fixed(&text, 4, '-', &year) || !take_fixed(&text, 2, '-', &month) ||
+        !take_fixed(&text, 2, 0, &day) || !days_of(year, month, day, &days))
+        return false;
+    *t = days * 86400 * US_PER_SEC;
+    if (text.len == 0) return *t > 0;
+    if (ascii_lower(text.at[0]) != 't' && text.at[0] != ' ') return false;
+    text = slice_skip(text, 1);
+    if (!take_fixed(&text, 2, ':', &hour) || !take_fixed(&text, 2, ':', &minute) ||
+        !take_fixed(&text, 2, 0, &second) || !take_fraction(&text, &us) || !take_zone(text, &ahead))
+        return false;
+    if (hour > 23 || minute > 59 || second > 60) return false;
+    *t += ((hour * 60 + minute) * 60 + second - ahead) * US_PER_SEC + us;
+    return *t > 0;
+}
+
 bool units_number(struct slice text, double *value) {
     int64_t whole = 0, part = 0;
     if (!take_digits(&text, &whole)) return false;
@@ -122,6 +183,14 @@ void units_put_duration(struct buf *out, int64_t us) {
         buf_put_text(out, duration_units[i].name);
         us -= n * duration_units[i].us;
     }
+}
+
+void units_put_time(struct buf *out, wall_us t) {
+    char text[CLOCK_TEXT_MAX];
+    clock_rfc3339(t, text);
+    buf_put(out, text, sizeof "2026-07-01T00:00:00" - 1);
+    if (t % US_PER_SEC) buf_printf(out, ".%06d", (int)(t % US_PER_SEC));
+    buf_put_c(out, 'Z');
 }
 
 void units_put_number(struct buf *out, double value) {

@@ -30,8 +30,8 @@ class Handler(socketserver.BaseRequestHandler):
 
 
 @contextlib.contextmanager
-def names(table):
-    server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
+def names(table, port=0):
+    server = socketserver.ThreadingUDPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     server.table = {(name.lower(), kind): records for (name, kind), records in table.items()}
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -1,4 +1,6 @@
-"""Mails arrive at Debian's Postfix, and dkimpy, which this project did not write, finds their signatures good."""
+"""Mails arrive at Debian's Postfix, and verifiers that this project did not write find their signatures good: dkimpy both,
+opendkim-testmsg the one of RSA (it knows no other)."""
+import json
 import subprocess
 import sys
 from email import message_from_bytes
@@ -10,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 import lab as laboratory  # noqa: E402
+import peers  # noqa: E402
 from names import names  # noqa: E402
 
 TABLE = {("rcpt.example", "MX"): ["10 mx.postfix.example."], ("mx.postfix.example", "A"): ["127.0.0.1"]}
@@ -38,26 +41,43 @@ def lab(tmp_path, build):
 
 def deliver(lab, server, dns, tls):
     lab.dns, lab.smtp_port = dns, server.port
-    key = lab.dkim_key()
-    lab.configure(dkim__domain="swallow.example", dkim__selector="s1", dkim__key_file=key,
-                  deliver__helo="out.swallow.example", tls__mode="required" if tls else "off",
+    keys = [lab.dkim_key("e1", "ed25519"), lab.dkim_key("s1")]
+    lab.configure(dkim=[key for key, _ in keys], deliver__helo="out.swallow.example", tls__mode="required" if tls else "off",
                   **({"tls__ca_file": str(server.at / "etc/cert.pem")} if tls else {}))
     lab.run("send", "--template", lab.template, "--to", lab.list, timeout=60)
-    return key
+    return dict(record for _, record in keys)
 
 
-def public_key(path):
-    pem = subprocess.run(["openssl", "pkey", "-in", path, "-pubout"], capture_output=True, text=True, check=True).stdout
-    return "v=DKIM1; k=rsa; p=" + "".join(pem.splitlines()[1:-1])
+def dkimpy(wire, index, records):
+    try:
+        return dkim.DKIM(wire).verify(index, dnsfunc=lambda name, timeout=5: records[name.decode().rstrip(".")].encode())
+    except dkim.ValidationError:
+        return False
 
 
-def check(mails, key):
-    record = public_key(key).encode()
+def opendkim(mails, records, folder):
+    files = [folder / f"mail{i}" for i in range(len(mails))]
+    for file, mail in zip(files, mails):
+        # It wants all signatures good, and can't tell that of Ed25519.
+        head, _, rest = mail.partition(b"\nDKIM-Signature: v=1; a=ed25519-sha256;")
+        file.write_bytes(head + b"\n" + rest[rest.index(b"==\n") + 3:] if rest else mail)
+    table = folder / "records.json"
+    table.write_text(json.dumps(records))
+    done = subprocess.run([*peers.as_root(), "unshare", "--net", "--mount", sys.executable,
+                           Path(__file__).with_name("opendkim_check.py"), table, *files],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def check(mails, records):
     found = {}
     for raw in mails:
         wire = raw.replace(b"\n", b"\r\n")
-        assert dkim.verify(wire, dnsfunc=lambda name, timeout=5: record if name.startswith(b"s1._domainkey.") else None)
-        assert not dkim.verify(wire.replace(b"Dear", b"Fear"), dnsfunc=lambda name, timeout=5: record)
+        changed = wire.replace(b"Dear", b"Fear")
+        assert [line.split()[2] for line in wire.split(b"\r\n") if line.startswith(b"DKIM-Signature: ")] == [
+            b"a=rsa-sha256;", b"a=ed25519-sha256;"]
+        assert all(dkimpy(wire, index, records) for index in (0, 1)), wire
+        assert not any(dkimpy(changed, index, records) for index in (0, 1))
         mail = message_from_bytes(raw, policy=modern)
         found[mail["Delivered-To"]] = mail
     assert set(found) == {address for address, _, _ in PEOPLE}
@@ -76,8 +96,10 @@ def check(mails, key):
 @pytest.mark.parametrize("tls", [False, True], ids=["clear", "starttls"])
 def test_signed_mails_arrive_at_postfix(foreign, lab, tls):
     with foreign.postfix(tls=tls) as server, names(TABLE) as dns:
-        key = deliver(lab, server, dns, tls)
-        check(server.wait_for_mails(len(PEOPLE)), key)
+        records = deliver(lab, server, dns, tls)
+        mails = server.wait_for_mails(len(PEOPLE))
+        check(mails, records)
+        opendkim(mails, records, lab.folder)
         if tls:
             assert server.log().count("TLS connection established") >= 1
 

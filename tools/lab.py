@@ -104,13 +104,14 @@ class Lab:
         text = Path(base).read_text() if base else ""
         self.config.write_text(text + "\n".join(lines) + "\n")
 
-    def dkim_key(self):
-        """Makes a key (kept); its path."""
-        path = self.folder / "dkim.pem"
-        if not path.exists():
-            subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", path],
-                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return str(path)
+    def dkim_key(self, selector, algorithm="rsa", domain="swallow.example"):
+        """Makes a key (kept): an item for the configuration's list, and its DNS record as (name, value)."""
+        path = self.folder / f"{selector}.pem"
+        how = ["--show", path] if path.exists() else ["--algorithm", algorithm, "--out", path]
+        done = subprocess.run([self.program, "dkim-key", "--domain", domain, "--selector", selector, "--json", *how],
+                              check=True, capture_output=True, text=True)
+        record = json.loads(done.stdout)
+        return {"domain": domain, "selector": selector, "key_file": str(path)}, (record["name"], record["value"])
 
     # --- Tsubame
 
