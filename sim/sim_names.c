@@ -144,6 +144,7 @@ struct sim_name sim_names_find(const struct sim_scenario *s, struct slice name) 
 struct sim_name sim_names_at(const struct sim_scenario *s, uint32_t address) {
     uint32_t n = address & 0xffffff;
     size_t low = 0, high = s->providers;
+    if (address >> 24 != 127) return (struct sim_name){0}; /* the listener hears all of the machine's own */
     while (low < high) {
         size_t mid = (low + high) / 2;
         if (s->provider[mid].first_address + s->provider[mid].addresses <= n)

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { OUT_MAX = 4 << 20, TEXT_MAX = 8192, ENVELOPE_MAX = 4 << 20 };
+enum { OUT_MAX = 4 << 20, TEXT_MAX = 8192, RCPTS_MAX = 10000, ENVELOPE_MAX = (RCPTS_MAX + 2) * 256 };
 
 void sim_smtp_init(struct sim_session *s, struct sim_world *w, const struct sim_name *host, uint32_t server,
                    uint32_t client) {
@@ -280,7 +280,7 @@ static bool serves(const struct sim_session *s, struct slice address) {
 static enum sim_reply rcpt_refusal(struct sim_session *s, struct slice address, uint64_t key) {
     const struct sim_provider *p = s->provider;
     if (!serves(s, address)) return SIM_SAY_RELAY;
-    if (p->recipients && s->rcpts >= p->recipients) return SIM_SAY_RECIPIENTS;
+    if ((p->recipients && s->rcpts >= p->recipients) || s->rcpts >= RCPTS_MAX) return SIM_SAY_RECIPIENTS;
     if (p->session_recipients && s->session_recipients >= p->session_recipients)
         return SIM_SAY_SESSION_RECIPIENTS;
     if (sim_world_greylisted(s->world, p, key, s->client, (struct slice){s->envelope.at, s->from_len}))

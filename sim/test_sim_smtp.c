@@ -332,6 +332,31 @@ static void unknown_after_the_content(void **state) {
     done(&b);
 }
 
+/* Where the scenario sets no limit a client may still not fill the memory. */
+static void recipients_without_end_are_refused(void **state) {
+    (void)state;
+    struct bench b;
+    struct buf in;
+    open_text(&b, scenario_text);
+    call(&b, "mx.a.test");
+    talk(&b, SLICE(BEGIN), 100);
+    buf_init(&in, 8 << 20);
+    buf_put_text(&in, "MAIL FROM:<me@here.test>\r\n");
+    for (int i = 0; i < 10001; i++) {
+        buf_put_text(&in, "RCPT TO:<");
+        for (int n = 0; n < 64; n++)
+            buf_put_c(&in, 'u');
+        buf_put_text(&in, "@a.test>\r\n");
+    }
+    talk(&b, buf_slice(&in), 1 << 16);
+    assert_int_equal(b.session.rcpts, 10000);
+    struct slice last = SLICE("452 4.5.3 Error: too many recipients\r\n");
+    assert_true(slice_eq(slice_skip(buf_slice(&b.out), b.out.len - last.len), last));
+    buf_done(&in);
+    hang_up(&b);
+    done(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conversations_are_answered),
@@ -345,6 +370,7 @@ int main(void) {
         cmocka_unit_test(chance_does_not_depend_on_order),
         cmocka_unit_test(waiting_changes_nothing_but_time),
         cmocka_unit_test(unknown_after_the_content),
+        cmocka_unit_test(recipients_without_end_are_refused),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,6 +162,9 @@ static void names_lead_to_addresses_and_back(void **state) {
     }
     assert_int_equal(sim_names_at(&s, 0x7f000001).kind, SIM_NAME_ABSENT);
     assert_int_equal(sim_names_at(&s, 0x7fffffff).kind, SIM_NAME_ABSENT);
+    struct sim_name first = sim_names_at(&s, 0x7f010001);
+    assert_int_equal(first.kind, SIM_NAME_HOST);
+    assert_int_equal(sim_names_at(&s, 0x0a010001).kind, SIM_NAME_ABSENT); /* 10.1.0.1 is somebody real */
     sim_scenario_done(&s);
 }
 
