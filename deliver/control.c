@@ -178,19 +178,8 @@ int engine_campaign_abandon(struct engine *e, uint32_t id, struct err *err) {
     return ask(e, &call, err);
 }
 
-static struct campaign *find_under_way(struct engine *e, struct call *call) {
-    struct campaign *c = find(e, call);
-    if (!c) return NULL;
-    if (!c->row.ended && c->row.state != CAMPAIGN_LOADING && c->row.state != CAMPAIGN_CANCELLED) return c;
-    err_set(&call->err, ERR_INPUT, "campaign %u is %s", call->id,
-            c->row.ended                       ? "at its end already"
-            : c->row.state == CAMPAIGN_LOADING ? "still loading"
-                                               : "cancelled already");
-    return NULL;
-}
-
 static int run_hold(struct engine *e, struct call *call) {
-    struct campaign *c = find_under_way(e, call);
+    struct campaign *c = ledger_under_way(e->ledger, call->id, &call->err);
     if (!c) return -1;
     if (c->row.state != CAMPAIGN_HELD) ledger_set_state(e->ledger, c, CAMPAIGN_HELD, clock_wall());
     e->purge_due = true;
@@ -203,7 +192,7 @@ int engine_campaign_hold(struct engine *e, uint32_t id, struct err *err) {
 }
 
 static int run_resume(struct engine *e, struct call *call) {
-    struct campaign *c = find_under_way(e, call);
+    struct campaign *c = ledger_under_way(e->ledger, call->id, &call->err);
     if (!c) return -1;
     if (c->row.state != CAMPAIGN_HELD) return 0;
     feed_purge(e); /* nothing of it may be there twice */
@@ -218,7 +207,7 @@ int engine_campaign_resume(struct engine *e, uint32_t id, struct err *err) {
 }
 
 static int run_cancel(struct engine *e, struct call *call) {
-    struct campaign *c = find_under_way(e, call);
+    struct campaign *c = ledger_under_way(e->ledger, call->id, &call->err);
     if (!c) return -1;
     ledger_set_state(e->ledger, c, CAMPAIGN_CANCELLED, clock_wall());
     e->purge_due = e->sweep_due = true;
@@ -277,9 +266,15 @@ static int run_campaigns(struct engine *e, struct call *call) {
     return 0;
 }
 
-size_t engine_campaigns(struct engine *e, struct campaign_status *out, size_t most) {
-    struct call call = {.run = run_campaigns, .out = out, .count = most};
+/* A list of at most so many, as `run` makes it; how many there are. */
+static size_t ask_list(struct engine *e, int (*run)(struct engine *e, struct call *call), void *out,
+                       size_t most) {
+    struct call call = {.run = run, .out = out, .count = most};
     return ask(e, &call, NULL) ? 0 : call.count;
+}
+
+size_t engine_campaigns(struct engine *e, struct campaign_status *out, size_t most) {
+    return ask_list(e, run_campaigns, out, most);
 }
 
 static int run_campaign(struct engine *e, struct call *call) {
@@ -291,6 +286,26 @@ static int run_campaign(struct engine *e, struct call *call) {
 
 int engine_campaign(struct engine *e, uint32_t id, struct campaign_status *out, struct err *err) {
     struct call call = {.run = run_campaign, .id = id, .out = out};
+    return ask(e, &call, err);
+}
+
+static int run_find(struct engine *e, struct call *call) {
+    const struct slice *name = call->in;
+    uint64_t number;
+    struct campaign *c = ledger_campaigns(e->ledger);
+    while (c && !slice_eq(c->row.name, *name))
+        c = c->next;
+    if (!c && slice_to_u64(*name, &number) && number <= UINT32_MAX)
+        c = ledger_campaign(e->ledger, (uint32_t)number);
+    if (!c)
+        return err_set(&call->err, ERR_ABSENT, "there is no campaign '%.*s'",
+                       name->len > 128 ? 128 : (int)name->len, name->len ? name->at : "");
+    show_campaign(c, call->out);
+    return 0;
+}
+
+int engine_campaign_find(struct engine *e, struct slice name, struct campaign_status *out, struct err *err) {
+    struct call call = {.run = run_find, .in = &name, .out = out};
     return ask(e, &call, err);
 }
 
@@ -317,8 +332,7 @@ static int run_lanes(struct engine *e, struct call *call) {
 }
 
 size_t engine_lanes(struct engine *e, struct lane_status *out, size_t most) {
-    struct call call = {.run = run_lanes, .out = out, .count = most};
-    return ask(e, &call, NULL) ? 0 : call.count;
+    return ask_list(e, run_lanes, out, most);
 }
 
 static int run_counters(struct engine *e, struct call *call) {

@@ -107,6 +107,8 @@ struct campaign_status {
 /* Fills at most `most`, the newest first; returns how many there are. */
 size_t engine_campaigns(struct engine *e, struct campaign_status *out, size_t most);
 int engine_campaign(struct engine *e, uint32_t id, struct campaign_status *out, struct err *err);
+/* Of that name (of several the newest), else with that number. */
+int engine_campaign_find(struct engine *e, struct slice name, struct campaign_status *out, struct err *err);
 
 struct lane_status {
     char provider[128];

@@ -1,28 +1,20 @@
 /* tsubame backup: a consistent copy of the store, while all goes on. */
+#include "asking.h"
 #include "command.h"
 #include "instance.h"
-#include "talk.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
-static int ask_server(struct talk *server, const char *dir, struct err *err) {
-    struct jdoc *request = jdoc_object();
-    jdoc_put_text(request, "do", SLICE("backup"));
-    jdoc_put_text(request, "dir", slice_of(dir));
-    struct jdoc *reply = talk_ask(server, request, NULL, 0, NULL, NULL, err);
-    jdoc_free(request);
-    jdoc_free(reply);
-    return reply ? 0 : -1;
-}
-
 static int copy(struct invocation *in, const char *dir, struct err *err) {
     struct talk server;
     if (talk_connect(&server, in->options->control.socket, err) == 0) {
-        int failed = ask_server(&server, dir, err);
+        struct jdoc *reply = asking(&server, "backup", "dir", slice_of(dir), err);
         talk_done(&server);
+        int failed = reply ? 0 : -1;
+        jdoc_free(reply);
         return failed;
     }
     if (err->kind != ERR_ABSENT) return -1;
@@ -38,10 +30,9 @@ static int run(struct invocation *in) {
     char path[PATH_MAX], here[PATH_MAX];
     struct err err;
     const char *dir = in->operands[0];
-    if (dir[0] == '/')
-        snprintf(path, sizeof path, "%s", dir);
-    else if (!getcwd(here, sizeof here) ||
-             snprintf(path, sizeof path, "%s/%s", here, dir) >= (int)sizeof path)
+    bool whole = dir[0] == '/';
+    if (!whole && !getcwd(here, sizeof here)) return err_errno(&err, errno, "backup"), command_fail(&err);
+    if (snprintf(path, sizeof path, "%s%s%s", whole ? "" : here, whole ? "" : "/", dir) >= (int)sizeof path)
         return command_complain(EXIT_FAILED, "backup: %s: the path is too long", dir);
     if (copy(in, path, &err)) return command_fail(&err);
     return command_complain(EXIT_DONE,

@@ -1,10 +1,10 @@
 /* tsubame hold, resume, cancel: a campaign's course is changed, in a running server or in the store. */
+#include "asking.h"
 #include "command.h"
 #include "instance.h"
 #include "offline.h"
 #include "reading.h"
 #include "show.h"
-#include "talk.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -13,8 +13,7 @@ static const struct arg args[] = {
     {"yes", 'y', NULL, "do not ask"},
 };
 
-/* What is touched: the campaign as it stands. */
-static int find(struct invocation *in, struct campaign_status *c) {
+static int find_here(struct invocation *in, struct campaign_status *c) {
     struct reading r;
     int code = reading_open(&r, in->options, 0);
     if (code) return code;
@@ -26,18 +25,6 @@ static int find(struct invocation *in, struct campaign_status *c) {
     }
     reading_close(&r);
     return row ? EXIT_DONE : EXIT_ABSENT;
-}
-
-static int ask_server(struct talk *server, const char *what, struct campaign_status *c, struct err *err) {
-    struct jdoc *request = jdoc_object();
-    jdoc_put_text(request, "do", slice_of(what));
-    jdoc_put_number(request, "id", c->id);
-    struct jdoc *reply = talk_ask(server, request, NULL, 0, NULL, NULL, err);
-    jdoc_free(request);
-    if (!reply) return -1;
-    bool good = show_campaign_from_json(jdoc_get(reply, "campaign"), c);
-    jdoc_free(reply);
-    return good ? 0 : err_set(err, ERR_SYSTEM, "the server's answer could not be read");
 }
 
 static int change_here(struct invocation *in, enum offline_change change, struct campaign_status *c,
@@ -54,13 +41,29 @@ static int change_here(struct invocation *in, enum offline_change change, struct
     return 0;
 }
 
+/* What is touched: the campaign as it stands. A server is asked, which needs no rights on its store; each
+ * question by a connection of its own, for a person may think for long in between. */
+static int find(struct invocation *in, struct campaign_status *c) {
+    struct talk server;
+    struct asked answer = {0};
+    struct err err;
+    if (talk_connect(&server, in->options->control.socket, &err))
+        return err.kind == ERR_ABSENT ? find_here(in, c) : command_fail(&err);
+    int failed = asking_find(&server, in->operands[0], &answer, &err);
+    talk_done(&server);
+    *c = answer.campaign;
+    return failed ? command_fail(&err) : EXIT_DONE;
+}
+
 static int change(struct invocation *in, enum offline_change what, struct campaign_status *c) {
     struct talk server;
+    struct asked answer = {.campaign = *c};
     struct err err;
     int failed;
     if (talk_connect(&server, in->options->control.socket, &err) == 0) {
-        failed = ask_server(&server, in->command->name, c, &err);
+        failed = asking_campaign(&server, in->command->name, c->id, &answer, &err);
         talk_done(&server);
+        *c = answer.campaign;
     } else if (err.kind == ERR_ABSENT) {
         failed = change_here(in, what, c, &err);
     } else {

@@ -1,8 +1,8 @@
 /* tsubame status: what a running server does, or what stands in the store. */
+#include "asking.h"
 #include "command.h"
 #include "reading.h"
 #include "show.h"
-#include "talk.h"
 #include "units.h"
 
 #include <stdio.h>
@@ -76,10 +76,7 @@ static void put_server(struct buf *out, const struct jdoc *reply, bool all, bool
 static int from_server(struct invocation *in, struct talk *server) {
     struct err err;
     struct buf out;
-    struct jdoc *request = jdoc_object();
-    jdoc_put_text(request, "do", SLICE("status"));
-    struct jdoc *reply = talk_ask(server, request, NULL, 0, NULL, NULL, &err);
-    jdoc_free(request);
+    struct jdoc *reply = asking(server, "status", NULL, (struct slice){0}, &err);
     if (!reply) return command_fail(&err);
     buf_init(&out, 64 << 20);
     jdoc_put_bool(reply, "running", true);

@@ -122,15 +122,19 @@ static struct jdoc *answer_status(struct instance *in) {
     return o;
 }
 
+static int find_campaign(struct instance *in, const struct jdoc *request, struct campaign_status *c,
+                         struct err *err) {
+    struct slice name = jdoc_text(request, "name");
+    return name.len ? engine_campaign_find(in->engine, name, c, err)
+                    : engine_campaign(in->engine, id_of(request), c, err);
+}
+
 static struct jdoc *answer_campaign(struct instance *in, const struct jdoc *request) {
     struct campaign_status c;
     struct err err;
-    struct lane_status *lanes = calloc(SHOWN_LANES, sizeof *lanes);
     uint32_t busy = 0;
-    if (engine_campaign(in->engine, id_of(request), &c, &err)) {
-        free(lanes);
-        return talk_refusal(&err);
-    }
+    if (find_campaign(in, request, &c, &err)) return talk_refusal(&err);
+    struct lane_status *lanes = calloc(SHOWN_LANES, sizeof *lanes);
     size_t n = lanes ? engine_lanes(in->engine, lanes, SHOWN_LANES) : 0;
     for (size_t i = 0; i < n && i < SHOWN_LANES; i++)
         busy += lanes[i].sessions > 0;

@@ -1,6 +1,6 @@
 /* The server's end of the control socket: what the command line asks of a running server.
  *
- * Requests ("do"): status | campaign {id} | send {name, address_column, hold, list, template} with
+ * Requests ("do"): status | campaign {id, or name} | send {name, address_column, hold, list, template} with
  * descriptors of the CSV file, the encoded content and, if wanted, a file for rejected rows | hold, resume,
  * cancel {id} | backup {dir}. A thread for each client, CTL_CLIENTS at most; the owner thread is only ever
  * asked, never held up. A client that leaves before its campaign is loaded takes it along. Only root, the

@@ -16,15 +16,6 @@ static int commit(struct store *store, struct ledger *l, bool checkpoint, struct
     return failed;
 }
 
-static int check(const struct campaign *c, uint32_t id, struct err *err) {
-    if (!c) return err_set(err, ERR_ABSENT, "there is no campaign number %u", id);
-    if (!c->row.ended && c->row.state != CAMPAIGN_LOADING && c->row.state != CAMPAIGN_CANCELLED) return 0;
-    return err_set(err, ERR_INPUT, "campaign %u is %s", id,
-                   c->row.ended                       ? "at its end already"
-                   : c->row.state == CAMPAIGN_LOADING ? "still loading"
-                                                      : "cancelled already");
-}
-
 static int sweep(struct store *store, struct ledger *l, struct campaign *c, struct err *err) {
     bool more = true;
     err->kind = ERR_NONE;
@@ -40,8 +31,8 @@ static int apply(struct store *store, struct ledger *l, uint32_t id, enum offlin
     static const enum campaign_state states[] = {[OFFLINE_HOLD] = CAMPAIGN_HELD,
                                                  [OFFLINE_RESUME] = CAMPAIGN_READY,
                                                  [OFFLINE_CANCEL] = CAMPAIGN_CANCELLED};
-    struct campaign *c = ledger_campaign(l, id);
-    if (check(c, id, err)) return -1;
+    struct campaign *c = ledger_under_way(l, id, err);
+    if (!c) return -1;
     if (c->row.state != states[change]) ledger_set_state(l, c, states[change], clock_wall());
     if (change == OFFLINE_CANCEL && sweep(store, l, c, err)) return -1;
     if (commit(store, l, true, err)) return -1;

@@ -34,17 +34,6 @@ static void say_others(struct working *w) {
     free(all);
 }
 
-static bool find_resumed(struct working *w, const char *name) {
-    struct campaign_status *all = calloc(CAMPAIGNS_MOST, sizeof *all);
-    size_t n = all ? engine_campaigns(w->instance.engine, all, CAMPAIGNS_MOST) : 0;
-    uint64_t number = 0;
-    slice_to_u64(slice_of(name), &number);
-    for (size_t i = 0; i < n && i < CAMPAIGNS_MOST && !w->id; i++)
-        if (strcmp(all[i].name, name) == 0 || all[i].id == number) w->id = all[i].id;
-    free(all);
-    return w->id != 0;
-}
-
 static unsigned busy_lanes(struct working *w) {
     unsigned busy = 0;
     size_t n = w->lanes ? engine_lanes(w->instance.engine, w->lanes, LANES_MOST) : 0;
@@ -109,10 +98,8 @@ static int load(struct working *w) {
 static int resume(struct working *w) {
     struct campaign_status c;
     struct err err;
-    if (!find_resumed(w, w->job->name))
-        return command_complain(EXIT_ABSENT, "there is no campaign '%s' (`tsubame status` lists all)",
-                                w->job->name);
-    if (engine_campaign(w->instance.engine, w->id, &c, &err)) return command_fail(&err);
+    if (engine_campaign_find(w->instance.engine, slice_of(w->job->name), &c, &err)) return command_fail(&err);
+    w->id = c.id;
     if (c.state == CAMPAIGN_HELD && engine_campaign_resume(w->instance.engine, w->id, &err))
         return command_fail(&err);
     return EXIT_DONE;

@@ -1,4 +1,5 @@
 /* `send` with a running server: files go over as descriptors, progress comes back. */
+#include "asking.h"
 #include "sendjob.h"
 #include "taking.h"
 
@@ -88,80 +89,47 @@ static uint32_t load(struct sendjob *job, struct talk *server, int *code) {
     return id;
 }
 
-static int ask_campaign(struct talk *server, uint32_t id, struct campaign_status *c, unsigned *busy,
-                        char note[300], struct err *err) {
-    struct jdoc *request = jdoc_object();
-    jdoc_put_text(request, "do", SLICE("campaign"));
-    jdoc_put_number(request, "id", id);
-    struct jdoc *reply = talk_ask(server, request, NULL, 0, NULL, NULL, err);
-    jdoc_free(request);
-    if (!reply) return -1;
-    bool good = show_campaign_from_json(jdoc_get(reply, "campaign"), c);
-    const struct jdoc *counters = jdoc_get(reply, "counters");
-    struct slice trouble = jdoc_text(counters, "trouble");
-    *busy = (unsigned)jdoc_number(reply, "busy", 0);
-    note[0] = 0;
-    if (trouble.len)
-        snprintf(note, 300, "waits: %.*s", trouble.len > 250 ? 250 : (int)trouble.len, trouble.at);
-    jdoc_free(reply);
-    return good ? 0 : err_set(err, ERR_SYSTEM, "the server's answer could not be read");
-}
-
 static int watch(struct sendjob *job, struct talk *server, uint32_t id) {
-    struct campaign_status c = {0};
+    struct asked answer;
+    const struct campaign_status *c = &answer.campaign;
     struct err err;
-    char note[300];
-    unsigned busy;
+    char note[sizeof answer.trouble + 16];
     const struct timespec pause = {0, LOOK_MS * 1000000};
     for (;;) {
-        if (ask_campaign(server, id, &c, &busy, note, &err)) {
+        if (asking_campaign(server, "campaign", id, &answer, &err)) {
             progress_clear(&job->progress);
             return command_complain(
                 EXIT_LATER, "%s; the campaign stands in the server's store (`tsubame status`)", err.text);
         }
-        bool over = c.ended || c.state == CAMPAIGN_HELD || job->detach;
+        bool over = c->ended || c->state == CAMPAIGN_HELD || job->detach;
+        snprintf(note, sizeof note, "waits: %s", answer.trouble);
         if (!job->detach)
-            progress_sending(&job->progress, clock_mono(), &c, busy, note[0] ? note : NULL, over);
-        if (over) return sendjob_conclude(job, &c);
+            progress_sending(&job->progress, clock_mono(), c, answer.busy, answer.trouble[0] ? note : NULL,
+                             over);
+        if (over) return sendjob_conclude(job, c);
         if (sendjob_interrupted) break;
         nanosleep(&pause, NULL);
     }
     progress_clear(&job->progress);
-    command_complain(0, "campaign %u (%s) goes on in the server; `tsubame cancel %u` stops it", c.id, c.name,
-                     c.id);
+    command_complain(0, "campaign %u (%s) goes on in the server; `tsubame cancel %u` stops it", c->id,
+                     c->name, c->id);
     return EXIT_INTERRUPTED;
 }
 
-static uint32_t find(struct sendjob *job, struct talk *server, int *code) {
+/* The campaign to be brought to its end, let go if it was held; 0 with *code. */
+static uint32_t resume(struct sendjob *job, struct talk *server, int *code) {
+    struct asked answer;
     struct err err;
-    struct jdoc *request = jdoc_object();
-    uint64_t number = 0;
-    uint32_t id = 0;
-    slice_to_u64(slice_of(job->name), &number);
-    jdoc_put_text(request, "do", SLICE("status"));
-    struct jdoc *reply = talk_ask(server, request, NULL, 0, NULL, NULL, &err);
-    jdoc_free(request);
-    if (!reply) {
-        *code = command_fail(&err);
-        return 0;
-    }
-    const struct jdoc *list = jdoc_get(reply, "campaigns");
-    for (size_t i = 0; i < jdoc_count(list) && !id; i++) {
-        struct campaign_status c;
-        if (show_campaign_from_json(jdoc_item(list, i), &c) &&
-            (slice_eq(slice_of(c.name), slice_of(job->name)) || c.id == number))
-            id = c.id;
-    }
-    jdoc_free(reply);
-    if (!id)
-        *code = command_complain(EXIT_ABSENT, "there is no campaign '%s' (`tsubame status` lists all)",
-                                 job->name);
-    return id;
+    int failed = asking_find(server, job->name, &answer, &err);
+    if (!failed && answer.campaign.state == CAMPAIGN_HELD && !answer.campaign.ended)
+        failed = asking_campaign(server, "resume", answer.campaign.id, &answer, &err);
+    if (failed) *code = command_fail(&err);
+    return failed ? 0 : answer.campaign.id;
 }
 
-int sendjob_there(struct sendjob *job, struct talk *server, bool resume) {
+int sendjob_there(struct sendjob *job, struct talk *server, bool resumed) {
     int code = EXIT_DONE;
-    uint32_t id = resume ? find(job, server, &code) : load(job, server, &code);
+    uint32_t id = resumed ? resume(job, server, &code) : load(job, server, &code);
     if (!id) return code;
     sendjob_catch_signals();
     int seen = watch(job, server, id);

@@ -71,6 +71,17 @@ struct campaign *ledger_campaign(struct ledger *l, uint32_t id) {
     return id < l->by_id_size ? l->by_id[id] : NULL;
 }
 
+struct campaign *ledger_under_way(struct ledger *l, uint32_t id, struct err *err) {
+    struct campaign *c = ledger_campaign(l, id);
+    if (!c) return err_set(err, ERR_ABSENT, "there is no campaign number %u", id), NULL;
+    if (!c->row.ended && c->row.state != CAMPAIGN_LOADING && c->row.state != CAMPAIGN_CANCELLED) return c;
+    err_set(err, ERR_INPUT, "campaign %u is %s", id,
+            c->row.ended                       ? "at its end already"
+            : c->row.state == CAMPAIGN_LOADING ? "still loading"
+                                               : "cancelled already");
+    return NULL;
+}
+
 /* ---- retries ---- */
 
 struct retry_work *ledger_at_work(const struct ledger *l, uint64_t rid) {

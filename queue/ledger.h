@@ -71,6 +71,9 @@ const struct rid_key *ledger_keys(const struct ledger *l, size_t *count);
 
 struct campaign *ledger_campaigns(struct ledger *l); /* the newest first; follow `next` */
 struct campaign *ledger_campaign(struct ledger *l, uint32_t id);
+/* The same, for one whose course may still be changed: loaded, neither cancelled nor at its end. NULL with
+ * err: ERR_ABSENT or ERR_INPUT. */
+struct campaign *ledger_under_way(struct ledger *l, uint32_t id, struct err *err);
 
 /* Every live chunk, once after ledger_open and once for a campaign when it is adopted: `row` is valid during
  * the call. */

@@ -289,6 +289,24 @@ def test_a_server_takes_campaigns(lab):
     assert lab.json("status")["running"] is False
 
 
+def test_the_server_is_all_that_is_needed(lab):
+    lab.audience(60)
+    lab.configure(**FAST, limits__messages_per_second=10)
+    server = serve(lab)
+    socket_alone = ("--set", "store.path=/nowhere/at/all", "--set", f"control.socket={lab.store / 'control.sock'}")
+    lab.run("send", "--template", lab.template, "--to", lab.list, "--name", "one", "--hold", "--detach")
+    lab.run("send", "--template", lab.template, "--to", lab.list, "--name", "two", "--hold", "--detach")
+    resumed = lab.run("send", "--resume", "one", *socket_alone)  # as it does without a server
+    assert "Campaign 1 (one) is done: 60 planned" in resumed.stdout
+    for command, state in (("resume two", "ready"), ("hold 2", "held"), ("cancel two --yes", "cancelled")):
+        assert lab.json(*command.split(), *socket_alone)["state"] == state
+    for command in ("resume", "hold", "cancel"):
+        assert "there is no campaign 'three'" in lab.run(command, "three", *socket_alone, ok=(4,)).stderr
+    assert "there is no campaign 'three'" in lab.run("send", "--resume", "three", *socket_alone, ok=(4,)).stderr
+    server.terminate()
+    assert server.wait(30) == 0
+
+
 def test_cancel_in_a_server(lab):
     lab.audience(500)
     lab.configure(**FAST, limits__messages_per_second=20)

@@ -1,0 +1,46 @@
+/* Requests to a server, and its replies as plain data. */
+#include "asking.h"
+
+#include "show.h"
+
+#include <stdio.h>
+
+static struct jdoc *ask(struct talk *server, struct jdoc *request, struct err *err) {
+    struct jdoc *reply = talk_ask(server, request, NULL, 0, NULL, NULL, err);
+    jdoc_free(request);
+    return reply;
+}
+
+static struct jdoc *request_for(const char *what) {
+    struct jdoc *request = jdoc_object();
+    jdoc_put_text(request, "do", slice_of(what));
+    return request;
+}
+
+struct jdoc *asking(struct talk *server, const char *what, const char *key, struct slice text,
+                    struct err *err) {
+    struct jdoc *request = request_for(what);
+    if (key) jdoc_put_text(request, key, text);
+    return ask(server, request, err);
+}
+
+static int take(struct jdoc *reply, struct asked *answer, struct err *err) {
+    if (!reply) return -1;
+    struct slice trouble = jdoc_text(jdoc_get(reply, "counters"), "trouble");
+    bool good = show_campaign_from_json(jdoc_get(reply, "campaign"), &answer->campaign);
+    answer->busy = (unsigned)jdoc_number(reply, "busy", 0);
+    snprintf(answer->trouble, sizeof answer->trouble, "%.*s", SLICE_ARG(trouble));
+    jdoc_free(reply);
+    return good ? 0 : err_set(err, ERR_SYSTEM, "the server's answer could not be read");
+}
+
+int asking_campaign(struct talk *server, const char *what, uint32_t id, struct asked *answer,
+                    struct err *err) {
+    struct jdoc *request = request_for(what);
+    jdoc_put_number(request, "id", id);
+    return take(ask(server, request, err), answer, err);
+}
+
+int asking_find(struct talk *server, const char *name, struct asked *answer, struct err *err) {
+    return take(asking(server, "campaign", "name", slice_of(name), err), answer, err);
+}
