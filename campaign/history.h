@@ -1,10 +1,10 @@
 /* The history: history.db in the store's folder, what the projector makes of the ledger's blocks.
  *
- *     cursor    every block up to `sequence` is in here; none after `newest` is
- *     campaign  the newest row of each campaign (queue/row.h)
- *     chunk     where each chunk's addresses lie; (campaign, first_hash) finds the chunk of an address
- *     history   the outcomes of a chunk, in order: one row when it closed, more for what came later. `seq` is
- * the newest block that went into the row: events of the chunk in blocks up to it are not counted again
+ *     cursor    row 1: every block up to `sequence` is in here; none after `newest` is. Row 2, if any: the
+ * gap (history_gap.h) campaign  the newest row of each campaign (queue/row.h) chunk     where each chunk's
+ * addresses lie; (campaign, first_hash) finds the chunk of an address history   the outcomes of a chunk, in
+ * order: one row when it closed, more for what came later. `seq` is the newest block that went into the row:
+ * events of the chunk in blocks up to it are not counted again
  *
  * A row of history.events is a sealed event block (queue/event.h). */
 #ifndef TSUBAME_HISTORY_H

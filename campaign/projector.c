@@ -12,6 +12,31 @@ static struct gather **bucket(struct projector *p, uint64_t chunk) {
     return &p->buckets[hash_mix(chunk) % BUCKETS];
 }
 
+/* Compares the cursor with the ledger's blocks. What is missing is written down, and passed over from here
+ * on. */
+static int find_gap(struct projector *p, struct err *err) {
+    uint64_t oldest = 0;
+    if (store_read_begin(p->reader, err)) return -1;
+    int failed = history_gap_check_ahead(p->reader, p->cursor.sequence, err) ||
+                 history_gap_oldest(p->reader, &oldest, err);
+    store_read_end(p->reader);
+    if (failed || history_gap_get(p->db, &p->gap, err)) return -1;
+    if (!history_gap_add(&p->gap, p->cursor.sequence, oldest)) return 0;
+    struct history_cursor next = {oldest - 1, oldest - 1};
+    if (p->cursor.newest > next.newest) next.newest = p->cursor.newest;
+    if (sql_begin(p->db, err)) return -1;
+    if (history_gap_put(p->db, &p->gap, err) || history_cursor_put(p->db, &next, err)) {
+        sql_rollback(p->db);
+        return -1;
+    }
+    p->cursor = next;
+    return sql_end(p->db, err);
+}
+
+struct history_gap projector_gap(const struct projector *p) {
+    return p->gap;
+}
+
 struct projector *projector_open(struct store *store, const struct projector_options *options,
                                  struct err *err) {
     struct projector *p = calloc(1, sizeof *p);
@@ -26,7 +51,7 @@ struct projector *projector_open(struct store *store, const struct projector_opt
     p->buckets = calloc(BUCKETS, sizeof *p->buckets);
     p->db = p->buckets ? history_open(store_dir(store), false, err) : NULL;
     p->reader = p->db ? store_reader_open(store, err) : NULL;
-    if (!p->reader || history_cursor_get(p->db, &p->cursor, err)) {
+    if (!p->reader || history_cursor_get(p->db, &p->cursor, err) || find_gap(p, err)) {
         if (!p->buckets) err_set(err, ERR_SYSTEM, "out of memory");
         projector_free(p);
         return NULL;

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "err.h"
+#include "history_gap.h"
 #include "store.h"
 
 struct projector;
@@ -22,7 +23,8 @@ struct projector_options {
     size_t memory;
 };
 
-/* The store stays the caller's, and open until projector_free. NULL with err. */
+/* The store stays the caller's, and open until projector_free. NULL with err; ERR_CORRUPT when the history is
+ * of another ledger. */
 struct projector *projector_open(struct store *store, const struct projector_options *options,
                                  struct err *err);
 void projector_free(
@@ -34,8 +36,11 @@ void projector_free(
 int projector_read(struct projector *p, mono_us now, struct err *err);
 int projector_write(struct projector *p, mono_us now, bool all, struct err *err);
 
-/* Every block up to this is in the history. */
+/* Every block up to this is in the history, but for the gap. */
 uint64_t projector_cursor(struct projector *p);
+
+/* What the history will never have, found now or before. */
+struct history_gap projector_gap(const struct projector *p);
 
 struct projector_stats {
     uint64_t cursor, blocks, events, rows, writes, failures;

@@ -24,9 +24,10 @@ struct projector {
     struct sql *db;
     struct store_reader *reader;
     struct history_cursor cursor; /* as written */
-    uint64_t read;                /* the newest block taken in */
-    uint64_t known;               /* blocks up to this may be in the history in part */
-    bool broken;                  /* the block at `read` could not be taken in */
+    struct history_gap gap;
+    uint64_t read;  /* the newest block taken in */
+    uint64_t known; /* blocks up to this may be in the history in part */
+    bool broken;    /* the block at `read` could not be taken in */
     struct gather **buckets;
     size_t gathers;
     size_t bytes;

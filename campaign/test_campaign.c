@@ -378,6 +378,78 @@ static void as_a_thread(void **state) {
     expect_equal(w);
 }
 
+static struct history_gap gap_seen(struct world *w) {
+    struct err err;
+    struct view *v = view_open(w->store, &err);
+    if (view_begin(v, 0, &err)) fail_msg("%s", err.text);
+    struct history_gap gap = view_gap(v);
+    view_free(v);
+    return gap;
+}
+
+static void remove_history(struct world *w) {
+    static const char *const files[] = {"history.db", "history.db-wal", "history.db-shm"};
+    for (int i = 0; i < 3; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", w->dir, files[i]);
+        if (remove(path) && i == 0) fail_msg("%s", path);
+    }
+}
+
+static void a_deleted_history_is_noticed(void **state) {
+    struct world *w = *state;
+    early_events(w);
+    struct projector *p = open_projector(w, 1 << 20);
+    step(p, 0, true);
+    assert_int_equal(projector_gap(p).last, 0);
+    projector_free(p);
+    remove_history(w); /* all blocks are there: it is made anew */
+    p = open_projector(w, 1 << 20);
+    step(p, 0, true);
+    assert_int_equal(projector_gap(p).last, 0);
+    projector_free(p);
+    write_campaign(w); /* a checkpoint: blocks may go */
+    drop_blocks(w, w->sequence - 1);
+    expect_equal(w);
+    assert_int_equal(gap_seen(w).last, 0);
+    remove_history(w);
+    struct history_gap gap = gap_seen(w); /* nobody has opened it since */
+    assert_int_equal(gap.first, 1);
+    assert_int_equal(gap.last, w->sequence - 1);
+    for (int turn = 0; turn < 2; turn++) { /* it is not forgotten when the cursor has moved on */
+        p = open_projector(w, 1 << 20);
+        assert_int_equal(projector_gap(p).first, 1);
+        assert_int_equal(projector_gap(p).last, gap.last);
+        step(p, 0, true);
+        assert_int_equal(projector_cursor(p), w->sequence);
+        projector_free(p);
+        assert_int_equal(gap_seen(w).last, gap.last);
+        say(w, EVENT_DELIVERED, 3, (unsigned)turn);
+        seal(w);
+    }
+    drop_blocks(w, w->sequence); /* none is left: the checkpoint tells where they were */
+    write_campaign(w);
+    assert_int_equal(gap_seen(w).last, w->sequence);
+}
+
+static void a_history_of_another_ledger_is_refused(void **state) {
+    struct world *w = *state;
+    struct projector_options options = {.pace_us = 1000, .age_us = 1000, .memory = 1 << 20};
+    struct err err;
+    early_events(w);
+    struct projector *p = open_projector(w, 1 << 20);
+    step(p, 0, true);
+    projector_free(p);
+    struct store_key from = store_key_u64(2), to = store_key_u64(w->sequence + 1);
+    struct store_batch *b = store_batch_new(1 << 20); /* as if ledger.mdb were an older copy */
+    assert_true(store_delete_range(b, TABLE_BLOCK, store_key_slice(&from), store_key_slice(&to), 0));
+    assert_int_equal(store_commit(w->store, b, 0, &err), 0);
+    store_batch_free(b);
+    assert_null(projector_open(w->store, &options, &err));
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_non_null(strstr(err.text, "do not belong together"));
+}
+
 static void broken_block(void **state) {
     struct world *w = *state;
     struct err err;
@@ -511,6 +583,8 @@ int main(void) {
         T(memory_is_bounded),
         T(as_a_thread),
         T(broken_block),
+        T(a_deleted_history_is_noticed),
+        T(a_history_of_another_ledger_is_refused),
         T(every_address_is_found),
         T(recipients_are_all_listed),
         T(named_segments_stay),

@@ -200,22 +200,37 @@ static int open_history(struct view *v, uint64_t *cursor, struct err *err) {
     return 0;
 }
 
+/* The transaction's moment is its first read. Whatever the cursor has passed since the blocks were read is no
+ * gap: so it is compared as it is now. */
+static int begin_history(struct view *v, uint64_t oldest, struct err *err) {
+    struct history_cursor now = {0};
+    v->gap = (struct history_gap){0};
+    if (v->db && sql_exec(v->db, "BEGIN", err)) return -1;
+    v->reading = v->db != NULL;
+    if (v->db && (history_cursor_get(v->db, &now, err) || history_gap_get(v->db, &v->gap, err))) return -1;
+    history_gap_add(&v->gap, now.sequence, oldest);
+    return 0;
+}
+
 int view_begin(struct view *v, uint32_t only, struct err *err) {
     struct taking t = {.only = only};
+    uint64_t oldest = 0;
     v->campaign_count = v->event_count = v->accepted_count = 0;
     buf_reset(&v->live);
     if (open_history(v, &t.cursor, err) || store_read_begin(v->reader, err)) return -1;
     uint64_t from = t.cursor;
-    int failed = read_meta(v, &t, err) || each_row(v, TABLE_CAMPAIGN, 0, take_campaign, NULL, err);
+    int failed = read_meta(v, &t, err) || history_gap_oldest(v->reader, &oldest, err) ||
+                 each_row(v, TABLE_CAMPAIGN, 0, take_campaign, NULL, err);
     if (t.checkpoint < from) from = t.checkpoint;
     failed = failed || each_row(v, TABLE_BLOCK, from + 1, take_block, &t, err) || settle_campaigns(v, err);
     store_read_end(v->reader);
     if (failed) return -1;
     sort_live(v);
-    if (v->db && sql_exec(v->db, "BEGIN", err)) return -1;
-    v->reading = v->db != NULL;
-    struct history_cursor now;
-    return v->db ? history_cursor_get(v->db, &now, err) : 0; /* the transaction's moment is its first read */
+    return begin_history(v, oldest, err);
+}
+
+struct history_gap view_gap(const struct view *v) {
+    return v->gap;
 }
 
 const struct campaign_row *view_campaigns(const struct view *v, size_t *count) {

@@ -9,6 +9,7 @@
 
 #include "chunk_table.h"
 #include "fold.h"
+#include "history_gap.h"
 #include "row.h"
 #include "store.h"
 
@@ -20,6 +21,9 @@ void view_free(struct view *v); /* NULL is fine */
 
 /* only: a campaign's number, or 0 for all. May be called again: the moment moves on. */
 int view_begin(struct view *v, uint32_t only, struct err *err);
+
+/* What the history lacks at that moment, and so everything below. */
+struct history_gap view_gap(const struct view *v);
 
 /* The campaigns at that moment (all of them, whatever `only` was), the newest first; valid until the next
  * view_begin. row.tally is the ledger's own count. */

@@ -17,6 +17,7 @@ struct view {
     struct store_reader *reader;
     struct sql *db; /* NULL: there is no history */
     bool reading;   /* the history's transaction is open */
+    struct history_gap gap;
 
     struct campaign_row *campaigns;
     struct buf campaign_bytes;

@@ -191,6 +191,7 @@ static int run(struct invocation *in) {
         code = command_complain(EXIT_USAGE, "'%s' is not an address: %s", to, err.text);
     if (code == EXIT_DONE) code = reading_open(&r, in->options, 0);
     if (code == EXIT_DONE) {
+        reading_say_gap(&r);
         code = look(in, &r, &a, invocation_value(in, "campaign"));
         reading_close(&r);
     }

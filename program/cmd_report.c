@@ -89,14 +89,14 @@ static void put_head(struct buf *out, const struct campaign_row *row, const stru
     show_equation(out, t);
     buf_put_c(out, '\n');
     const struct {
-        const char *before, *behind;
+        const char *behind;
         uint64_t count;
-    } notes[] = {{"", " of the failed were rejected when loaded (never tried)", t->rejected},
-                 {"", " duplicates were dropped when loaded", t->duplicates},
-                 {"", " temporary refusals on the way", t->deferrals},
-                 {"", " of the pending are refused for now and tried again", r->deferred},
-                 {"", " of the pending are on the wire", r->leased},
-                 {"", " had an attempt whose end was not answered: they may have two copies", r->doubted}};
+    } notes[] = {{" of the failed were rejected when loaded (never tried)", t->rejected},
+                 {" duplicates were dropped when loaded", t->duplicates},
+                 {" temporary refusals on the way", t->deferrals},
+                 {" of the pending are refused for now and tried again", r->deferred},
+                 {" of the pending are on the wire", r->leased},
+                 {" had an attempt whose end was not answered: they may have two copies", r->doubted}};
     for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
         if (!notes[i].count) continue;
         buf_put_text(out, "  ");
@@ -131,7 +131,8 @@ static void put_json_lists(struct jdoc *o, const struct report *r) {
     }
 }
 
-static void put_json(struct buf *out, const struct campaign_row *row, const struct report *r) {
+static void put_json(struct buf *out, const struct campaign_row *row, const struct report *r,
+                     const struct history_gap *gap) {
     struct campaign_status c = {.id = row->id,
                                 .state = row->state,
                                 .tally = r->tally,
@@ -146,6 +147,7 @@ static void put_json(struct buf *out, const struct campaign_row *row, const stru
     show_campaign_json(o, &c);
     jdoc_put_number(o, "uncertain_recipients", (int64_t)r->doubted);
     put_json_lists(o, r);
+    show_gap_json(jdoc_child_list(o, "notes"), gap);
     jdoc_write(o, true, out);
     jdoc_free(o);
 }
@@ -257,6 +259,7 @@ static int list(struct reading *r, const struct invocation *in, const struct cam
     struct listing l = {.json = in->json || invocation_has(in, "json-lines")};
     buf_init(&l.out, 16 << 20);
     reading_identity(r, in->options, row, &l.identity);
+    reading_say_gap(r);
     if (!l.json) buf_put_text(&l.out, heading);
     int failed = report_recipients(r->view, row, list_one, &l, &err);
     if (!failed) failed = flush(&l);
@@ -289,10 +292,12 @@ static int sums(struct reading *r, const struct invocation *in, const struct cam
     if (report_make(r->view, row, &report, &err)) return command_fail(&err);
     buf_init(&out, 64 << 20);
     bool colour = show_is_terminal(STDOUT_FILENO);
+    struct history_gap gap = view_gap(r->view);
     if (in->json) {
-        put_json(&out, row, &report);
+        put_json(&out, row, &report, &gap);
     } else {
         put_head(&out, row, &report, colour);
+        show_gap(&out, &gap, colour);
         put_providers(&out, &report, invocation_has(in, "all"), colour);
         put_reasons(&out, &report, invocation_has(in, "all"), colour);
     }

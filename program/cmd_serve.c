@@ -26,6 +26,7 @@ struct server {
     struct ctl *ctl;
     struct metrics_server *metrics;
     int signals;
+    struct err history_error; /* as it was logged last */
 };
 
 static enum log_level level_of(int word) {
@@ -138,9 +139,23 @@ static void reload(struct server *s) {
     service_ready("running");
 }
 
+/* A history that can't be written holds nothing up, so it has to say so itself: once for each reason. */
+static void tell_history(struct server *s) {
+    struct projector_stats stats;
+    struct err err;
+    projector_stats(s->instance.projector, &stats, &err);
+    bool news = strcmp(err.text, s->history_error.text) != 0;
+    s->history_error = err;
+    if (news && err.kind)
+        log_say(LOG_LEVEL_ERROR, "history-stuck", "error", err.text, NULL);
+    else if (news)
+        log_say(LOG_LEVEL_INFO, "history-goes-on", NULL);
+}
+
 static void tell_status(struct server *s) {
     struct engine_counters c;
     char text[512];
+    tell_history(s);
     engine_counters(s->instance.engine, &c);
     snprintf(text, sizeof text, "%llu sessions open, %llu delivered%s%s", (unsigned long long)c.sessions_open,
              (unsigned long long)c.delivered, c.stalled ? "; stalled: " : "", c.stalled ? c.stall_text : "");

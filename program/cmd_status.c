@@ -67,6 +67,12 @@ static void put_server(struct buf *out, const struct jdoc *reply, bool all, bool
         show_text(out, trouble);
         buf_printf(out, "%s\n", show_plain(colour));
     }
+    const struct jdoc *notes = jdoc_get(reply, "notes");
+    for (size_t i = 0; i < jdoc_count(notes); i++) {
+        buf_printf(out, "%sNote:%s ", show_red(colour), show_plain(colour));
+        show_text(out, jdoc_item_as_text(notes, i));
+        buf_put_text(out, ".\n");
+    }
     buf_put_c(out, '\n');
     if (campaigns) show_campaigns(out, campaigns, good, colour);
     put_lanes(out, jdoc_get(reply, "lanes"), all, colour);
@@ -101,9 +107,11 @@ static void copy_row(struct campaign_status *to, const struct campaign_row *row)
 }
 
 static void put_store(struct invocation *in, const struct campaign_status *all, size_t count,
-                      struct buf *out) {
+                      const struct history_gap *gap, struct buf *out) {
     if (!in->json) {
-        buf_printf(out, "No server is running; this is what stands in %s.\n\n", in->options->store.path);
+        buf_printf(out, "No server is running; this is what stands in %s.\n", in->options->store.path);
+        show_gap(out, gap, show_is_terminal(STDOUT_FILENO));
+        buf_put_c(out, '\n');
         show_campaigns(out, all, count, show_is_terminal(STDOUT_FILENO));
         return;
     }
@@ -111,6 +119,7 @@ static void put_store(struct invocation *in, const struct campaign_status *all, 
     jdoc_put_bool(o, "running", false);
     for (size_t i = 0; i < count; i++)
         show_campaign_json(jdoc_item_object(list), &all[i]);
+    show_gap_json(jdoc_child_list(o, "notes"), gap);
     jdoc_write(o, true, out);
     jdoc_free(o);
 }
@@ -126,7 +135,8 @@ static int from_store(struct invocation *in) {
     buf_init(&out, 64 << 20);
     for (size_t i = 0; all && i < count; i++)
         copy_row(&all[i], &rows[i]);
-    if (all) put_store(in, all, count, &out);
+    struct history_gap gap = view_gap(r.view);
+    if (all) put_store(in, all, count, &gap, &out);
     code = all ? command_print(&out) : command_complain(EXIT_FAILED, "out of memory");
     buf_done(&out);
     free(all);

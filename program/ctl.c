@@ -101,6 +101,17 @@ static void put_counters(struct jdoc *o, struct instance *in) {
     jdoc_put_text(o, "trouble", slice_of(c.stalled ? c.stall_text : health.text));
 }
 
+static void put_notes(struct jdoc *list, struct instance *in) {
+    struct history_gap gap = projector_gap(in->projector);
+    struct projector_stats stats;
+    struct err err;
+    show_gap_json(list, &gap);
+    projector_stats(in->projector, &stats, &err);
+    if (err.kind == ERR_NONE) return;
+    err_wrap(&err, "the history is not written on");
+    jdoc_item_text(list, slice_of(err.text));
+}
+
 static struct jdoc *answer_status(struct instance *in) {
     struct campaign_status *campaigns = calloc(SHOWN_CAMPAIGNS, sizeof *campaigns);
     struct lane_status *lanes = calloc(SHOWN_LANES, sizeof *lanes);
@@ -116,6 +127,7 @@ static struct jdoc *answer_status(struct instance *in) {
             show_lane_json(jdoc_item_object(list), &lanes[i]);
     }
     put_counters(jdoc_child_object(o, "counters"), in);
+    put_notes(jdoc_child_list(o, "notes"), in);
     jdoc_put_number(o, "pid", getpid());
     free(campaigns);
     free(lanes);

@@ -122,6 +122,18 @@ static void projected(void *engine, uint64_t sequence) {
     engine_projected(engine, sequence);
 }
 
+static void say_gap(const struct instance *in) {
+    struct history_gap gap = projector_gap(in->projector);
+    struct buf text;
+    if (!gap.last) return;
+    buf_init(&text, 512);
+    history_gap_put_text(&gap, &text);
+    log_begin(LOG_LEVEL_ERROR, "history-gap");
+    log_slice("note", buf_slice(&text));
+    log_end();
+    buf_done(&text);
+}
+
 static int start(struct instance *in, const struct options *o, struct err *err) {
     struct projector_options po = {o->history.pace, o->history.age, (size_t)o->history.memory};
     if (fill_engine_options(in, o, err)) return -1;
@@ -129,6 +141,7 @@ static int start(struct instance *in, const struct options *o, struct err *err) 
     if (!in->store) return -1;
     in->projector = projector_open(in->store, &po, err);
     if (!in->projector) return -1;
+    say_gap(in);
     in->engine = engine_start(&in->engine_options, in->store, err);
     if (!in->engine) return -1;
     engine_on_commit(in->engine, projector_wake, in->projector);

@@ -163,10 +163,13 @@ const struct jdoc *jdoc_get(const struct jdoc *object, const char *key) {
     return object ? made(json_object_get(in(object), key)) : NULL;
 }
 
-struct slice jdoc_text(const struct jdoc *object, const char *key) {
-    json_t *value = in(jdoc_get(object, key));
+static struct slice as_text(const json_t *value) {
     if (!json_is_string(value)) return (struct slice){0};
     return slice_make(json_string_value(value), json_string_length(value));
+}
+
+struct slice jdoc_text(const struct jdoc *object, const char *key) {
+    return as_text(in(jdoc_get(object, key)));
 }
 
 int64_t jdoc_number(const struct jdoc *object, const char *key, int64_t fallback) {
@@ -190,4 +193,8 @@ size_t jdoc_count(const struct jdoc *list) {
 
 const struct jdoc *jdoc_item(const struct jdoc *list, size_t index) {
     return list ? made(json_array_get(in(list), index)) : NULL;
+}
+
+struct slice jdoc_item_as_text(const struct jdoc *list, size_t index) {
+    return as_text(in(jdoc_item(list, index)));
 }

@@ -40,6 +40,7 @@ double jdoc_real(const struct jdoc *object, const char *key, double fallback);
 bool jdoc_bool(const struct jdoc *object, const char *key, bool fallback);
 const struct jdoc *jdoc_get(const struct jdoc *object, const char *key);
 size_t jdoc_count(const struct jdoc *list);
+struct slice jdoc_item_as_text(const struct jdoc *list, size_t index); /* empty for what is no text */
 const struct jdoc *jdoc_item(const struct jdoc *list, size_t index);
 
 #endif

@@ -24,6 +24,16 @@ void reading_close(struct reading *r) {
     *r = (struct reading){0};
 }
 
+void reading_say_gap(const struct reading *r) {
+    struct history_gap gap = view_gap(r->view);
+    struct buf text;
+    if (!gap.last) return;
+    buf_init(&text, 512);
+    history_gap_put_text(&gap, &text);
+    command_complain(0, "note: %.*s", SLICE_ARG(buf_slice(&text)));
+    buf_done(&text);
+}
+
 const struct campaign_row *reading_campaign(struct reading *r, const char *name) {
     const struct campaign_row *row = view_campaign(r->view, slice_of(name));
     if (!row) command_complain(EXIT_ABSENT, "there is no campaign '%s' (`tsubame status` lists all)", name);

@@ -14,6 +14,9 @@ struct reading {
 int reading_open(struct reading *r, const struct options *o, uint32_t only);
 void reading_close(struct reading *r);
 
+/* On standard error, where what is printed is for other programs. */
+void reading_say_gap(const struct reading *r);
+
 /* The campaign of that name or number, or NULL with EXIT_ABSENT said. */
 const struct campaign_row *reading_campaign(struct reading *r, const char *name);
 

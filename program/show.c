@@ -156,3 +156,19 @@ void show_campaigns(struct buf *out, const struct campaign_status *all, size_t c
         }
     }
 }
+
+void show_gap(struct buf *out, const struct history_gap *gap, bool colour) {
+    if (!gap->last) return;
+    buf_printf(out, "%sNote:%s ", show_red(colour), show_plain(colour));
+    history_gap_put_text(gap, out);
+    buf_put_text(out, ".\n");
+}
+
+void show_gap_json(struct jdoc *list, const struct history_gap *gap) {
+    struct buf text;
+    if (!gap->last) return;
+    buf_init(&text, 512);
+    history_gap_put_text(gap, &text);
+    jdoc_item_text(list, buf_slice(&text));
+    buf_done(&text);
+}

@@ -27,6 +27,10 @@ void show_campaign_json(struct jdoc *object, const struct campaign_status *c);
 void show_lane_json(struct jdoc *object, const struct lane_status *l);
 bool show_campaign_from_json(const struct jdoc *object, struct campaign_status *c);
 
+/* What a person must know to read the numbers right: lines, and a list of texts under "notes". */
+void show_gap(struct buf *out, const struct history_gap *gap, bool colour);
+void show_gap_json(struct jdoc *list, const struct history_gap *gap);
+
 /* A table of campaigns, the newest first. */
 void show_campaigns(struct buf *out, const struct campaign_status *all, size_t count, bool colour);
 

@@ -113,6 +113,27 @@ def test_a_closed_terminal_ends_in_good_order(lab):  # noqa: F811
     assert campaign["uncertain"] == 0 and campaign["leased"] == 0 and campaign["pending"] > 0
 
 
+def test_a_deleted_history_is_told(lab):  # noqa: F811
+    lab.audience(50)
+    for name in ("one", "more"):  # the second's checkpoints drop the blocks of the first
+        lab.run("send", "--template", lab.template, "--to", lab.list, "--name", name)
+    for file in lab.store.glob("history.db*"):
+        file.unlink()
+    words = "the history lacks blocks 1 to "
+    assert words in lab.run("status").stdout and words in lab.json("status")["notes"][0]
+    assert words in lab.run("report", "one").stdout and words in lab.json("report", "one")["notes"][0]
+    assert words in lab.run("report", "one", "--recipients").stderr
+    assert words in lab.run("message", "--to", "a@big.test", ok=(4,)).stderr
+    lab.audience(50, "--seed", "9")
+    told = lab.run("send", "--template", lab.template, "--to", lab.list, "--name", "two")
+    assert "level=error event=history-gap" in told.stderr and words in told.stderr
+    lab.run("report", "two", "--verify")
+    server = serve(lab)
+    assert words in lab.run("status").stdout and words in lab.json("status")["notes"][0]
+    server.terminate()
+    assert server.wait(30) == 0
+
+
 def test_errors_name_file_and_place(bare):  # noqa: F811
     good = "email,name\na@b.test,Ann\n"
     bare.write("good.csv", good)
