@@ -9,12 +9,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 enum { GATHER_MAX = 128 * 1024, FLUSH_AT = 48 * 1024, VALUE_MAX = 1024 };
 
-static int log_fd = STDERR_FILENO;
-static enum log_level log_most = LOG_LEVEL_WARN;
+static atomic_int log_fd = STDERR_FILENO; /* a reload changes them while others log */
+static atomic_int log_most = LOG_LEVEL_WARN;
 
 struct gatherer {
     struct buf lines;
@@ -53,7 +54,8 @@ void log_setup(int fd, enum log_level most) {
 }
 
 bool log_on(enum log_level level) {
-    return level <= log_most && log_most != LOG_LEVEL_OFF;
+    int most = atomic_load_explicit(&log_most, memory_order_relaxed);
+    return (int)level <= most && most != LOG_LEVEL_OFF;
 }
 
 void log_begin(enum log_level level, const char *event) {

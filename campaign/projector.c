@@ -152,6 +152,12 @@ static int take_block(struct projector *p, struct slice stored, mono_us now, str
     return more < 0 ? -1 : 0;
 }
 
+/* Is it time to write before more is read? Rows are copied out of blocks, so the next one must fit. */
+static bool is_full(const struct projector *p) {
+    return p->bytes + p->rows.len >= 2 * p->options.memory ||
+           p->rows.len + EVENT_BLOCK_MAX > WAITING_ROWS_MAX;
+}
+
 /* One read transaction: up to READ_AT_ONCE blocks. 1 when there may be more, 0, or -1. p->read is the block
  * at work; a block that failed may be taken in by half, so nothing is written any more until the program is
  * started anew: all of it is in the ledger. */
@@ -166,7 +172,7 @@ static int read_some(struct projector *p, mono_us now, struct err *err) {
     }
     struct store_key from = store_key_u64(p->read + 1);
     found = store_cursor_seek(&c, store_key_slice(&from), err);
-    while (found == 1 && taken < READ_AT_ONCE) {
+    while (found == 1 && taken < READ_AT_ONCE && !is_full(p)) {
         if (!store_key_number(c.key, 0, &sequence)) {
             found = err_set(err, ERR_CORRUPT, "the store holds a broken block key");
             break;
@@ -174,6 +180,7 @@ static int read_some(struct projector *p, mono_us now, struct err *err) {
         p->read = sequence;
         if (take_block(p, c.value, now, err)) {
             p->broken = true;
+            if (err) p->why = *err;
             found = -1;
             break;
         }
@@ -186,15 +193,14 @@ static int read_some(struct projector *p, mono_us now, struct err *err) {
 }
 
 static int fail_broken(const struct projector *p, struct err *err) {
-    return err_set(err, ERR_CORRUPT,
-                   "block %llu of the ledger could not be read: the history stops before it",
-                   (unsigned long long)p->read);
+    return err_set(err, p->why.kind, "the history stops before a block that it could not take in: %s",
+                   p->why.text);
 }
 
 int projector_read(struct projector *p, mono_us now, struct err *err) {
     int more = 1;
     if (p->broken) return fail_broken(p, err);
-    while (more == 1 && p->bytes + p->rows.len < 2 * p->options.memory)
+    while (more == 1 && !is_full(p))
         more = read_some(p, now, err);
     return more;
 }

@@ -28,6 +28,7 @@ struct projector {
     uint64_t read;  /* the newest block taken in */
     uint64_t known; /* blocks up to this may be in the history in part */
     bool broken;    /* the block at `read` could not be taken in */
+    struct err why; /* it could not */
     struct gather **buckets;
     size_t gathers;
     size_t bytes;

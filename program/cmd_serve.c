@@ -182,9 +182,11 @@ static void run_until_told(struct server *s) {
 /* A second signal ends the process at once: the ledger stands that, and knows who is uncertain. */
 static void *second_signal(void *arg) {
     struct server *s = arg;
-    struct signalfd_siginfo info;
-    while (read(s->signals, &info, sizeof info) == sizeof info && info.ssi_signo == SIGHUP)
-        continue;
+    struct signalfd_siginfo info = {0};
+    ssize_t n;
+    do
+        n = read(s->signals, &info, sizeof info);
+    while (n < 0 ? errno == EINTR : info.ssi_signo == SIGHUP);
     log_say(LOG_LEVEL_WARN, "ended-at-once", NULL);
     log_flush();
     _exit(EXIT_INTERRUPTED);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static const struct arg common[] = {
@@ -43,11 +44,19 @@ int command_fail(const struct err *err) {
 }
 
 int command_print(const struct buf *text) {
+    return command_print_on(text, NULL);
+}
+
+int command_print_on(const struct buf *text, bool *enough) {
+    if (enough) *enough = false;
     if (text->failed) return command_complain(EXIT_FAILED, "out of memory");
     for (size_t done = 0; done < text->len;) {
         ssize_t n = write(STDOUT_FILENO, text->at + done, text->len - done);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EPIPE) return EXIT_DONE; /* `| head` has seen enough */
+        if (n < 0 && errno == EPIPE) {
+            if (enough) *enough = true;
+            return EXIT_DONE;
+        }
         if (n < 0) {
             struct err err;
             err_errno(&err, errno, "standard output");
@@ -61,7 +70,7 @@ int command_print(const struct buf *text) {
 const char *invocation_value(const struct invocation *in, const char *name) {
     for (size_t i = 0; i < in->command->arg_count; i++)
         if (strcmp(in->command->args[i].name, name) == 0) return in->values[i];
-    __builtin_unreachable();
+    abort(); /* a command asks for what it does not take */
 }
 
 static int usage(const struct invocation *in, const char *what, const char *word) {

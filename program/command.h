@@ -78,7 +78,9 @@ void command_overview(const struct command *const *all, size_t count, struct buf
 int command_fail(const struct err *err);
 int command_complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes all of it to standard output; EXIT_DONE, or EXIT_FAILED with a line on standard error. */
+/* Writes all of it to standard output; EXIT_DONE, or EXIT_FAILED with a line on standard error. A reader that
+ * has seen enough (`| head`) is no failure; *enough, if not NULL, says so. */
+int command_print_on(const struct buf *text, bool *enough);
 int command_print(const struct buf *text);
 
 #endif

@@ -76,7 +76,8 @@ int main(int argc, char **argv) {
         return code;
     }
     if (strcmp(word, "help") == 0 && argc > 2) {
-        command = find(argv[2]);
+        word = argv[2];
+        command = find(word);
         if (command) return print_help(command);
     }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || (strcmp(word, "help") == 0 && argc == 2)) {

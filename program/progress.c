@@ -2,6 +2,7 @@
 #include "show.h"
 #include "units.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { LIVE_US = 200000, PLAIN_US = 5000000, LINE_MAX_BYTES = 4096 };
@@ -25,11 +26,21 @@ static bool is_time(struct progress *p, mono_us now, bool end) {
     return true;
 }
 
+/* What fits on one line of the terminal: one that wraps cannot be written over. */
+static struct slice fit(const struct progress *p, struct slice line) {
+    struct winsize size;
+    if (ioctl(p->fd, TIOCGWINSZ, &size) || size.ws_col < 2 || line.len < size.ws_col) return line;
+    line.len = size.ws_col - 1u;
+    while (line.len && ((unsigned char)line.at[line.len] & 0xc0) == 0x80)
+        line.len--; /* no half characters */
+    return line;
+}
+
 static void put_line(struct progress *p, struct buf *line, bool end) {
     struct buf out;
     buf_init(&out, LINE_MAX_BYTES + 16);
     if (p->live) buf_put_text(&out, "\r\033[K");
-    buf_put_slice(&out, buf_slice(line));
+    buf_put_slice(&out, p->live && !end ? fit(p, buf_slice(line)) : buf_slice(line));
     if (!p->live || end) buf_put_c(&out, '\n');
     write_all(p->fd, buf_slice(&out));
     p->open = p->live && !end;

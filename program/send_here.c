@@ -105,18 +105,20 @@ static int resume(struct working *w) {
     return EXIT_DONE;
 }
 
-/* The end in good order. The status is taken after the engine has stopped moving, as far as that can be: what
- * was on the wire is answered within the grace. */
+/* The end in good order: what was on the wire is answered within the grace. */
 static int finish(struct working *w, struct campaign_status *c) {
     struct err err;
-    const struct options *o = w->job->in->options;
+    int code = EXIT_DONE;
     bool over = c->ended || c->state == CAMPAIGN_HELD;
     if (over) look(w, c, true);
     progress_clear(&w->job->progress);
     if (!over)
         command_complain(0, "stopping: mail on the wire is brought to its end (again to stop at once)");
-    if (instance_close(&w->instance, o->deliver.grace, &err)) command_fail(&err);
-    if (over) return sendjob_conclude(w->job, c);
+    if (instance_close(&w->instance, w->job->in->options->deliver.grace, &err)) code = command_fail(&err);
+    if (over) {
+        int said = sendjob_conclude(w->job, c);
+        return code ? code : said;
+    }
     command_complain(
         0,
         "campaign %u (%s) is not finished; nothing is lost. To go on: `tsubame send --resume %u`, or "

@@ -45,12 +45,12 @@ int service_find_user(const struct options *o, struct service_user *user, struct
     if (!pw) return err_set(err, ERR_INPUT, "run.user: there is no user '%s'", o->run.user);
     user->uid = pw->pw_uid;
     user->gid = pw->pw_gid;
-    user->change = pw->pw_uid != 0;
     snprintf(user->name, sizeof user->name, "%s", o->run.user);
-    if (!o->run.group) return 0;
-    struct group *group = getgrnam(o->run.group);
-    if (!group) return err_set(err, ERR_INPUT, "run.group: there is no group '%s'", o->run.group);
-    user->gid = group->gr_gid;
+    struct group *group = o->run.group ? getgrnam(o->run.group) : NULL;
+    if (o->run.group && !group)
+        return err_set(err, ERR_INPUT, "run.group: there is no group '%s'", o->run.group);
+    if (group) user->gid = group->gr_gid;
+    user->change = user->uid != 0 || user->gid != getegid();
     return 0;
 }
 
@@ -60,6 +60,7 @@ int service_become(const struct service_user *user, struct err *err) {
     if (initgroups(user->name, user->gid) || setresgid(user->gid, user->gid, user->gid) ||
         setresuid(user->uid, user->uid, user->uid))
         return err_errno(err, errno, "becoming %s", user->name);
-    if (setuid(0) == 0) return err_set(err, ERR_SYSTEM, "becoming %s did not last", user->name);
+    if (user->uid != 0 && setuid(0) == 0)
+        return err_set(err, ERR_SYSTEM, "becoming %s did not last", user->name);
     return 0;
 }

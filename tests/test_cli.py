@@ -1,5 +1,6 @@
 """The command line from end to end, against the fake internet: what it does, prints, refuses, and leaves behind."""
 import csv
+import fcntl
 import io
 import json
 import os
@@ -9,9 +10,11 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import urllib.error
 import urllib.request
@@ -218,9 +221,10 @@ def test_hold_resume_cancel_without_server(lab):
     assert lab.stop_sim().get("accepted", 0) == 0
 
 
-def terminal_output(command, seconds=60):
+def terminal_output(command, seconds=60, columns=0):
     """What a command writes to a terminal as its standard error."""
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=slave,
                              env={**os.environ, "TERM": "xterm"})
     os.close(slave)
@@ -245,6 +249,9 @@ def test_progress_line_on_a_terminal_only(lab):
     shown = terminal_output(lab.command("send", "--template", lab.template, "--to", lab.list))
     assert shown.count("\r\x1b[K") > 3
     assert re.search(r"[\d,]+ of 300 delivered \(\d+%\).*\d+/s, \d+ providers? busy, [\d,]+ pending.* left", shown)
+    narrow = terminal_output(lab.command("send", "--template", lab.template, "--to", lab.list), columns=40)
+    lines = [line.split("\r\n")[0] for line in narrow.split("\r\x1b[K")[1:]]
+    assert len(lines) > 3 and max(map(len, lines[:-1])) == 39, "a line that wraps cannot be written over"
     done = lab.run("send", "--template", lab.template, "--to", lab.list)
     assert "\r" not in done.stderr and "\x1b" not in done.stderr + done.stdout
     assert " of 300 delivered" in done.stderr
@@ -417,6 +424,33 @@ def test_privileges(lab, open_folder):
     assert stranger.returncode != 0
     server.terminate()
     assert server.wait(30) == 0
+    lab.configure(**{**FAST, "run__group": "daemon"})  # a group alone may be given up too
+    server = serve(lab)
+    gid = __import__("grp").getgrnam("daemon").gr_gid
+    assert re.search(rf"^Gid:\s+{gid}\s+{gid}\s+{gid}\s", Path(f"/proc/{server.pid}/status").read_text(), re.M)
+    server.terminate()
+    assert server.wait(30) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_whoever_only_asks_needs_no_key(lab, open_folder):
+    key = open_folder / "dkim.pem"
+    shutil.copy(lab.dkim_key(), key)
+    key.chmod(0o600)
+    own = shutil.copy(lab.command("status")[0], open_folder / "tsubame")
+    sign = ["--set", "dkim.domain=a.test", "--set", "dkim.selector=s", "--set", f"dkim.key_file={key}"]
+
+    def as_stranger(*args):
+        return subprocess.run([own, *args, "--set", f"store.path={open_folder / 'data'}", *sign], capture_output=True,
+                              text=True, user=12345, group=12345, extra_groups=[], cwd=open_folder,
+                              env={**os.environ, "TSUBAME_CONFIG": ""})
+
+    assert as_stranger("status").returncode == 4  # there is no store; that the key is not for them is no fault
+    open_folder.chmod(0o777)
+    (open_folder / "t.yaml").write_text(laboratory.TEMPLATE)
+    (open_folder / "list.csv").write_text("email,name,city,company,amount\na@big.test,a,b,c,1\n")
+    refused = as_stranger("send", "--template", "t.yaml", "--to", "list.csv")
+    assert refused.returncode == 1 and "dkim.pem" in refused.stderr and "Permission denied" in refused.stderr
 
 
 # --- what is refused
@@ -481,7 +515,8 @@ def test_where_the_configuration_comes_from(bare):
 
 def test_usage_and_absence(bare):
     for args, code, words in [
-        ([], 2, ""), (["frobnicate"], 2, "no command 'frobnicate'"), (["status", "--frob"], 2, "does not know '--frob'"),
+        ([], 2, ""), (["frobnicate"], 2, "no command 'frobnicate'"), (["help", "frobnicate"], 2, "no command 'frobnicate'"),
+        (["status", "--frob"], 2, "does not know '--frob'"),
         (["report"], 2, "expects 'CAMPAIGN'"), (["report", "a", "b"], 2, "does not expect 'b'"),
         (["send"], 2, "--template"), (["send", "--template"], 2, "lacks its value"),
         (["send", "--template", "t.yaml"], 2, "--to"), (["send", "--hold=1"], 2, "takes no value"),
