@@ -33,10 +33,7 @@ struct conn {
     const char *failed_at; /* what failed before or beside reading, with `error` */
     int error;
     int fd;
-    int fds[CONN_MAX_FDS];
-    uint8_t fd_count;
     uint8_t state;
-    bool is_unix;
     bool closing;
     bool reading;
     bool blocked;          /* conn_write took less than offered */
@@ -84,36 +81,6 @@ static void connect_failed(struct conn *c, int error) {
 
 /* --- input --- */
 
-static void keep_fds(struct conn *c, struct msghdr *message) {
-    for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h; h = CMSG_NXTHDR(message, h)) {
-        if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
-        size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < n; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(h) + i * sizeof fd, sizeof fd);
-            if (c->fd_count < CONN_MAX_FDS)
-                c->fds[c->fd_count++] = fd;
-            else
-                close(fd);
-        }
-    }
-}
-
-static ssize_t receive_unix(struct conn *c, char *into, size_t room) {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(CONN_MAX_FDS * sizeof(int))];
-    } control;
-    struct iovec iov = {into, room};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    ssize_t n = recvmsg(c->fd, &message, MSG_CMSG_CLOEXEC);
-    if (n >= 0) keep_fds(c, &message);
-    return n;
-}
-
 static void read_ended(struct conn *c) {
     if (c->failed_at)
         finish(c, CONN_RESET, c->error, NULL);
@@ -124,7 +91,7 @@ static void read_ended(struct conn *c) {
 /* Both return true when bytes were handed on and more may be there at once. */
 static bool read_clear(struct conn *c) {
     char *into = loop_scratch(c->loop);
-    ssize_t n = c->is_unix ? receive_unix(c, into, LOOP_SCRATCH) : recv(c->fd, into, LOOP_SCRATCH, 0);
+    ssize_t n = recv(c->fd, into, LOOP_SCRATCH, 0);
     if (n > 0) {
         c->in += (uint64_t)n;
         if (c->events->input) c->events->input(c->ctx, slice_make(into, (size_t)n));
@@ -347,8 +314,7 @@ struct conn *conn_adopt(struct loop *loop, int fd, const struct conn_events *eve
     int on = 1;
     if (getpeername(fd, (struct sockaddr *)&at, &n) == 0)
         net_addr_from_sockaddr((struct sockaddr *)&at, &c->remote);
-    c->is_unix = at.ss_family == AF_UNIX;
-    if (!c->is_unix) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     learn_local(c);
     c->state = OPEN;
     set_interest(c);
@@ -368,9 +334,6 @@ void conn_close(struct conn *c) {
     if (c->tls && c->state == OPEN && !c->failed_at) tls_finish(c->tls);
     tls_free(c->tls);
     c->tls = NULL;
-    for (size_t i = 0; i < c->fd_count; i++)
-        close(c->fds[i]);
-    c->fd_count = 0;
     loop_poll_close(c->poll, release);
     close(c->fd);
 }
@@ -417,49 +380,6 @@ void conn_read(struct conn *c, bool on) {
     if (c->state != OPEN) return;
     if (on && c->tls) loop_timer_start(&c->soon, loop_now(c->loop));
     set_interest(c);
-}
-
-int conn_take_fd(struct conn *c) {
-    if (c->fd_count == 0) return -1;
-    int fd = c->fds[0];
-    c->fd_count--;
-    memmove(c->fds, c->fds + 1, c->fd_count * sizeof *c->fds);
-    return fd;
-}
-
-int conn_send_fds(int socket, const void *bytes, size_t n, const int fds[], size_t fd_count,
-                  struct err *err) {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(CONN_MAX_FDS * sizeof(int))];
-    } control = {.bytes = {0}};
-    assert(n > 0 && fd_count <= CONN_MAX_FDS);
-    struct iovec iov = {(void *)(uintptr_t)bytes, n};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (fd_count > 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        struct cmsghdr *h = CMSG_FIRSTHDR(&message);
-        h->cmsg_level = SOL_SOCKET;
-        h->cmsg_type = SCM_RIGHTS;
-        h->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-        memcpy(CMSG_DATA(h), fds, fd_count * sizeof(int));
-    }
-    ssize_t sent;
-    do
-        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    if (sent < 0) return err_errno(err, errno, "cannot send on the local socket");
-    if ((size_t)sent < n) return err_set(err, ERR_BUSY, "the local socket took %zd of %zu bytes", sent, n);
-    return 0;
-}
-
-bool conn_peer_uid(const struct conn *c, unsigned *uid) {
-    struct ucred cred;
-    socklen_t n = sizeof cred;
-    if (!c->is_unix || getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) != 0) return false;
-    *uid = cred.uid;
-    return true;
 }
 
 const struct net_addr *conn_remote(const struct conn *c) {

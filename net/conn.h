@@ -81,21 +81,9 @@ int conn_start_tls(struct conn *c, struct tls_client_ctx *ctx, struct slice serv
                    enum tls_verify verify, struct err *err);
 int conn_accept_tls(struct conn *c, struct tls_server_ctx *ctx, struct err *err);
 
-/* Unix sockets: the oldest descriptor that the peer passed and nobody took, now the caller's; -1 for none. At
- * most CONN_MAX_FDS wait, more are closed; those not taken are closed with the connection. */
-enum { CONN_MAX_FDS = 4 };
-int conn_take_fd(struct conn *c);
-
-/* Sends bytes with descriptors attached (Unix sockets, blocking or not): for the other side, which is a
- * command line without a loop. n > 0, fds at most CONN_MAX_FDS. */
-int conn_send_fds(int socket, const void *bytes, size_t n, const int fds[], size_t fd_count, struct err *err);
-
-/* Of a Unix socket's peer: false when unknown. */
-bool conn_peer_uid(const struct conn *c, unsigned *uid);
-
-const struct net_addr *conn_remote(const struct conn *c); /* NET_NONE for Unix sockets */
-const struct net_addr *conn_local(const struct conn *c);  /* known from `opened` on */
-uint64_t conn_bytes_in(const struct conn *c);             /* payload, under TLS too */
+const struct net_addr *conn_remote(const struct conn *c);
+const struct net_addr *conn_local(const struct conn *c); /* known from `opened` on */
+uint64_t conn_bytes_in(const struct conn *c);            /* payload, under TLS too */
 uint64_t conn_bytes_out(const struct conn *c);
 
 #endif

@@ -5,10 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { ACCEPTS_A_TURN = 64, BACKLOG = 1024 };
@@ -22,7 +19,6 @@ struct listener {
     struct net_addr addr;
     int fd;
     bool closed;
-    struct sockaddr_un path; /* sun_path is empty for TCP */
 };
 
 static void on_ready(void *ctx, unsigned events) {
@@ -95,55 +91,6 @@ struct listener *listener_open_tcp(struct loop *loop, const struct net_addr *add
     return l;
 }
 
-/* Does nobody listen on it any more? */
-static bool is_stale(const struct sockaddr_un *to) {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return false;
-    bool stale = connect(fd, (const struct sockaddr *)to, sizeof *to) != 0 && errno == ECONNREFUSED;
-    close(fd);
-    return stale;
-}
-
-static int bind_unix(int fd, const struct sockaddr_un *to, unsigned mode, struct err *err) {
-    fchmod(fd, mode); /* so that it is never wider, not even before the chmod that undoes the umask */
-    int rc = bind(fd, (const struct sockaddr *)to, sizeof *to);
-    if (rc != 0 && errno == EADDRINUSE) {
-        if (!is_stale(to))
-            return err_set(err, ERR_BUSY, "%s: another process is listening there", to->sun_path);
-        unlink(to->sun_path);
-        rc = bind(fd, (const struct sockaddr *)to, sizeof *to);
-    }
-    if (rc != 0 || chmod(to->sun_path, mode) != 0 || listen(fd, BACKLOG) != 0)
-        return err_errno(err, errno, "cannot listen on %s", to->sun_path);
-    return 0;
-}
-
-struct listener *listener_open_unix(struct loop *loop, const char *path, unsigned mode,
-                                    listener_accept *accept, void *ctx, struct err *err) {
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    size_t n = strlen(path);
-    if (n == 0 || n >= sizeof to.sun_path) {
-        err_set(err, ERR_INPUT, "socket path \"%s\": must have 1 to %zu bytes", path, sizeof to.sun_path - 1);
-        return NULL;
-    }
-    memcpy(to.sun_path, path, n);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        err_errno(err, errno, "cannot listen on %s", path);
-        return NULL;
-    }
-    if (bind_unix(fd, &to, mode, err) != 0) {
-        close(fd);
-        return NULL;
-    }
-    struct listener *l = begin(loop, fd, accept, ctx, err);
-    if (l)
-        l->path = to;
-    else
-        unlink(path);
-    return l;
-}
-
 const struct net_addr *listener_addr(const struct listener *l) {
     return &l->addr;
 }
@@ -152,7 +99,6 @@ void listener_close(struct listener *l) {
     if (!l || l->closed) return;
     l->closed = true;
     loop_timer_stop(&l->resume);
-    if (l->path.sun_path[0]) unlink(l->path.sun_path);
     loop_poll_close(l->poll, free);
     close(l->fd);
 }

@@ -1,4 +1,4 @@
-/* Listening sockets, TCP and Unix. */
+/* Listening sockets. */
 #ifndef TSUBAME_LISTENER_H
 #define TSUBAME_LISTENER_H
 
@@ -9,14 +9,10 @@
 struct listener;
 typedef void listener_accept(void *ctx, int fd);
 
-/* TCP: *addr with port 0 takes any; listener_addr tells which. */
+/* *addr with port 0 takes any; listener_addr tells which. */
 struct listener *listener_open_tcp(struct loop *loop, const struct net_addr *addr, listener_accept *accept,
                                    void *ctx, struct err *err);
 
-/* Unix: mode as for chmod. A socket left by a dead process is replaced; a live one is ERR_BUSY. The path is
- * removed on close. */
-struct listener *listener_open_unix(struct loop *loop, const char *path, unsigned mode,
-                                    listener_accept *accept, void *ctx, struct err *err);
 const struct net_addr *listener_addr(const struct listener *l);
 void listener_close(struct listener *l); /* NULL is fine */
 

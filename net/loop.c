@@ -1,4 +1,4 @@
-/* The event loop of a thread: libuv for readiness, wake-ups and signals, an own heap for timers.
+/* The event loop of a thread: libuv for readiness and wake-ups, an own heap for timers.
  *
  * A turn of libuv is: prepare (our hook, then the one uv_timer is set to the earliest of our timers), block,
  * callbacks of descriptors, check (timers that are due), closing. Timers lie in an intrusive pairing heap, so
@@ -38,13 +38,6 @@ struct loop_poll {
     void *ctx;
     unsigned interest;
     bool closed;
-};
-
-struct loop_signal {
-    uv_signal_t uv;
-    struct loop *loop;
-    void (*caught)(void *ctx, int signum);
-    void *ctx;
 };
 
 /* --- timers --- */
@@ -326,35 +319,4 @@ void loop_poll_close(struct loop_poll *poll, void (*after)(void *ctx)) {
     poll->closed = true;
     poll->after = after;
     uv_close((uv_handle_t *)&poll->uv, poll_closed);
-}
-
-/* --- signals --- */
-
-static void on_signal(uv_signal_t *uv, int signum) {
-    struct loop_signal *signal = uv->data;
-    signal->loop->now = 0;
-    signal->caught(signal->ctx, signum);
-}
-
-struct loop_signal *loop_signal_open(struct loop *loop, int signum, void (*caught)(void *ctx, int signum),
-                                     void *ctx, struct err *err) {
-    struct loop_signal *signal = calloc(1, sizeof *signal);
-    int rc = signal ? uv_signal_init(&loop->uv, &signal->uv) : UV_ENOMEM;
-    if (rc == 0) {
-        signal->uv.data = signal;
-        signal->loop = loop;
-        signal->caught = caught;
-        signal->ctx = ctx;
-        rc = uv_signal_start(&signal->uv, on_signal, signum);
-        if (rc != 0) uv_close((uv_handle_t *)&signal->uv, free_handle);
-    } else {
-        free(signal);
-    }
-    if (rc == 0) return signal;
-    err_set(err, ERR_SYSTEM, "cannot catch signal %d: %s", signum, uv_strerror(rc));
-    return NULL;
-}
-
-void loop_signal_close(struct loop_signal *signal) {
-    if (signal) uv_close((uv_handle_t *)&signal->uv, free_handle);
 }

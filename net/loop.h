@@ -1,4 +1,4 @@
-/* An event loop, one for each thread: timers, wake-ups from other threads, readiness of descriptors, signals.
+/* An event loop, one for each thread: timers, wake-ups from other threads, readiness of descriptors.
  *
  * All functions belong to the thread that runs the loop, save loop_wake_send. Callbacks come one at a time,
  * never from within a call of this interface. What is closed inside a callback calls back no more; its memory
@@ -78,11 +78,5 @@ void loop_poll_set(struct loop_poll *poll, unsigned interest); /* cheap when not
 /* after (may be NULL) is called with ctx at the end of the turn, when nothing refers to it any more: the
  * place to free what embeds or owns the poll. NULL poll: nothing happens, after is not called. */
 void loop_poll_close(struct loop_poll *poll, void (*after)(void *ctx));
-
-/* A Unix signal, on this loop. */
-struct loop_signal;
-struct loop_signal *loop_signal_open(struct loop *loop, int signum, void (*caught)(void *ctx, int signum),
-                                     void *ctx, struct err *err);
-void loop_signal_close(struct loop_signal *signal); /* NULL is fine */
 
 #endif

@@ -390,77 +390,13 @@ static void closing_inside_any_callback_is_safe(void **state) {
     bench_close(&b);
 }
 
-/* --- Unix sockets --- */
-
-static void descriptors_are_passed(void **state) {
-    struct bench b;
-    struct end server;
-    struct err err = {.text = ""};
-    char byte;
-    int pair[2], pipes[2];
-    unsigned uid;
-    (void)state;
-    bench_open(&b);
-    end_init(&server, &b);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    server.c = conn_adopt(b.loop, pair[0], &events, &server, &err);
-    assert_non_null(server.c);
-    assert_int_equal(conn_take_fd(server.c), -1);
-    assert_int_equal(pipe(pipes), 0);
-    assert_int_equal(conn_send_fds(pair[1], "two", 3, pipes, 2, &err), 0);
-    server.stop_on_input = true;
-    UNTIL(&b, server.in.len == 3);
-    int first = conn_take_fd(server.c), second = conn_take_fd(server.c);
-    assert_true(first >= 0 && second >= 0);
-    assert_int_equal(conn_take_fd(server.c), -1);
-    assert_int_equal(write(second, "!", 1), 1);
-    assert_int_equal(read(pipes[0], &byte, 1), 1);
-    assert_int_equal(byte, '!');
-    assert_true(conn_peer_uid(server.c, &uid));
-    assert_int_equal(uid, getuid());
-    for (int i = 0; i < 3; i++) /* more than fit, never taken: closed with the connection */
-        assert_int_equal(conn_send_fds(pair[1], "x", 1, pipes, 2, &err), 0);
-    UNTIL(&b, server.in.len == 6);
-    close(first);
-    close(second);
-    end_done(&server);
-    close(pipes[1]);
-    assert_int_equal(read(pipes[0], &byte, 1), 0); /* an end of file: no copy of the writing end is left */
-    close(pipes[0]);
-    close(pair[1]);
-    bench_close(&b);
-}
-
-static void a_stale_socket_is_replaced_a_live_one_is_not(void **state) {
+static void a_port_is_listened_on_once(void **state) {
     struct bench b;
     struct err err = {.text = ""};
-    char dir[] = "/tmp/test_conn_XXXXXX", path[64], long_path[200];
-    struct stat st;
     (void)state;
     bench_open(&b);
-    assert_non_null(mkdtemp(dir));
-    snprintf(path, sizeof path, "%s/s", dir);
-    struct listener *l = listener_open_unix(b.loop, path, 0660, on_accept, &b, &err);
-    assert_non_null(l);
-    assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0660);
-    assert_null(listener_open_unix(b.loop, path, 0660, on_accept, &b, &err));
-    assert_int_equal(err.kind, ERR_BUSY);
-    char other[80];
-    snprintf(other, sizeof other, "%s.old", path);
-    assert_int_equal(rename(path, other), 0); /* what a dead process leaves: a name that nobody listens on */
-    listener_close(l);
-    assert_int_equal(rename(other, path), 0);
-    l = listener_open_unix(b.loop, path, 0600, on_accept, &b, &err);
-    if (!l) fail_msg("%s", err.text);
-    listener_close(l);
-    assert_int_not_equal(stat(path, &st), 0);
-    memset(long_path, 'a', sizeof long_path - 1);
-    long_path[sizeof long_path - 1] = '\0';
-    assert_null(listener_open_unix(b.loop, long_path, 0600, on_accept, &b, &err));
-    assert_int_equal(err.kind, ERR_INPUT);
-    assert_null(listener_open_tcp(b.loop, listener_addr(b.listener), on_accept, &b, &err)); /* in use */
-    rmdir(dir);
+    assert_null(listener_open_tcp(b.loop, listener_addr(b.listener), on_accept, &b, &err));
+    assert_non_null(strstr(err.text, "Address already in use"));
     bench_close(&b);
 }
 
@@ -748,8 +684,7 @@ int main(void) {
         cmocka_unit_test(half_closing_lets_the_rest_through),
         cmocka_unit_test(deadlines_come_once_and_can_be_moved),
         cmocka_unit_test(closing_inside_any_callback_is_safe),
-        cmocka_unit_test(descriptors_are_passed),
-        cmocka_unit_test(a_stale_socket_is_replaced_a_live_one_is_not),
+        cmocka_unit_test(a_port_is_listened_on_once),
         cmocka_unit_test(certificates_are_judged),
         cmocka_unit_test(sessions_are_resumed),
         cmocka_unit_test(garbage_instead_of_tls_fails),

@@ -1,11 +1,10 @@
-/* Tests of the event loop: timers, wake-ups, descriptors, signals. */
+/* Tests of the event loop: timers, wake-ups, descriptors. */
 #include "loop.h"
 
 #include "hash.h"
 
 #include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -256,24 +255,6 @@ static void descriptors_are_level_triggered(void **state) {
     assert_int_equal(p.freed, 1);
 }
 
-/* --- signals --- */
-
-static void on_caught(void *ctx, int signum) {
-    assert_int_equal(signum, SIGHUP);
-    loop_stop(ctx);
-}
-
-static void signals_come_as_callbacks(void **state) {
-    struct loop *loop = open_loop();
-    (void)state;
-    struct loop_signal *s = loop_signal_open(loop, SIGHUP, on_caught, loop, NULL);
-    assert_non_null(s);
-    raise(SIGHUP);
-    loop_run(loop);
-    loop_signal_close(s);
-    loop_close(loop);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers_fire_in_order_however_they_were_moved),
@@ -282,7 +263,6 @@ int main(void) {
         cmocka_unit_test(the_hook_runs_before_each_wait),
         cmocka_unit_test(threads_wake_the_loop),
         cmocka_unit_test(descriptors_are_level_triggered),
-        cmocka_unit_test(signals_come_as_callbacks),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
