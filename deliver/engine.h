@@ -48,6 +48,7 @@ struct engine_options {
     size_t dns_server_count;      /* 0: the system's */
     const char *dns_trust_anchor; /* NULL: no DNSSEC */
     const char *tls_ca_file;      /* NULL: the system's */
+    bool private_hosts; /* mail exchangers need not be on public addresses (mx_answer_keep_public) */
     struct lane_limits default_limits;
     enum engine_tls default_tls;
     const struct provider_options *providers;

@@ -88,6 +88,24 @@ static void unplaceable(struct engine *e, struct domain *d, const struct mx_answ
     backlog_domain_check(&e->backlog, d);
 }
 
+/* A list may name domains whose exchangers lie in our own network: what stands there is not for strangers to
+ * reach through us. The answer is remembered as it came, so that the key can be changed. */
+static void place_public(struct engine *e, struct domain *d, const struct mx_answer *mx,
+                         struct slice encoded) {
+    struct mx_answer kept = *mx;
+    struct buf bytes;
+    if (e->options.private_hosts || !mx_answer_keep_public(&kept)) {
+        place(e, d, mx, encoded);
+    } else if (kept.host_count == 0) {
+        unplaceable(e, d, &kept);
+    } else {
+        buf_init(&bytes, 64 * 1024);
+        mx_answer_encode(&kept, &bytes);
+        place(e, d, &kept, buf_slice(&bytes));
+        buf_done(&bytes);
+    }
+}
+
 static void place_or_not(struct engine *e, struct domain *d, const struct mx_answer *mx,
                          struct slice encoded) {
     if (!d->first || e->draining) { /* cancelled meanwhile; or the next start sees to it */
@@ -95,7 +113,7 @@ static void place_or_not(struct engine *e, struct domain *d, const struct mx_ans
         d->state = DOMAIN_PLACED;
         backlog_domain_check(&e->backlog, d);
     } else if (mx->status == MX_OK || mx->status == MX_IMPLICIT) {
-        place(e, d, mx, encoded);
+        place_public(e, d, mx, encoded);
     } else {
         unplaceable(e, d, mx);
     }

@@ -272,6 +272,7 @@ void world_init(struct world *w) {
     w->options = (struct engine_options){.workers = 2,
                                          .max_sessions = 64,
                                          .dns_server_count = 1,
+                                         .private_hosts = true,
                                          .default_limits = {.connections = 4},
                                          .sources = &w->source,
                                          .source_count = 1,

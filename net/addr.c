@@ -124,3 +124,39 @@ bool net_addr_is_usable(const struct net_addr *addr) {
     return memcmp(addr->bytes, zero, sizeof zero) != 0 &&
            memcmp(addr->bytes, mapped_prefix, sizeof mapped_prefix) != 0;
 }
+
+/* The registries of special-purpose addresses (RFC 6890), those of them that mail has no business with. */
+static const struct block {
+    uint8_t bytes[4], bits;
+} special[] = {{{0}, 8},         {{10}, 8},       {{100, 64}, 10},      {{127}, 8},
+               {{169, 254}, 16}, {{172, 16}, 12}, {{192, 0, 0}, 24},    {{192, 0, 2}, 24},
+               {{192, 168}, 16}, {{198, 18}, 15}, {{198, 51, 100}, 24}, {{203, 0, 113}, 24},
+               {{224}, 3}},                       /* multicast, reserved, broadcast */
+    special6[] = {{{0x20, 0x01, 0, 0}, 23},       /* protocols, Teredo, ORCHID */
+                  {{0x20, 0x01, 0x0d, 0xb8}, 32}, /* documentation */
+                  {{0x3f, 0xff, 0, 0}, 20}};      /* the same */
+
+static bool is_in(const uint8_t *bytes, const struct block *blocks, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        uint32_t differs = 0;
+        for (size_t b = 0; b < 4; b++)
+            differs = differs << 8 | (bytes[b] ^ blocks[i].bytes[b]);
+        if (differs >> (32 - blocks[i].bits) == 0) return true;
+    }
+    return false;
+}
+
+static bool is_public4(const uint8_t *bytes) {
+    return !is_in(bytes, special, sizeof special / sizeof *special);
+}
+
+bool net_addr_is_public(const struct net_addr *addr) {
+    static const uint8_t nat64[12] = {0, 0x64, 0xff, 0x9b};
+    const uint8_t *bytes = addr->bytes;
+    if (addr->family == NET_V4) return is_public4(bytes);
+    if (addr->family != NET_V6) return false;
+    if (memcmp(bytes, nat64, sizeof nat64) == 0) return is_public4(bytes + 12);
+    if (bytes[0] >> 5 != 1) return false; /* 2000::/3 is all that is given out */
+    if (bytes[0] == 0x20 && bytes[1] == 0x02) return is_public4(bytes + 2); /* 6to4 */
+    return !is_in(bytes, special6, sizeof special6 / sizeof *special6);
+}

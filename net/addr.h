@@ -45,6 +45,11 @@ bool net_addr_is_loopback(const struct net_addr *addr);
  * or IPv4 in the disguise of IPv6. Private and loopback addresses are fine. */
 bool net_addr_is_usable(const struct net_addr *addr);
 
+/* Is it a host of the public internet, as far as its address tells? Not loopback, private (RFC 1918, ULA),
+ * shared by carriers (RFC 6598), link-local, multicast, broadcast, for documentation or tests, or IPv4 of
+ * such a kind in the disguise of IPv6 (6to4, NAT64; mapped and Teredo never are). */
+bool net_addr_is_public(const struct net_addr *addr);
+
 /* The same with another port. */
 static inline struct net_addr net_addr_with_port(struct net_addr addr, uint16_t port) {
     addr.port = port;

@@ -2,7 +2,41 @@
  * then the hosts. Decoding takes nothing on trust: the bytes come from a disk. Pure. */
 #include "mx.h"
 
+#include <stdio.h>
+
 enum { VERSION = 1 };
+
+/* Returns how many stay. */
+static uint8_t keep_public_addresses(struct mx_host *host) {
+    uint8_t kept = 0;
+    for (uint8_t a = 0; a < host->address_count; a++)
+        if (net_addr_is_public(&host->addresses[a])) host->addresses[kept++] = host->addresses[a];
+    return kept;
+}
+
+bool mx_answer_keep_public(struct mx_answer *answer) {
+    uint8_t kept = 0;
+    bool dropped = false;
+    if (answer->host_count == 0) return false;
+    struct mx_host *first = &answer->hosts[0];
+    char name[MX_NAME_MAX + 1], address[NET_ADDR_TEXT_MAX];
+    memcpy(name, first->name, sizeof name);
+    net_addr_format(&first->addresses[0], address);
+    for (uint8_t h = 0; h < answer->host_count; h++) {
+        struct mx_host *host = &answer->hosts[h];
+        uint8_t stay = keep_public_addresses(host);
+        dropped |= stay < host->address_count;
+        host->address_count = stay;
+        if (!stay) continue;
+        if (kept != h) answer->hosts[kept] = *host;
+        kept++;
+    }
+    answer->host_count = kept;
+    if (kept) return dropped;
+    answer->status = MX_NO_MAIL;
+    snprintf(answer->text, sizeof answer->text, "%.100s is on no public address: %s", name, address);
+    return true;
+}
 
 static void put_address(const struct net_addr *addr, struct buf *out) {
     buf_put_u8(out, addr->family);

@@ -32,6 +32,10 @@ struct mx_answer {
     char text[MX_TEXT_MAX];             /* for people: "NXDOMAIN for example.test"; "" when MX_OK */
 };
 
+/* Drops all addresses that are not of the public internet (net_addr_is_public), and hosts that have no other.
+ * True when there were any. When none is left: MX_NO_MAIL, and the text tells the first. */
+bool mx_answer_keep_public(struct mx_answer *answer);
+
 /* The hosts beyond host_count and addresses beyond address_count need not be set. Sticky failure of out. */
 void mx_answer_encode(const struct mx_answer *answer, struct buf *out);
 

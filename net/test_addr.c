@@ -156,12 +156,76 @@ static void the_least_recently_used_goes_first(void **state) {
     assert_int_equal(dropped, 1005);
 }
 
+static void public_addresses_are_known(void **state) {
+    static const char *const inside[] = {
+        "0.0.0.0",       "0.1.2.3",           "10.0.0.0",        "10.255.255.255",
+        "100.64.0.1",    "100.127.255.255",   "127.0.0.1",       "127.255.255.254",
+        "169.254.1.1",   "172.16.0.1",        "172.31.255.1",    "192.0.0.8",
+        "192.0.2.1",     "192.168.0.1",       "192.168.255.1",   "198.18.0.1",
+        "198.19.255.1",  "198.51.100.7",      "203.0.113.1",     "224.0.0.1",
+        "239.1.2.3",     "240.0.0.1",         "255.255.255.255", "::",
+        "::1",           "::7f00:1",          "::ffff:8.8.8.8",  "::ffff:127.0.0.1",
+        "fc00::1",       "fdff::1",           "fe80::1",         "fec0::1",
+        "ff02::1",       "64:ff9b::10.0.0.1", "64:ff9b:1::1",    "100::1",
+        "2001::1",       "2001:1ff::1",       "2001:db8::1",     "2002:7f00:1::1",
+        "2002:c0a8:1::", "3fff:fff::1",       "4000::1"};
+    static const char *const outside[] = {
+        "1.1.1.1",      "9.255.255.255",   "11.0.0.1",        "100.63.255.255", "100.128.0.1",
+        "126.1.1.1",    "128.0.0.1",       "169.253.1.1",     "172.15.1.1",     "172.32.0.1",
+        "192.0.1.1",    "192.0.3.1",       "192.167.1.1",     "192.169.0.1",    "198.17.1.1",
+        "198.20.0.1",   "198.51.101.1",    "203.0.114.1",     "223.1.1.1",      "2001:200::1",
+        "2001:db7::1",  "2001:db9::1",     "2606:4700::1111", "2a00:1450::1a",  "2002:808:808::1",
+        "3fff:1000::1", "64:ff9b::8.8.8.8"};
+    struct net_addr a = {0};
+    (void)state;
+    assert_false(net_addr_is_public(&a));
+    for (size_t i = 0; i < sizeof inside / sizeof *inside; i++)
+        if (!net_addr_parse(slice_of(inside[i]), 0, &a) || net_addr_is_public(&a)) fail_msg("%s", inside[i]);
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++)
+        if (!net_addr_parse(slice_of(outside[i]), 0, &a) || !net_addr_is_public(&a))
+            fail_msg("%s", outside[i]);
+}
+
+static void set_host(struct mx_host *host, const char *name, const char *const *addresses) {
+    *host = (struct mx_host){.preference = 10};
+    memcpy(host->name, name, strlen(name) + 1);
+    for (; *addresses; addresses++)
+        assert_true(net_addr_parse(slice_of(*addresses), 0, &host->addresses[host->address_count++]));
+}
+
+static void private_exchangers_are_dropped(void **state) {
+    struct mx_answer a = {.status = MX_OK, .ttl_s = 300, .host_count = 3};
+    (void)state;
+    set_host(&a.hosts[0], "mx1.a.test", (const char *const[]){"fd00::1", "10.0.0.1", NULL});
+    set_host(&a.hosts[1], "mx2.a.test",
+             (const char *const[]){"::1", "2606:4700::1", "127.0.0.1", "1.1.1.1", NULL});
+    set_host(&a.hosts[2], "mx3.a.test", (const char *const[]){"9.9.9.9", NULL});
+    struct mx_answer all = a;
+    assert_true(mx_answer_keep_public(&a));
+    assert_int_equal(a.status, MX_OK);
+    assert_int_equal(a.host_count, 2);
+    assert_string_equal(a.hosts[0].name, "mx2.a.test");
+    assert_int_equal(a.hosts[0].address_count, 2);
+    assert_memory_equal(&a.hosts[0].addresses[0], &all.hosts[1].addresses[1], sizeof(struct net_addr));
+    assert_memory_equal(&a.hosts[0].addresses[1], &all.hosts[1].addresses[3], sizeof(struct net_addr));
+    assert_string_equal(a.hosts[1].name, "mx3.a.test");
+    assert_false(mx_answer_keep_public(&a)); /* nothing more to drop */
+    struct mx_answer none = all;
+    none.host_count = 1;
+    assert_true(mx_answer_keep_public(&none));
+    assert_int_equal(none.status, MX_NO_MAIL);
+    assert_int_equal(none.host_count, 0);
+    assert_string_equal(none.text, "mx1.a.test is on no public address: fd00::1");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_read_and_written),
         cmocka_unit_test(addresses_are_judged),
         cmocka_unit_test(answers_come_back_from_their_encoding),
         cmocka_unit_test(the_least_recently_used_goes_first),
+        cmocka_unit_test(public_addresses_are_known),
+        cmocka_unit_test(private_exchangers_are_dropped),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

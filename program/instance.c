@@ -97,6 +97,7 @@ static int fill_engine_options(struct instance *in, const struct options *o, str
         .dns_server_count = o->dns.servers.count,
         .dns_trust_anchor = o->dns.trust_anchor,
         .tls_ca_file = o->tls.ca_file,
+        .private_hosts = o->deliver.private_hosts,
         .default_limits = limits_of(&o->limits),
         .default_tls = tls_of(o->tls.mode),
         .providers = in->providers,

@@ -99,6 +99,11 @@ static const struct option table[] = {
              "instead."},
     {"deliver.helo", OPTION_DOMAIN, AT(deliver.helo), .unset = "the name of this host",
      .help = "The name given in EHLO."},
+    {"deliver.private_hosts", OPTION_BOOL, AT(deliver.private_hosts), "false",
+     .help =
+         "Whether mail exchangers may be on loopback, private, link-local and other addresses that are not "
+         "of the public internet. Without it a domain that names no other has failed, so that a list cannot "
+         "lead into your own network. For mail inside of one, and for tests."},
     {"deliver.workers", OPTION_INT, AT(deliver.workers), "0", RANGE(0, 64),
      .help = "Threads that render, sign and speak SMTP; 0 is one for each processor."},
     {"deliver.max_sessions", OPTION_INT, AT(deliver.max_sessions), "2000", RANGE(1, 200000),

@@ -110,6 +110,7 @@ struct options {
         double timeout_scale;
         struct option_addresses bind;
         const char *helo;
+        bool private_hosts;
         int uncertain;
         struct {
             int64_t first, most;

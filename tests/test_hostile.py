@@ -134,6 +134,20 @@ def test_a_deleted_history_is_told(lab):  # noqa: F811
     assert server.wait(30) == 0
 
 
+def test_a_list_does_not_lead_into_our_own_network(lab):  # noqa: F811
+    lab.audience(20)
+    lab.configure(deliver__private_hosts=False, deliver__retry__first="200ms", deliver__retry__most="1s")
+    done = lab.run("send", "--template", lab.template, "--to", lab.list, "--name", "one", timeout=60)
+    assert "20 planned = 0 delivered + 20 failed + 0 pending" in done.stdout
+    reasons = lab.json("report", "one")["reasons"]
+    assert {r["state"] for r in reasons} == {"failed"}
+    assert all("is on no public address: 127.1." in r["example"] for r in reasons)
+    assert lab.truth.read_text().count("\n") == 1  # nothing was sent
+    lab.configure()  # what was looked up before does not stand in the way
+    assert "20 planned = " in lab.run("send", "--template", lab.template, "--to", lab.list, "--name", "two").stdout
+    assert lab.json("report", "two")["delivered"] > 10
+
+
 def test_errors_name_file_and_place(bare):  # noqa: F811
     good = "email,name\na@b.test,Ann\n"
     bare.write("good.csv", good)
