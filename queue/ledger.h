@@ -117,8 +117,8 @@ struct retry_row ledger_attempts(const struct ledger *l, uint64_t rid);
 
 /* Brings up to `most` recipients whose time has come back to work: fn is told chunk by chunk which slots wait
  * again. Expired and cancelled ones are settled instead. Returns how many, or -1 with err: those that could
- * be woken were told of; rows that cannot be read now come with a later call, broken ones (ERR_CORRUPT) stay
- * where they are. *next_due: when to ask again (NEVER). */
+ * be woken were told of; rows that cannot be read now come with a later call, broken ones (ERR_CORRUPT) are
+ * told of and stay where they are until the campaign's sweep. *next_due: when to ask again (NEVER). */
 typedef void ledger_due_fn(void *ctx, struct chunk *chunk, const struct slots *slots);
 int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, void *ctx, wall_us *next_due,
                struct err *err);

@@ -54,15 +54,18 @@ static void sweep_chunk(struct ledger *l, struct chunk *chunk, wall_us now) {
     if (slots_count(&e.slots)) ledger_settle(l, chunk, &e);
 }
 
-/* Reads rows of the retry table from a key on, into an array. Returns how many, or -1. *more: the key behind
- * them, if any. */
 struct retry_found {
     uint64_t rid;
     wall_us due;
     struct retry_row row;
+    bool damaged; /* the row tells nothing; in doubt, to be honest */
 };
+
+/* Reads rows of the retry table from a key on, into an array. Returns how many, or -1. *next_due: of the
+ * first row behind them, if any. damage, if not NULL, says what was wrong with a row: it stands in no other's
+ * way. */
 static int read_retries(struct ledger *l, wall_us due, uint64_t rid, wall_us until, struct retry_found *out,
-                        unsigned room, wall_us *next_due, struct err *err) {
+                        unsigned room, wall_us *next_due, struct err *damage, struct err *err) {
     struct store_key from = store_key_pair((uint64_t)due, rid);
     struct store_cursor cursor;
     unsigned n = 0;
@@ -72,19 +75,20 @@ static int read_retries(struct ledger *l, wall_us due, uint64_t rid, wall_us unt
     if (found == 0) {
         found = store_cursor_seek(&cursor, store_key_slice(&from), err);
         for (; found == 1; found = store_cursor_next(&cursor, err)) {
-            uint64_t key_due = 0, key_rid = 0;
-            store_key_number(cursor.key, 0, &key_due);
-            store_key_number(cursor.key, 1, &key_rid);
+            uint64_t key_due, key_rid;
+            if (!store_key_number(cursor.key, 0, &key_due) || !store_key_number(cursor.key, 1, &key_rid) ||
+                !key_rid) {
+                err_set(damage, ERR_CORRUPT, "the store holds a broken retry key");
+                continue;
+            }
             if ((wall_us)key_due > until || n == room) {
                 *next_due = (wall_us)key_due;
                 break;
             }
-            out[n].due = (wall_us)key_due, out[n].rid = key_rid;
-            if (retry_row_decode(cursor.value, &out[n].row, err)) {
-                found = -1;
-                break;
-            }
-            n++;
+            struct retry_found *f = &out[n++];
+            *f = (struct retry_found){.rid = key_rid, .due = (wall_us)key_due};
+            f->damaged = retry_row_decode(cursor.value, &f->row, damage) != 0;
+            if (f->damaged) f->row = (struct retry_row){.doubt = true};
         }
         store_cursor_done(&cursor);
     }
@@ -98,13 +102,20 @@ static bool taken(const struct ledger *l, const struct retry_found *f) {
     return entry && entry->work.due == f->due;
 }
 
+/* Does it wait in one of the campaign's chunks? What names a chunk that there is not was told by ledger_due.
+ */
+static bool is_of(const struct campaign *c, const struct retry_found *f) {
+    uint64_t chunk = rid_chunk(f->rid);
+    return chunk_campaign(chunk) == c->row.id && (chunk & RID_CHUNK_MAX) < c->row.chunks;
+}
+
 static int sweep_retries(struct ledger *l, struct campaign *c, unsigned room, wall_us now, struct err *err) {
     struct retry_found *found = malloc(room * sizeof *found);
     wall_us next;
     if (!found) return err_set(err, ERR_SYSTEM, "out of memory");
-    int n = read_retries(l, (wall_us)c->swept_due, c->swept_rid, NEVER, found, room, &next, err);
+    int n = read_retries(l, (wall_us)c->swept_due, c->swept_rid, NEVER, found, room, &next, NULL, err);
     for (int i = 0; i < n; i++) {
-        if (chunk_campaign(rid_chunk(found[i].rid)) == c->row.id && !taken(l, &found[i]))
+        if (is_of(c, &found[i]) && !taken(l, &found[i]))
             ledger_settle_deferred(l, found[i].rid, found[i].due, found[i].row.doubt, sweep_kind(c), now);
         c->swept_due = (uint64_t)found[i].due, c->swept_rid = found[i].rid + 1;
     }
@@ -143,12 +154,19 @@ static int wake(struct ledger *l, const struct retry_found *f, wall_us now, stru
         ledger_retry_delete(l, f->rid, f->due);
         return 0;
     }
-    if (c->row.state == CAMPAIGN_CANCELLED || now >= c->row.expires) {
+    if ((c->row.state == CAMPAIGN_CANCELLED || now >= c->row.expires) && is_of(c, f)) {
         ledger_settle_deferred(l, f->rid, f->due, f->row.doubt, sweep_kind(c), now);
         ledger_campaign_check(l, c, now);
         return 0;
     }
     if (c->row.state == CAMPAIGN_HELD) return 0;
+    if (f->damaged)
+        return err_set(
+            err, ERR_CORRUPT,
+            "the retry row of recipient %llu of chunk %llu of campaign %u is damaged: it waits until "
+            "the campaign ends",
+            (unsigned long long)rid_slot(f->rid), (unsigned long long)(rid_chunk(f->rid) & RID_CHUNK_MAX),
+            c->row.id);
     *chunk = ledger_chunk_get(l, rid_chunk(f->rid), err);
     if (!*chunk) return -1;
     if (rid_slot(f->rid) >= (*chunk)->count)
@@ -166,11 +184,12 @@ int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, 
     if (most > READ_AT_ONCE) most = READ_AT_ONCE;
     struct retry_found *found = malloc(most * sizeof *found);
     if (!found) return err_set(err, ERR_SYSTEM, "out of memory");
-    int n = read_retries(l, l->scanned_due, l->scanned_rid, now, found, most, next_due, err), woken = 0;
+    struct err reason = {0};
+    int n = read_retries(l, l->scanned_due, l->scanned_rid, now, found, most, next_due, &reason, err),
+        woken = 0;
     wall_us from_due = l->scanned_due;
     uint64_t from_rid = l->scanned_rid;
-    bool failed = n < 0, again = false;
-    struct err reason = {0};
+    bool failed = n < 0 || reason.kind, again = false;
     if (n > 0) l->scanned_due = found[n - 1].due, l->scanned_rid = found[n - 1].rid + 1;
     if (n > 0) qsort(found, (size_t)n, sizeof *found, by_rid);
     struct chunk *chunk = NULL;

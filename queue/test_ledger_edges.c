@@ -363,6 +363,55 @@ static void a_retry_row_without_a_home_is_told(void **state) {
     buf_done(&row);
 }
 
+static void count_any(void *ctx, struct chunk *chunk, const struct slots *slots) {
+    (void)chunk;
+    *(uint64_t *)ctx += slots_count(slots);
+}
+
+/* What the row said is gone, but not whom it is about: it stands in nobody's way, and is settled in the end.
+ */
+static void a_damaged_retry_row_blocks_nobody(void **state) {
+    (void)state;
+    struct err err = {0};
+    wall_us next, due[2];
+    uint64_t woken = 0;
+    struct campaign *c = load("damaged", 1, 10);
+    uint32_t id = c->row.id;
+    commit(false);
+    for (unsigned slot = 0; slot < 2; slot++) {
+        struct event e = {.kind = EVENT_DEFERRED,
+                          .at = world.now,
+                          .chunk = c->chunks[0]->id,
+                          .slots = slots_one(slot),
+                          .due = world.now + (slot + 1) * US_PER_SEC};
+        ledger_lease(world.ledger, c->chunks[0], &e.slots, world.now);
+        ledger_settle(world.ledger, c->chunks[0], &e);
+        due[slot] = e.due;
+    }
+    commit(true);
+    struct store_key key = store_key_pair((uint64_t)due[0], rid_make(c->row.id, 0, 0));
+    put_row(TABLE_RETRY, store_key_slice(&key), SLICE("\x01 damage"));
+    struct store_key short_key = store_key_u64(7), far = store_key_pair(8, rid_make(c->row.id, 3, 0));
+    put_row(TABLE_RETRY, store_key_slice(&short_key), SLICE("not a key"));
+    put_row(TABLE_RETRY, store_key_slice(&far), SLICE("\x01 of a chunk that there is not"));
+    assert_int_equal(ledger_due(world.ledger, due[1], 10, count_any, &woken, &next, &err), -1);
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_int_equal(woken, 1); /* the other one */
+    assert_int_equal(ledger_due(world.ledger, due[1], 10, count_any, &woken, &next, &err), 0); /* told once */
+    reopen();
+    c = ledger_campaign(world.ledger, id);
+    ledger_set_state(world.ledger, c, CAMPAIGN_CANCELLED, world.now);
+    for (bool more = true; more; commit(false)) {
+        err.kind = ERR_NONE;
+        more = ledger_sweep(world.ledger, c, 100, world.now, &err);
+        assert_int_equal(err.kind, ERR_NONE);
+    }
+    assert_int_equal(c->row.tally.cancelled, 10);
+    assert_int_equal(tally_pending(&c->row.tally), 0);
+    assert_true(c->row.ended);
+    world_rows(&world, TABLE_RETRY, 2); /* those that are about nobody */
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
 int main(void) {
@@ -373,6 +422,7 @@ int main(void) {
         CASE(domains_are_kept_until_they_expire),   CASE(payloads_are_kept),
         CASE(identities_outlive_a_restart),         CASE(names_and_columns_are_bounded),
         CASE(a_damaged_store_is_refused),           CASE(a_retry_row_without_a_home_is_told),
+        CASE(a_damaged_retry_row_blocks_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
