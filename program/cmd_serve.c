@@ -197,6 +197,7 @@ static int stop(struct server *s, struct err *err) {
     service_stopping();
     log_say(LOG_LEVEL_INFO, "stopping", NULL);
     log_flush();
+    stopwatch_start(&s->instance.stopwatch, s->instance.store); /* clients may wait for a commit too */
     if (pthread_create(&watcher, NULL, second_signal, s) == 0) pthread_detach(watcher);
     ctl_close(s->ctl);
     metrics_close(s->metrics);
@@ -230,7 +231,10 @@ const struct command command_serve = {
     .text =
         "Goes on with what is in the store and takes campaigns from `tsubame send`. Logs to standard "
         "error.\n\n"
-        "  SIGTERM, SIGINT  finish what is on the wire (deliver.grace), write all, end; again: at once\n"
+        "  SIGTERM, SIGINT  finish what is on the wire (deliver.grace), write all, end. While the disk is "
+        "full\n"
+        "                   that waits for room, and the log says so. A second one ends at once: nothing is\n"
+        "                   lost, what was on the wire is uncertain\n"
         "  SIGHUP           read the configuration again: the log level and the DKIM keys change; the log\n"
         "                   names what waits for a restart\n\n"
         "Started by root it binds and then becomes run.user. Tells systemd when it is ready.\n",

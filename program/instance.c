@@ -163,10 +163,12 @@ int instance_open(struct instance *in, const struct options *o, struct err *err)
 
 int instance_close(struct instance *in, int64_t grace_us, struct err *err) {
     int failed = 0;
+    stopwatch_start(&in->stopwatch, in->store);
     if (in->projector) projector_detach(in->projector);
     if (in->engine) engine_stop(in->engine, grace_us);
     if (in->engine && projector_stop(in->projector, err)) failed = -1;
     projector_free(in->projector);
+    stopwatch_stop(&in->stopwatch);
     store_free(in->store);
     free(in->providers);
     free(in->sources);

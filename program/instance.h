@@ -5,6 +5,7 @@
 #include "engine.h"
 #include "options.h"
 #include "projector.h"
+#include "stopwatch.h"
 
 struct instance {
     const struct options *options;
@@ -15,14 +16,16 @@ struct instance {
     struct provider_options *providers;
     struct source_options *sources;
     struct dkim_options *dkim;
+    struct stopwatch stopwatch;
 };
 
 /* Opens the store (creating it), recovers, starts the threads. Unfinished campaigns go on at once. The
  * options must outlive it. -1 with err: nothing is left open. */
 int instance_open(struct instance *in, const struct options *o, struct err *err);
 
-/* What is under way is finished within `grace_us`, all is written, everything ends. -1 with err when the
- * history could not be written (it will be at the next start). */
+/* What is under way is finished within `grace_us`, all is written, everything ends. While the disk is full
+ * that takes until there is room: the log says so. -1 with err when the history could not be written (it will
+ * be at the next start). */
 int instance_close(struct instance *in, int64_t grace_us, struct err *err);
 
 /* The store alone. read_only: beside whoever has it open. */

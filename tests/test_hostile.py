@@ -5,11 +5,16 @@ import json
 import os
 import pty
 import pwd
+import re
+import resource
+import select
 import signal
 import socket
 import subprocess
 import termios
 import time
+
+import pytest
 
 from test_cli import bare, lab, serve, wait_for  # noqa: F401 (fixtures)
 
@@ -146,6 +151,60 @@ def test_a_list_does_not_lead_into_our_own_network(lab):  # noqa: F811
     lab.configure()  # what was looked up before does not stand in the way
     assert "20 planned = " in lab.run("send", "--template", lab.template, "--to", lab.list, "--name", "two").stdout
     assert lab.json("report", "two")["delivered"] > 10
+
+
+@pytest.mark.parametrize("command", ["serve", "send"])
+def test_a_stop_that_waits_for_the_disk_says_so(lab, command):  # noqa: F811
+    lab.audience(400)
+    lab.configure(limits__messages_per_second=20, deliver__grace="1s", log__level="warn")
+    log, log_end = os.pipe()  # a file could not be written to either
+
+    def full(pid, is_full):
+        most = 8192 if is_full else resource.RLIM_INFINITY  # LMDB's two meta pages have their place on any disk
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
+    def started(name, *args):
+        child = lab.start(name, *args, stderr=log_end, stdout=subprocess.DEVNULL,
+                          preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN), restore_signals=False)
+        wait_for(lambda: child.poll() is not None or (lab.store / "ledger.mdb").exists())
+        return child
+
+    def said_until(words):
+        text = b""
+        while words not in text:
+            assert select.select([log], [], [], 30)[0], text
+            text += os.read(log, 65536)
+        return text.decode()
+
+    sending = ["send", "--template", lab.template, "--to", lab.list, "--name", "x"]
+    child = started("serve") if command == "serve" else started(*sending)
+    if command == "serve":
+        wait_for(lambda: (lab.store / "control.sock").exists())
+        lab.run(*sending, "--detach")
+    wait_for(lambda: lab.truth.read_text().count("accepted") > 5)
+    full(child.pid, True)
+    time.sleep(0.5)
+    child.send_signal(signal.SIGTERM)
+    text = said_until(b"stop-waits")
+    assert "a second signal ends at once" in text and re.search("for=.*(File too large|Input.output error)", text), text
+    assert child.poll() is None
+    full(child.pid, False)  # there is room again: it ends by itself
+    assert child.wait(30) == (0 if command == "serve" else 130)
+    child = started("serve") if command == "serve" else started("send", "--resume", "x")
+    wait_for(lambda: lab.truth.read_text().count("accepted") > 30)
+    full(child.pid, True)
+    time.sleep(0.5)
+    child.send_signal(signal.SIGTERM)
+    said_until(b"stop-waits")
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(30) == 130
+    os.close(log)
+    os.close(log_end)
+    lab.run("send", "--resume", "x", "--set", "limits.messages_per_second=0")
+    lab.export("x")
+    lab.stop_sim()
+    good, told = lab.check()
+    assert good, told
 
 
 def test_errors_name_file_and_place(bare):  # noqa: F811
