@@ -165,6 +165,11 @@ static void take_closing(struct smtp_client *c, struct question q, const struct 
     closing(c, smtp_steps[q.step].stage, reply);
 }
 
+/* QUIT has gone out, perhaps behind the last content; once that is answered nothing is at stake any more. */
+static void note_quit(struct smtp_client *c) {
+    if (c->phase == PHASE_READY && c->quitting && c->held_count == 0) c->phase = PHASE_QUIT;
+}
+
 static void take_reply(struct smtp_client *c, const struct smtp_reply *reply) {
     if (c->question_count == 0) {
         take_unasked(c, reply);
@@ -188,6 +193,7 @@ static void take_reply(struct smtp_client *c, const struct smtp_reply *reply) {
     if (!reply->oversized || decides) smtp_steps[q.step].take(c, q.slot, reply);
     if (reply->oversized) smtp_protocol_error(c, "an oversized reply", smtp_steps[q.step].stage, reply);
     release_held(c);
+    note_quit(c);
 }
 
 /* ---- what goes out next ---- */
@@ -230,6 +236,16 @@ static bool begin_next(struct smtp_client *c) {
     return true;
 }
 
+/* Is all said but QUIT? It may stand in one group with the last content (RFC 2920 section 3.1), so that a
+ * session costs no round trip more than its mails. Not before the server has taken DATA, or refused it. */
+static bool quit_is_next(struct smtp_client *c) {
+    if (!c->pipelining) return c->held_count == 0 && c->question_count == 0;
+    if (c->current != NO_SLOT) return false;
+    for (unsigned i = 0; i < c->held_count; i++)
+        if (held_at(c, i)->state != HELD_DOTTED && held_at(c, i)->state != HELD_ANSWERED) return false;
+    return true;
+}
+
 static void pump(struct smtp_client *c) {
     while (c->phase == PHASE_READY) {
         while (begin_next(c)) {
@@ -241,10 +257,11 @@ static void pump(struct smtp_client *c) {
     if (c->phase == PHASE_SETUP && c->finishing && c->held_count == 0)
         smtp_end_session(c, SMTP_WHY_DONE, SMTP_STAGE_NONE, NULL, SLICE(""));
     bool spent = c->options.max_messages && c->begun >= c->options.max_messages;
-    if (c->phase == PHASE_READY && (c->finishing || spent) && c->held_count == 0 && c->question_count == 0) {
+    if (c->phase == PHASE_READY && !c->quitting && (c->finishing || spent) && quit_is_next(c)) {
         smtp_ask(c, STEP_QUIT, NO_SLOT);
-        c->phase = PHASE_QUIT;
+        c->quitting = true;
     }
+    note_quit(c);
 }
 
 static void enter(struct smtp_client *c, mono_us now) {

@@ -64,7 +64,7 @@ struct smtp_client {
     int current;     /* the mail between MAIL and its dot, or NO_SLOT */
     unsigned begun;  /* mails so far */
     bool pipelining; /* offered and allowed */
-    bool transaction, finishing, tls_on, tls_due, want;
+    bool transaction, finishing, quitting, tls_on, tls_due, want;
 
     struct smtp_end end;
     struct smtp_reply end_reply;
