@@ -4,6 +4,7 @@
 #include "hash.h"
 #include "rid.h"
 #include "row.h"
+#include "suppression.h"
 
 #include <stdlib.h>
 
@@ -74,6 +75,8 @@ static void row(uint8_t kind, struct slice bytes) {
     struct campaign_row campaign;
     struct chunk_row chunk;
     struct retry_row retry;
+    struct suppress_row suppress;
+    struct suppress_count count;
     struct err err = {0};
     bool good = true;
     buf_init(&out[0], 1 << 20), buf_init(&out[1], 1 << 20);
@@ -83,6 +86,11 @@ static void row(uint8_t kind, struct slice bytes) {
                 campaign_row_decode(bytes, &campaign, &err) == 0 && campaign_row_encode(&out[i], &campaign);
         else if (kind == 'k')
             good = chunk_row_decode(bytes, &chunk, &err) == 0 && chunk_row_encode(&out[i], &chunk);
+        else if (kind == 's')
+            good =
+                suppress_row_decode(bytes, &suppress, &err) == 0 && suppress_row_encode(&out[i], &suppress);
+        else if (kind == 'f')
+            good = suppress_count_decode(bytes, &count, &err) == 0 && suppress_count_encode(&out[i], &count);
         else
             good = retry_row_decode(bytes, &retry, &err) == 0 && retry_row_encode(&out[i], &retry);
         require(i == 0 || good);
@@ -118,8 +126,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     case 'b': block(rest); break;
     case 'c': checked_block(rest); break;
     case 'e': events(rest); break;
+    case 'f':
     case 'g':
     case 'k':
+    case 's':
     case 'r': row(kind, rest); break;
     case 'p': progress(rest); break;
     case 'i': identity(rest); break;

@@ -21,6 +21,10 @@ static struct store_batch *batch(struct ledger *l) {
     return l->batch;
 }
 
+struct store_batch *ledger_batch(struct ledger *l) {
+    return batch(l);
+}
+
 static void put(struct ledger *l, enum store_table table, struct store_key key, struct slice value) {
     must(store_put(batch(l), table, store_key_slice(&key), value));
 }
@@ -135,6 +139,7 @@ void ledger_committed(struct ledger *l) {
         l->gone_first = (l->gone_first + 1) % l->gone_room;
         l->gone_count--;
     }
+    suppress_committed(l, number);
     /* Rows that came into sight behind the place that was read already: read again from there. */
     wall_us least = l->least_due[number % LEDGER_IN_FLIGHT];
     if (least <= l->scanned_due) l->scanned_due = least, l->scanned_rid = 0;
@@ -436,6 +441,7 @@ struct store_batch *ledger_seal(struct ledger *l, bool checkpoint, uint64_t proj
     *sequence = l->sequence;
     if (l->batch_building - l->batch_durable >= LEDGER_IN_FLIGHT - 1) return NULL;
     roll_block(l);
+    suppress_seal(l);
     if (checkpoint) write_checkpoint(l, projected);
     *sequence = l->sequence;
     if (!l->batch || store_batch_empty(l->batch)) return NULL;

@@ -3,6 +3,7 @@
 #define TSUBAME_LEDGER_PRIV_H
 
 #include "ledger.h"
+#include "suppress_priv.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -60,6 +61,7 @@ struct ledger {
     uint64_t scanned_rid;
     struct rid_key keys[LEDGER_KEYS_MAX];
     size_t key_count;
+    struct suppress_list suppress;
     uint64_t found_uncertain;
     uint64_t chunk_count;
     uint64_t blocks, block_bytes;
@@ -69,6 +71,8 @@ struct ledger {
     void *done_ctx;
 };
 
+/* The batch under construction. */
+struct store_batch *ledger_batch(struct ledger *l);
 /* Waiting to be sealed. */
 size_t ledger_unsealed_bytes(const struct ledger *l);
 /* Appends the event and folds it into its campaign's tally. */
@@ -102,5 +106,7 @@ struct chunk *ledger_chunk_in_memory(struct ledger *l, uint64_t id);
 typedef int ledger_row_fn(struct ledger *l, struct slice key, struct slice value, void *ctx, struct err *err);
 int ledger_each_row(struct ledger *l, enum store_table table, struct store_key from, ledger_row_fn *each,
                     void *ctx, struct err *err);
+int ledger_each_row_from(struct ledger *l, enum store_table table, struct slice from, ledger_row_fn *each,
+                         void *ctx, struct err *err);
 
 #endif

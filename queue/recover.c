@@ -80,11 +80,16 @@ struct chunk *ledger_chunk_new(struct campaign *c, const struct chunk_row *row) 
 
 int ledger_each_row(struct ledger *l, enum store_table table, struct store_key from, ledger_row_fn *each,
                     void *ctx, struct err *err) {
+    return ledger_each_row_from(l, table, store_key_slice(&from), each, ctx, err);
+}
+
+int ledger_each_row_from(struct ledger *l, enum store_table table, struct slice from, ledger_row_fn *each,
+                         void *ctx, struct err *err) {
     struct store_cursor cursor;
     if (store_read_begin(l->reader, err)) return -1;
     int found = store_cursor_init(&cursor, l->reader, table, err);
     if (found == 0) {
-        found = store_cursor_seek(&cursor, store_key_slice(&from), err);
+        found = store_cursor_seek(&cursor, from, err);
         while (found == 1) {
             int verdict = each(l, cursor.key, cursor.value, ctx, err);
             if (verdict) {
@@ -384,7 +389,7 @@ struct ledger *ledger_open(struct store *store, wall_us now, struct err *err) {
     buf_init(&l->row, 2 << 20);
     l->reader = store_reader_open(store, err);
     l->lookup = store_reader_open(store, err);
-    if (l->reader && l->lookup && recover(l, now, err) == 0) return l;
+    if (l->reader && l->lookup && suppress_open(l, err) == 0 && recover(l, now, err) == 0) return l;
     ledger_free(l);
     return NULL;
 }
@@ -396,6 +401,7 @@ void ledger_free(struct ledger *l) {
     store_reader_free(l->reader);
     store_reader_free(l->lookup);
     store_batch_free(l->batch);
+    suppress_free(l);
     event_block_done(&l->block);
     buf_done(&l->row);
     free(l->by_id);
