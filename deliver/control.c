@@ -219,6 +219,26 @@ int engine_campaign_cancel(struct engine *e, uint32_t id, struct err *err) {
     return ask(e, &call, err);
 }
 
+static int run_suppress(struct engine *e, struct call *call) {
+    return suppress_apply(e, call->in, &call->err);
+}
+
+int engine_suppress(struct engine *e, uint32_t tenant, enum suppress_source source,
+                    struct suppress_entry *entries, size_t count, struct err *err) {
+    struct suppress_request request = {tenant, source, false, entries, count};
+    struct call call = {.run = run_suppress, .in = &request, .durable = true};
+    assert(count <= ENGINE_SUPPRESS_MOST);
+    return store_check_room(e->store, err) || ask(e, &call, err) ? -1 : 0;
+}
+
+int engine_unsuppress(struct engine *e, uint32_t tenant, struct suppress_entry *entries, size_t count,
+                      struct err *err) {
+    struct suppress_request request = {tenant, SUPPRESS_NO_SOURCE, true, entries, count};
+    struct call call = {.run = run_suppress, .in = &request, .durable = true};
+    assert(count <= ENGINE_SUPPRESS_MOST);
+    return ask(e, &call, err);
+}
+
 static bool past_end(const struct campaign *c, wall_us now) {
     return !c->row.ended && (c->row.state == CAMPAIGN_READY || c->row.state == CAMPAIGN_HELD) &&
            now >= c->row.expires && tally_pending(&c->row.tally) > c->leased;
@@ -339,7 +359,12 @@ static int run_counters(struct engine *e, struct call *call) {
     struct engine_counters *out = call->out;
     struct ledger_counters ledger;
     ledger_counters(e->ledger, &ledger);
+    struct suppress_stats suppress;
+    ledger_suppress_stats(e->ledger, &suppress);
     *out = e->counters;
+    out->suppress_listed = suppress.listed;
+    out->suppress_counted = suppress.counted;
+    out->suppress_asked = suppress.asked;
     out->sessions_open = e->session_count;
     out->retries_waiting = ledger.retries_at_work;
     out->blocks = ledger.blocks;

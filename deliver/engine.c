@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { TAKE_AT_ONCE = 256, CALLS_ROOM = 1024 };
+enum { TAKE_AT_ONCE = 256, CALLS_ROOM = 1024, FILL_A_TURN = 2048 };
 
 void engine_tell(struct worker *w, enum msg_kind kind, void *at) {
     struct msg msg = {.kind = kind, .at = at};
@@ -113,6 +113,7 @@ static void go_on(struct engine *e) {
 static void each_turn(void *ctx) {
     struct engine *e = ctx;
     if (!e->draining) {
+        if (ledger_suppress_fill(e->ledger, FILL_A_TURN)) loop_wake_send(e->wake);
         if (e->held_back && !commit_late(e)) go_on(e);
         if (e->sweep_due) control_expire(e);
         if (e->purge_due) feed_purge(e);
@@ -184,6 +185,7 @@ static void engine_free(struct engine *e) {
     resolve_done(e);
     if (e->ledger) feed_done(e);
     ledger_free(e->ledger);
+    suppress_done(e);
     keyring_hook_done(&e->keys);
     pack_free(e->pack);
     buf_done(&e->scratch);
@@ -211,8 +213,10 @@ static int build(struct engine *e, struct err *err) {
     loop_timer_init(&e->grace_timer, e->loop, grace_over, e);
     loop_timer_start(&e->tick_timer, loop_now(e->loop));
     loop_each_turn(e->loop, each_turn, e);
-    return read_keys(e, err) || open_resolver(e, err) || open_ledger(e, err) || start_workers(e, err) ? -1
-                                                                                                      : 0;
+    return read_keys(e, err) || suppress_init(e, err) || open_resolver(e, err) || open_ledger(e, err) ||
+                   start_workers(e, err)
+               ? -1
+               : 0;
 }
 
 struct engine *engine_start(const struct engine_options *options, struct store *store, struct err *err) {

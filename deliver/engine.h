@@ -12,6 +12,7 @@
 #include "rid.h"
 #include "row.h"
 #include "store.h"
+#include "suppress.h"
 
 enum engine_tls { ENGINE_TLS_OFF, ENGINE_TLS_OPPORTUNISTIC, ENGINE_TLS_REQUIRED };
 
@@ -64,6 +65,8 @@ struct engine_options {
     int64_t connect_us;              /* deadline of a connection attempt */
     double timeout_scale;            /* of RFC 5321's time-outs; 1 outside of tests */
     bool log_outcomes;               /* a log line for each */
+    bool suppress_auto;              /* answers put addresses on the suppression list */
+    unsigned suppress_after;         /* failures in a row that do, where one is not certain; 0: never */
 };
 
 struct engine;
@@ -96,6 +99,20 @@ int engine_campaign_hold(struct engine *e, uint32_t id, struct err *err);
 int engine_campaign_resume(struct engine *e, uint32_t id, struct err *err);
 int engine_campaign_cancel(struct engine *e, uint32_t id, struct err *err);
 
+/* The suppression list is changed, durably on return; who is on it is not begun from then on. Each entry is
+ * told what came of it. row: parts may be left open (suppress_merge). -1 with err: ERR_INPUT (no address),
+ * ERR_SPACE (the disk is nearly full); some may have been done. At most ENGINE_SUPPRESS_MOST at a time. */
+enum { ENGINE_SUPPRESS_MOST = 512 };
+struct suppress_entry {
+    struct slice address; /* canonical: address_parse */
+    struct suppress_row row;
+    enum suppress_change change; /* out */
+};
+int engine_suppress(struct engine *e, uint32_t tenant, enum suppress_source source,
+                    struct suppress_entry *entries, size_t count, struct err *err);
+int engine_unsuppress(struct engine *e, uint32_t tenant, struct suppress_entry *entries, size_t count,
+                      struct err *err);
+
 /* What is shown of campaigns and lanes, as of now. */
 struct campaign_status {
     uint32_t id;
@@ -126,7 +143,11 @@ struct engine_counters {
     uint64_t sessions_open, sessions_opened, sessions_failed;
     uint64_t dns_queries, chunks_open, retries_waiting;
     uint64_t blocks, block_bytes;
-    bool stalled; /* commits fail (disk full?): nothing new is leased */
+    uint64_t suppressed;                        /* recipients that were not sent to */
+    uint64_t suppress_added[SUPPRESS_REASONS];  /* addresses put on the list, by reason */
+    uint64_t suppress_listed, suppress_counted; /* rows now */
+    uint64_t suppress_asked;                    /* questions that the filter could not answer */
+    bool stalled;                               /* commits fail (disk full?): nothing new is leased */
     char stall_text[256];
 };
 void engine_counters(struct engine *e, struct engine_counters *out);

@@ -60,9 +60,14 @@ static struct slice domain_of(struct slice address) {
     return slice_make("", 0);
 }
 
-/* Files the slots under their domains; neighbours mostly have the same one. */
-static void take_apart(struct engine *e, struct chunk *chunk, const struct slots *slots) {
+/* Files the slots under their domains; neighbours mostly have the same one. The chunk is held. */
+static void take_apart(struct engine *e, struct chunk *chunk, const struct slots *all) {
     struct chunk_table *table = feed_table(chunk);
+    struct slots wanted = *all, *slots = &wanted;
+    if (!suppress_screen(e, chunk, slots)) {
+        ledger_unwake(e->ledger, chunk, slots, clock_wall());
+        return;
+    }
     struct slots run = {{0}};
     struct slice domain = {0};
     for (int i = slots_next(slots, 0); i >= 0; i = slots_next(slots, (unsigned)i + 1)) {
@@ -81,7 +86,7 @@ static void take_apart(struct engine *e, struct chunk *chunk, const struct slots
 }
 
 /* The campaign can't go on: its stored data is not what it must be. A person has to look. */
-static void hold_broken(struct engine *e, struct campaign *c, const struct err *err) {
+void feed_hold_broken(struct engine *e, struct campaign *c, const struct err *err) {
     if (c->row.state != CAMPAIGN_READY) return;
     log_begin(LOG_LEVEL_ERROR, "campaign-held");
     log_number("campaign", c->row.id);
@@ -178,7 +183,7 @@ static bool load_content(struct engine *e, struct campaign *c, struct err *err) 
 bool feed_load(struct engine *e, struct chunk *chunk) {
     struct err err = {0};
     if (load_content(e, chunk->campaign, &err) && load_table(e, chunk, &err)) return true;
-    hold_broken(e, chunk->campaign, &err);
+    feed_hold_broken(e, chunk->campaign, &err);
     return false;
 }
 
@@ -214,7 +219,7 @@ static void count_mixed(struct engine *e, struct chunk *chunk) {
 /* The tables of chunks taken apart stay in memory until the last of their recipients is through: so many at a
  * time. */
 void feed_mixed(struct engine *e) {
-    while (e->mixed && e->mixed_bytes < MIXED_BYTES_MAX) {
+    while (e->mixed && e->mixed_bytes < MIXED_BYTES_MAX && !commit_late(e)) {
         struct feed_item *item = e->mixed;
         struct chunk *chunk = item->chunk;
         e->mixed = item->next;

@@ -5,6 +5,7 @@
  *     resolve.c   domains to sites
  *     schedule.c  lanes to sessions, sessions to windows
  *     settle.c    outcomes into the ledger
+ *     suppress.c  the suppression list before and after them
  *     commit.c    seal, submit, release of windows
  *     control.c   what other threads ask
  *
@@ -16,6 +17,7 @@
 #include "dns.h"
 #include "engine.h"
 #include "keyring.h"
+#include "suppress.h"
 #include "worker.h"
 
 #include <stdatomic.h>
@@ -92,6 +94,7 @@ struct engine {
     wall_us next_due; /* of the retry table */
     mono_us expiry_at;
     struct call *calls; /* that wait for their batch */
+    struct recent *recent;
 
     bool draining; /* no new work */
     bool final;    /* the last checkpoint is being written */
@@ -117,6 +120,8 @@ void feed_campaign_done(void *ctx, struct campaign *c);
 void feed_done(struct engine *e);
 /* The chunk's table and its campaign's content; false (the campaign is then held) when they can't be read. */
 bool feed_load(struct engine *e, struct chunk *chunk);
+/* The campaign can't go on: what is stored is not what it must be. */
+void feed_hold_broken(struct engine *e, struct campaign *c, const struct err *err);
 
 /* resolve.c */
 void resolve_some(struct engine *e);
@@ -135,6 +140,25 @@ void settle_item(struct engine *e, struct window *w, unsigned index);
 void settle_unsent(struct engine *e, struct window *w);
 /* Everything that waits under a domain, without an attempt: failed, or deferred. */
 void settle_domain(struct engine *e, struct domain *d, const struct outcome *o);
+
+/* suppress.c */
+int suppress_init(struct engine *e, struct err *err);
+void suppress_done(struct engine *e);
+/* Those of the waiting slots that are on the list are settled as suppressed and leave the set. The chunk is
+ * held, its table loaded. False (the campaign is then held) when the list can't be read. */
+bool suppress_screen(struct engine *e, struct chunk *chunk, struct slots *slots);
+void suppress_note_grant(const struct engine *e, struct window *w);
+/* What the outcome says of the address; after ledger_settle, into the same batch. */
+void suppress_learn(struct engine *e, const struct window *w, const struct window_item *item,
+                    const struct event *ev, struct slice to);
+struct suppress_request {
+    uint32_t tenant;
+    enum suppress_source source;
+    bool remove;
+    struct suppress_entry *entries;
+    size_t count;
+};
+int suppress_apply(struct engine *e, const struct suppress_request *r, struct err *err);
 
 /* commit.c */
 void commit_turn(struct engine *e);

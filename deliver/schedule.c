@@ -127,6 +127,7 @@ static struct window *make_window(struct engine *e, struct session *s, struct ch
                          .content = chunk->campaign->user,
                          .count = n,
                          .batch = ledger_building(e->ledger)};
+    suppress_note_grant(e, w);
     unsigned at = 0;
     for (int slot = slots_next(slots, 0); slot >= 0; slot = slots_next(slots, (unsigned)slot + 1)) {
         struct retry_row row = ledger_attempts(e->ledger, chunk_rid(chunk->id, (unsigned)slot));
@@ -155,6 +156,22 @@ static void refresh_turn(struct engine *e, struct site *site, mono_us now) {
         backlog_unplace(&e->backlog, site->turn);
 }
 
+/* Up to `most` recipients of one chunk that may be written to: those on the suppression list are settled on
+ * the way. 0: there are none now. */
+static unsigned take(struct engine *e, struct site *site, unsigned most, struct chunk **chunk,
+                     struct slots *slots) {
+    while (!commit_late(e) && backlog_take(&e->backlog, site, most, chunk, slots, feed_drop, e)) {
+        if (!feed_load(e, *chunk) || !suppress_screen(e, *chunk, slots)) {
+            feed_drop(e, *chunk, slots); /* its campaign is held now: the next take drops the rest of it */
+            continue;
+        }
+        unsigned n = slots_count(slots);
+        if (n) return n;
+        ledger_release(e->ledger, *chunk);
+    }
+    return 0;
+}
+
 /* A window for a session that wants one. False: there is nothing for it now. */
 static bool grant(struct engine *e, struct session *s, mono_us now) {
     struct site *site = s->site;
@@ -174,14 +191,9 @@ static bool grant(struct engine *e, struct session *s, mono_us now) {
     }
     struct chunk *chunk;
     struct slots slots;
-    unsigned n = backlog_take(&e->backlog, site, allowed, &chunk, &slots, feed_drop, e);
+    unsigned n = take(e, site, allowed, &chunk, &slots);
     lane_gate_give_back(&lane->gate, allowed - n);
     if (n == 0) return false;
-    if (!feed_load(e, chunk)) {
-        lane_gate_give_back(&lane->gate, n);
-        feed_drop(e, chunk, &slots);
-        return grant(e, s, now); /* its campaign is held now: the next take drops the rest of it */
-    }
     struct window *w = make_window(e, s, chunk, &slots);
     ledger_lease(e->ledger, chunk, &slots, clock_wall());
     queue_window(e, w);

@@ -81,6 +81,7 @@ static void settle(struct engine *e, struct window *w, unsigned index) {
     if (ev.kind == EVENT_DEFERRED || ev.kind == EVENT_UNCERTAIN) ev.due = due_at(e, item, now);
     if (ev.kind == EVENT_RETURNED) ev.attempt = 0, ev.provider = ev.host = ev.text = (struct slice){0};
     ledger_settle(e->ledger, w->chunk, &ev);
+    suppress_learn(e, w, item, &ev, to);
     count(e, lane, &ev);
     if (ev.kind == EVENT_RETURNED) {
         struct slots back = slots_one(item->slot);
@@ -122,8 +123,10 @@ static void settle_waiting(void *ctx, struct chunk *chunk, const struct slots *s
     struct engine *e = settling->engine;
     wall_us now = clock_wall();
     struct event ev = {.at = now, .chunk = chunk->id, .attempt = 1, .provider = settling->provider};
+    struct slots rest = *slots;
     fill_event(&ev, settling->outcome);
-    for (int i = slots_next(slots, 0); i >= 0; i = slots_next(slots, (unsigned)i + 1)) {
+    if (ledger_suppress_any(e->ledger) && feed_load(e, chunk)) suppress_screen(e, chunk, &rest);
+    for (int i = slots_next(&rest, 0); i >= 0; i = slots_next(&rest, (unsigned)i + 1)) {
         if (chunk->states[i] != SLOT_PENDING) continue;
         struct retry_row row = ledger_attempts(e->ledger, chunk_rid(chunk->id, (unsigned)i));
         if (row.attempts == 0) {

@@ -64,7 +64,12 @@ static bool seen_before(struct world *w, const char *to) {
 
 static const char *answer_rcpt(struct peer *p, const char *line) {
     sscanf(line, "RCPT TO:<%63[^>]", p->to);
+    pthread_mutex_lock(&p->world->lock);
+    p->world->asked_count++;
+    bool full = p->world->mailboxes_full;
+    pthread_mutex_unlock(&p->world->lock);
     if (strncmp(p->to, "unknown", 7) == 0) return "550 5.1.1 no such user\r\n";
+    if (full && strncmp(p->to, "full", 4) == 0) return "552 5.2.2 mailbox full\r\n";
     if (strncmp(p->to, "later", 5) == 0 && !seen_before(p->world, p->to)) return "451 4.3.0 try later\r\n";
     if (strncmp(p->to, "grey", 4) == 0 && !seen_before(p->world, p->to)) return "450 4.7.1 greylisted\r\n";
     return "250 2.1.5 ok\r\n";
@@ -279,7 +284,9 @@ void world_init(struct world *w) {
                                          .retry = {300 * US_PER_MS, US_PER_SEC, 2},
                                          .idle_us = 200 * US_PER_MS,
                                          .connect_us = 2 * US_PER_SEC,
-                                         .timeout_scale = 0.01};
+                                         .timeout_scale = 0.01,
+                                         .suppress_auto = true,
+                                         .suppress_after = 3};
     net_addr_from_sockaddr((struct sockaddr *)&a, &w->options.dns_servers[0]);
 }
 

@@ -13,7 +13,7 @@ enum { HOSTS_MAX = 16, TAKEN_MAX = 8192, PEERS_MAX = 256 };
 enum drop { DROP_NEVER, DROP_AT_DATA, DROP_AFTER_DOT, DROP_AT_GREETING };
 
 /* One mail server. What it does is set before it is opened. Recipients named "unknown..." are refused,
- * "later..." and "grey..." are refused at their first try. */
+ * "later..." and "grey..." are refused at their first try, "full..." while mailboxes are full. */
 struct host {
     unsigned number; /* 127.0.7.number; 0: none */
     bool starttls;   /* offers it, and fails in the handshake */
@@ -48,6 +48,8 @@ struct world {
     struct host hosts[HOSTS_MAX];
     struct taken taken[TAKEN_MAX]; /* mails whose dot arrived */
     unsigned taken_count;
+    unsigned asked_count; /* RCPT commands */
+    bool mailboxes_full;
     char seen[256][64]; /* recipients refused once */
     unsigned seen_count;
     pthread_t peers[PEERS_MAX];

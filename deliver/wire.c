@@ -120,6 +120,12 @@ static bool begin_next(struct wire *wire, struct flight *flight) {
             wire->first = window->next;
             if (!wire->first) wire->last = NULL;
         }
+        if (suppress_is_recent(window, mail_address(window, index))) {
+            outcome_local(&window->items[index].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0,
+                          SLICE("not begun"));
+            settle(wire, window, index);
+            continue;
+        }
         buffer_get(w, &flight->mail);
         if (mail_render(w, window, index, &flight->mail, &err)) {
             buffer_put(w, &flight->mail);

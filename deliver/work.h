@@ -56,11 +56,18 @@ struct window {
     wall_us date; /* of the mails: when their campaign became ready */
     const struct chunk_table *table;
     const struct campaign_content *content;
+    const struct recent *recent; /* additions to the suppression list: suppress_is_recent */
+    unsigned recent_seen;        /* their number when this window was granted */
     unsigned count;
     unsigned settled; /* the owner's */
     unsigned begun;   /* the worker's: items given to the session */
     struct window_item items[];
 };
+
+/* Was this address perhaps put on the suppression list since the window was granted? Then it goes back to be
+ * looked at again. Any thread. */
+struct recent;
+bool suppress_is_recent(const struct window *w, struct slice address);
 
 struct session {
     /* Made by the owner, constant from then on. */
