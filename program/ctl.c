@@ -2,6 +2,7 @@
 #include "ctl.h"
 
 #include "content.h"
+#include "ctl_suppress.h"
 #include "log.h"
 #include "show.h"
 #include "taking.h"
@@ -94,7 +95,9 @@ static void put_counters(struct jdoc *o, struct instance *in) {
                {"sessions_opened", c.sessions_opened},
                {"sessions_failed", c.sessions_failed},
                {"dns_queries", c.dns_queries},
-               {"retries_waiting", c.retries_waiting}};
+               {"retries_waiting", c.retries_waiting},
+               {"suppressed", c.suppressed},
+               {"suppression_list", c.suppress_listed}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         jdoc_put_number(o, all[i].name, (int64_t)all[i].value);
     jdoc_put_bool(o, "stalled", c.stalled);
@@ -265,6 +268,15 @@ static struct jdoc *answer_send(struct client *client, struct talk *w, const str
     return o;
 }
 
+static struct jdoc *answer_import(struct client *client, struct talk *w, const struct jdoc *request) {
+    struct err err;
+    if (w->fd_count >= 1 && (w->fd_count < 2 || may_write(w->fds[1])))
+        return ctl_suppress_import(client->control->instance, w, request, &client->stop);
+    err_set(&err, ERR_INPUT,
+            "suppress-import: expected the file, and one for rejected rows open for writing");
+    return talk_refusal(&err);
+}
+
 static struct jdoc *answer(struct client *client, struct talk *w, const struct jdoc *request) {
     struct instance *in = client->control->instance;
     struct err err;
@@ -273,6 +285,8 @@ static struct jdoc *answer(struct client *client, struct talk *w, const struct j
     if (slice_eq(what, SLICE("campaign"))) return answer_campaign(in, request);
     if (slice_eq(what, SLICE("send"))) return answer_send(client, w, request);
     if (slice_eq(what, SLICE("backup"))) return answer_backup(in, request);
+    if (slice_eq(what, SLICE("suppress"))) return ctl_suppress(in, request);
+    if (slice_eq(what, SLICE("suppress-import"))) return answer_import(client, w, request);
     if (slice_eq(what, SLICE("hold")) || slice_eq(what, SLICE("resume")) || slice_eq(what, SLICE("cancel")))
         return answer_change(in, request, what);
     err_set(&err, ERR_INPUT, "this server does not know the request '%.*s'",

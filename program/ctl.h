@@ -2,7 +2,9 @@
  *
  * Requests ("do"): status | campaign {id, or name} | send {name, address_column, hold, list, template} with
  * descriptors of the CSV file, the encoded content and, if wanted, a file for rejected rows | hold, resume,
- * cancel {id} | backup {dir}. A thread for each client, CTL_CLIENTS at most; the owner thread is only ever
+ * cancel {id} | backup {dir} | suppress {change: add or remove, addresses: [{address}], reason, note} |
+ * suppress-import {address_column, reason} with descriptors of the CSV file and, if wanted, a file for
+ * rejected rows. A thread for each client, CTL_CLIENTS at most; the owner thread is only ever
  * asked, never held up. A client that leaves before its campaign is loaded takes it along. Only root, the
  * server's user and members of its group are answered. */
 #ifndef TSUBAME_CTL_H

@@ -113,6 +113,8 @@ static int fill_engine_options(struct instance *in, const struct options *o, str
         .connect_us = o->deliver.connect_timeout,
         .timeout_scale = o->deliver.timeout_scale,
         .log_outcomes = o->log.outcomes,
+        .suppress_auto = o->suppress.automatic,
+        .suppress_after = (unsigned)o->suppress.after,
     };
     for (size_t i = 0; i < e->dns_server_count; i++)
         e->dns_servers[i] = o->dns.servers.at[i];

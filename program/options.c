@@ -168,6 +168,15 @@ static const struct option table[] = {
      .help = "Return paths are made in this domain, one for each recipient, so that bounces say whom they "
              "are about."},
 
+    {"suppress.auto", OPTION_BOOL, AT(suppress.automatic), "true",
+     .help =
+         "Addresses that a receiver says for certain not to know come on the suppression list: nothing is "
+         "sent to them again. So do those of suppress.after."},
+    {"suppress.after", OPTION_INT, AT(suppress.after), "3", RANGE(0, 100),
+     .help = "After so many campaigns in a row in which mail to an address failed for a reason of its own "
+             "that is not certain to last (a full mailbox), it comes on the suppression list. A delivery "
+             "counts anew. 0: never."},
+
     {"control.socket", OPTION_PATH, AT(control.socket), .unset = "control.sock in store.path",
      .help = "Where the command line reaches the server: a Unix socket."},
     {"control.mode", OPTION_MODE, AT(control.mode), "0660", RANGE(0, 0777),

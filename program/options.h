@@ -136,6 +136,10 @@ struct options {
         struct net_addr listen;
     } metrics;
     struct {
+        bool automatic;
+        int64_t after;
+    } suppress;
+    struct {
         int64_t pace, age, memory;
     } history;
     struct {

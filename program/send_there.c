@@ -1,11 +1,10 @@
 /* `send` with a running server: files go over as descriptors, progress comes back. */
 #include "asking.h"
+#include "memfile.h"
 #include "sendjob.h"
 #include "taking.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,34 +17,6 @@ static void tell_load(void *ctx, const struct jdoc *reply) {
                                  .rejected = (uint64_t)jdoc_number(reply, "rejected", 0),
                                  .phase = jdoc_bool(reply, "filing", false) ? LOAD_CUTTING : LOAD_READING};
     progress_loading(&job->progress, clock_mono(), &counts, false);
-}
-
-/* The content as a file in memory, and one for rejected rows: the server needs no rights on any file of ours.
- */
-static int open_memory(const char *name, struct slice bytes, struct err *err) {
-    int fd = memfd_create(name, MFD_CLOEXEC);
-    if (fd < 0) return err_errno(err, errno, "memory for %s", name);
-    if (bytes.len && pwrite(fd, bytes.at, bytes.len, 0) != (ssize_t)bytes.len) {
-        close(fd);
-        return err_set(err, ERR_SYSTEM, "memory for %s", name);
-    }
-    return fd;
-}
-
-static int save_rejects(struct sendjob *job, int fd) {
-    char bytes[65536];
-    struct err err;
-    off_t at = 0;
-    ssize_t n = pread(fd, bytes, sizeof bytes, 0);
-    if (n <= 0) return EXIT_DONE;
-    FILE *to = fopen(job->rejects, "we");
-    for (; to && n > 0; at += n, n = pread(fd, bytes, sizeof bytes, at))
-        if (fwrite(bytes, 1, (size_t)n, to) != (size_t)n) break;
-    int failed = !to || n != 0, why = errno;
-    if (to && fclose(to)) failed = 1, why = errno;
-    if (!failed) return EXIT_DONE;
-    err_errno(&err, why, "%s", job->rejects);
-    return command_fail(&err);
 }
 
 static struct jdoc *ask_send(struct sendjob *job, struct talk *server, int payload, int rejects,
@@ -65,14 +36,14 @@ static struct jdoc *ask_send(struct sendjob *job, struct talk *server, int paylo
 
 /* Loads; the campaign's number, or 0 with *code. */
 static uint32_t load(struct sendjob *job, struct talk *server, int *code) {
-    struct err err;
+    struct err err, saved;
     uint32_t id = 0;
-    int rejects = -1, payload = open_memory("content", buf_slice(&job->payload), &err);
-    if (payload >= 0 && job->rejects) rejects = open_memory("rejects", (struct slice){0}, &err);
+    int rejects = -1, payload = memfile_open("content", buf_slice(&job->payload), &err);
+    if (payload >= 0 && job->rejects) rejects = memfile_open("rejects", (struct slice){0}, &err);
     struct jdoc *reply = NULL;
     if (payload >= 0 && (rejects >= 0 || !job->rejects))
         reply = ask_send(job, server, payload, rejects, &err);
-    if (rejects >= 0 && save_rejects(job, rejects)) *code = EXIT_FAILED;
+    if (rejects >= 0 && memfile_save(rejects, job->rejects, &saved)) *code = command_fail(&saved);
     if (reply) {
         struct load_counts counts = {.rows = (uint64_t)jdoc_number(reply, "rows", 0),
                                      .duplicates = (uint64_t)jdoc_number(reply, "duplicates", 0),

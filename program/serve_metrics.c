@@ -38,6 +38,23 @@ static void put_engine(const struct engine_counters *c, struct buf *out) {
     metrics_one(out, "tsubame_stalled", "gauge", "1 while commits fail and nothing new is sent.", c->stalled);
 }
 
+static void put_suppression(const struct engine_counters *c, struct buf *out) {
+    metrics_one(out, "tsubame_suppressed_total", "counter",
+                "Recipients on the suppression list, not sent to.", (double)c->suppressed);
+    metrics_head(out, "tsubame_suppression_added_total", "counter",
+                 "Addresses put on the suppression list, by reason.");
+    for (int i = 1; i < SUPPRESS_REASONS; i++)
+        metrics_sample(out, "tsubame_suppression_added_total", (double)c->suppress_added[i], "reason",
+                       suppress_reason_name((enum suppress_reason)i), NULL);
+    metrics_one(out, "tsubame_suppression_entries", "gauge", "Addresses on the suppression list.",
+                (double)c->suppress_listed);
+    metrics_one(out, "tsubame_suppression_counted", "gauge",
+                "Addresses that failed and are not on the suppression list yet.",
+                (double)c->suppress_counted);
+    metrics_one(out, "tsubame_suppression_lookups_total", "counter",
+                "Questions for the list that its filter could not answer.", (double)c->suppress_asked);
+}
+
 static void put_store(struct instance *in, struct buf *out) {
     static const char *const states[] = {"fine", "low", "stuck"};
     struct store_stats s;
@@ -175,6 +192,7 @@ void serve_metrics(void *ctx, struct buf *out) {
     metrics_head(out, "tsubame_build_info", "gauge", "The version, as a label.");
     metrics_sample(out, "tsubame_build_info", 1, "version", TSUBAME_VERSION, NULL);
     put_engine(&c, out);
+    put_suppression(&c, out);
     put_store(in, out);
     put_history(in, out);
     put_campaigns(in, out);
