@@ -3,6 +3,7 @@
 #include "command.h"
 #include "reading.h"
 #include "show.h"
+#include "show_suppress.h"
 #include "smtp_client.h"
 
 #include <stdio.h>
@@ -126,7 +127,7 @@ static int look_text(struct reading *r, const struct options *o, const struct ca
 }
 
 static int look_json(struct reading *r, const struct options *o, const struct campaign_row *row,
-                     const struct address *a, struct jdoc *list, struct err *err) {
+                     const struct address *a, bool listed, struct jdoc *list, struct err *err) {
     struct jdoc *one = jdoc_object();
     struct telling t = {NULL, jdoc_child_list(one, "events")};
     struct report_recipient found;
@@ -140,6 +141,7 @@ static int look_json(struct reading *r, const struct options *o, const struct ca
         jdoc_put_text(one, "address", found.address);
         jdoc_put_text(one, "state", slice_of(fate_name(found.slot->fate)));
         jdoc_put_bool(one, "was_uncertain", found.slot->doubted);
+        jdoc_put_bool(one, "on_suppression_list", listed);
         jdoc_put_text(one, "says", slice_of(verdict(found.slot)));
         uint64_t rid = found.rid;
         reading_identity(r, o, row, &id);
@@ -153,6 +155,16 @@ static int look_json(struct reading *r, const struct options *o, const struct ca
     return is;
 }
 
+/* Whether it is on the suppression list, and what speaks for that. */
+static int look_listed(struct reading *r, const struct address *a, struct buf *out, bool *listed,
+                       struct err *err) {
+    struct suppressed found;
+    if (suppressed_find(r->store, 0, a->text, &found, err)) return -1;
+    *listed = found.listed;
+    if (found.listed || found.counted) show_suppress(out, a->text, &found);
+    return 0;
+}
+
 static int look(struct invocation *in, struct reading *r, const struct address *a, const char *only) {
     struct buf out;
     struct err err;
@@ -161,16 +173,18 @@ static int look(struct invocation *in, struct reading *r, const struct address *
     if (only && !(one = reading_campaign(r, only))) return EXIT_ABSENT;
     buf_init(&out, 64 << 20);
     struct jdoc *list = jdoc_list();
-    int is = 0;
+    bool listed = false;
+    int is = look_listed(r, a, &out, &listed, &err);
+    if (in->json) buf_reset(&out);
     for (size_t i = 0; i < count && is >= 0; i++) {
         if (one && &all[i] != one) continue;
-        is = in->json ? look_json(r, in->options, &all[i], a, list, &err)
+        is = in->json ? look_json(r, in->options, &all[i], a, listed, list, &err)
                       : look_text(r, in->options, &all[i], a, &out, &err);
         if (is == 1) hits++;
     }
     if (in->json && is >= 0) jdoc_write(list, true, &out);
     int code = is < 0 ? command_fail(&err) : command_print(&out);
-    if (code == EXIT_DONE && hits == 0)
+    if (code == EXIT_DONE && hits == 0 && !listed)
         code = command_complain(EXIT_ABSENT, "%.*s was in no campaign%s", SLICE_ARG(a->text),
                                 only ? " of that name" : "");
     jdoc_free(list);
@@ -202,7 +216,8 @@ static int run(struct invocation *in) {
 const struct command command_message = {
     .name = "message",
     .summary = "did this person get it: what happened, when, in the receiver's own words",
-    .text = "Looks in all campaigns, the newest first. Upper and lower case make no difference.\n",
+    .text = "Looks in all campaigns, the newest first. Upper and lower case make no difference.\n"
+            "Says first whether the address is on the suppression list (`tsubame suppress show`).\n",
     .examples = "  tsubame message --to anna@example.com\n"
                 "  tsubame message --to anna@example.com --campaign spring-news --json\n",
     .args = args,

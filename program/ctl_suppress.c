@@ -108,7 +108,7 @@ struct jdoc *ctl_suppress_import(struct instance *in, struct talk *w, const stru
     char rejects[64];
     struct err err;
     struct suppress_counts counts;
-    struct suppressing to = {.engine = in->engine};
+    struct suppressing to = {.store = in->store, .engine = in->engine};
     struct watcher watcher = {w, stop};
     snprintf(rejects, sizeof rejects, "/proc/self/fd/%d", w->fd_count > 1 ? w->fds[1] : -1);
     struct suppress_import import = {.fd = w->fds[0],

@@ -6,8 +6,8 @@
 #include "engine.h"
 
 struct suppressing {
-    struct engine *engine; /* or: */
     struct store *store;
+    struct engine *engine; /* or: */
     struct ledger *ledger;
 };
 
