@@ -35,6 +35,12 @@ static unsigned taken(struct world *w) {
     return n;
 }
 
+static void fill_mailboxes(struct world *w, bool full) {
+    pthread_mutex_lock(&w->lock);
+    w->mailboxes_full = full;
+    pthread_mutex_unlock(&w->lock);
+}
+
 static struct suppress_entry entry_of(const char *address) {
     return (struct suppress_entry){.address = slice_of(address)};
 }
@@ -136,7 +142,7 @@ static void test_three_in_a_row(void **state) {
     /* Two, then one that arrives: it begins anew. */
     const bool full[] = {true, true, false, true, true, true};
     for (size_t i = 0; i < sizeof full / sizeof *full; i++) {
-        w->mailboxes_full = full[i];
+        fill_mailboxes(w, full[i]);
         struct tally t = send_all(w, rows);
         assert_int_equal(t.failed, full[i]);
         assert_int_equal(t.suppressed, 0);
@@ -156,7 +162,7 @@ static void test_not_by_itself(void **state) {
     struct world *w = open_world();
     struct engine_counters counters;
     w->options.suppress_auto = false;
-    w->mailboxes_full = true;
+    fill_mailboxes(w, true);
     world_engine(w);
     for (int i = 0; i < 4; i++) {
         struct tally t = send_all(w, "unknown@7.test,x@y.test\nfull@7.test,x@y.test\n");
