@@ -98,7 +98,7 @@ static void test_unknown_users(void **state) {
     static const char rows[] = "a@7.test,x@y.test\nunknown1@7.test,x@y.test\nunknown2@7.test,x@y.test\n"
                                "b@7.test,x@y.test\n";
     struct world *w = open_world();
-    struct suppress_row row;
+    struct suppress_row row = {0};
     struct engine_counters counters;
     char words[64];
     world_engine(w);
@@ -135,7 +135,7 @@ static void test_three_in_a_row(void **state) {
     (void)state;
     static const char rows[] = "full1@7.test,x@y.test\nb@7.test,x@y.test\n";
     struct world *w = open_world();
-    struct suppress_row row;
+    struct suppress_row row = {0};
     struct engine_counters counters;
     char words[64];
     world_engine(w);
@@ -284,7 +284,7 @@ static void test_while_it_runs(void **state) {
 static void test_durable_when_answered(void **state) {
     (void)state;
     struct world *w = open_world();
-    struct suppress_row row;
+    struct suppress_row row = {0};
     char words[64];
     world_engine(w);
     assert_int_equal(add(w, "one@7.test"), SUPPRESS_ADDED);

@@ -50,7 +50,7 @@ static int change(struct instance *in, const struct jdoc *request, struct suppre
 }
 
 struct jdoc *ctl_suppress(struct instance *in, const struct jdoc *request) {
-    struct suppress_entry entries[ENGINE_SUPPRESS_MOST];
+    struct suppress_entry entries[ENGINE_SUPPRESS_MOST] = {0};
     struct arena arena;
     struct err err;
     size_t count = jdoc_count(jdoc_get(request, "addresses"));
