@@ -88,7 +88,7 @@ static int check_from(struct slice from, struct err *err) {
     if (slice_find(from, '{') >= 0 && slice_find_nocase(from, SLICE("{{")) >= 0)
         return err_set(err, ERR_INPUT, "the address can't have variables (the display name can)");
     arena_init(&arena, 64 * 1024);
-    int rc = address_parse(from, &arena, &address, err);
+    int rc = address_parse_ascii(from, &arena, &address, err);
     arena_done(&arena);
     return rc ? err_wrap(err, "'%.*s'", SLICE_ARG(from)) : 0;
 }

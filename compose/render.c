@@ -98,7 +98,7 @@ static int put_reply_to(struct run *run, const struct op *op) {
     buf_reset(&run->r->scratch);
     arena_reset(&run->r->arena);
     if (gather(run, &op->address, &text)) return -1;
-    if (address_parse(text, &run->r->arena, &address, run->err)) return err_wrap(run->err, "reply_to");
+    if (address_parse_ascii(text, &run->r->arena, &address, run->err)) return err_wrap(run->err, "reply_to");
     return put_mailbox(run, SLICE("Reply-To"), &op->pieces, address.text);
 }
 

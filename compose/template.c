@@ -76,7 +76,7 @@ static int add_fixed_field(struct compiler *c, struct slice name, const struct p
 static int add_from(struct compiler *c) {
     struct template *t = c->t;
     struct op op = {.kind = OP_FROM};
-    if (address_parse(c->content->from, &t->arena, &t->from, c->err)) return err_wrap(c->err, "from");
+    if (address_parse_ascii(c->content->from, &t->arena, &t->from, c->err)) return err_wrap(c->err, "from");
     if (parse(c, c->content->from_name, "from", &op.pieces)) return -1;
     if (pieces_fixed(&op.pieces)) return add_fixed_field(c, SLICE("From"), &op.pieces, &t->from, HEADER_TEXT);
     return add(c, op);
@@ -95,7 +95,7 @@ static int add_reply_to(struct compiler *c) {
         parse(c, c->content->reply_to, "reply_to", &op.address))
         return -1;
     if (!pieces_fixed(&op.address)) return add(c, op);
-    if (address_parse(c->content->reply_to, &c->t->arena, &address, c->err))
+    if (address_parse_ascii(c->content->reply_to, &c->t->arena, &address, c->err))
         return err_wrap(c->err, "reply_to");
     if (pieces_fixed(&op.pieces))
         return add_fixed_field(c, SLICE("Reply-To"), &op.pieces, &address, HEADER_TEXT);

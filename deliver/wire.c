@@ -109,6 +109,12 @@ static void ask(struct wire *wire) {
     worker_tell(wire->worker, MSG_READY, wire->session, 0);
 }
 
+static bool beyond_ascii(struct slice s) {
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.at[i] >= 0x80) return true;
+    return false;
+}
+
 /* The next item of the windows into the conversation. False: there is none. */
 static bool begin_next(struct wire *wire, struct flight *flight) {
     struct worker *w = wire->worker;
@@ -140,6 +146,7 @@ static bool begin_next(struct wire *wire, struct flight *flight) {
                                  .from = mail_return_path(w, window, index, flight->from),
                                  .to = mail_address(window, index),
                                  .size = flight->mail.len + signing_room(&w->signing)};
+        mail.eightbit = beyond_ascii(mail.to); /* it stands in To */
         bool taken = smtp_client_add(wire->smtp, &mail, loop_now(w->loop));
         assert(taken);
         return true;

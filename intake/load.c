@@ -1,4 +1,4 @@
-/* The glue of loading: csv -> address -> sorter -> chunker -> segment and batches.
+/* The glue of loading: audience -> address -> sorter -> chunker -> segment and batches.
  *
  * Chunk rows go to the ledger a thousand chunks at a time, each batch behind a sync of the segment that holds
  * their tables. The batches may be refused: a disk that is nearly full belongs to outcomes. */
@@ -6,7 +6,6 @@
 
 #include "address.h"
 #include "chunker.h"
-#include "csv.h"
 #include "reject.h"
 #include "sorter.h"
 
@@ -19,18 +18,23 @@ enum {
     STOP_ROWS = 1024,
     BATCH_CHUNKS = 1024,
     BATCH_BYTES = 4 * 1024 * 1024,
-    COLUMNS_TEXT_MAX = 1024 * 1024
+    COLUMNS_TEXT_MAX = 1024 * 1024,
+    SHOWN_MAX = 4 * LISTTEXT_LINE_MAX + 1024, /* each byte as \\xHH */
+    SAMPLE_MAX = 1024 * 1024
 };
 
 struct load {
     struct load_options o;
-    struct csv *csv;
-    const struct slice *names;
+    struct audience *audience;
     struct chunk_columns columns;
     struct buf columns_text;
     struct arena arena; /* one address */
     struct buf row;
+    struct buf shown; /* a rejected row */
     struct reject reject;
+    struct arena sample_arena;
+    struct load_sample sample;
+    bool sample_final;
     struct sorter *sorter;
     struct segment_writer *segment;
     struct chunker *chunker;
@@ -49,17 +53,12 @@ struct tally load_tally(const struct load_counts *counts) {
                           .duplicates = counts->duplicates};
 }
 
-static int read_header(struct load *l, struct err *err) {
-    size_t count;
-    if (csv_header(l->csv, &l->names, &count, err) < 0) return -1;
-    ptrdiff_t address = csv_address_column(l->names, count, l->o.address_column, err);
-    if (address < 0) return -1;
-    l->columns = (struct chunk_columns){(uint32_t)count, (int32_t)address};
-    for (size_t i = 0; i < count; i++) {
-        if (slice_find(l->names[i], '\n') >= 0)
-            return err_set(err, ERR_INPUT, "the name of column %zu has a line break in it", i + 1);
+static int read_columns(struct load *l, struct err *err) {
+    const struct audience_columns *columns = audience_columns(l->audience);
+    l->columns = (struct chunk_columns){(uint32_t)columns->count, (int32_t)columns->address};
+    for (size_t i = 0; i < columns->count; i++) {
         if (i) buf_put_c(&l->columns_text, '\n');
-        buf_put_slice(&l->columns_text, l->names[i]);
+        buf_put_slice(&l->columns_text, columns->names[i]);
     }
     return l->columns_text.failed ? err_set(err, ERR_INPUT, "the names of the columns are too long") : 0;
 }
@@ -75,16 +74,21 @@ struct load *load_open(const struct load_options *options, struct err *err) {
     buf_init(&l->row, SORTER_ROW_MAX);
     buf_init(&l->columns_text, COLUMNS_TEXT_MAX);
     reject_init(&l->reject, options->reject_path);
-    l->csv = csv_open(options->fd, err);
-    if (l->csv && options->stop) csv_stop(l->csv, options->stop);
-    if (l->csv && read_header(l, err) == 0) return l;
+    buf_init(&l->shown, SHOWN_MAX);
+    arena_init(&l->sample_arena, SAMPLE_MAX);
+    struct audience_options ao = {.fd = options->fd,
+                                  .charset = options->charset,
+                                  .address_column = options->address_column,
+                                  .stop = options->stop};
+    l->audience = audience_open(&ao, err);
+    if (l->audience && read_columns(l, err) == 0) return l;
     load_free(l);
     return NULL;
 }
 
 void load_free(struct load *l) {
     if (!l) return;
-    csv_free(l->csv);
+    audience_free(l->audience);
     reject_done(&l->reject);
     sorter_free(l->sorter);
     chunker_free(l->chunker);
@@ -92,13 +96,15 @@ void load_free(struct load *l) {
     store_batch_free(l->batch);
     arena_done(&l->arena);
     buf_done(&l->row);
+    buf_done(&l->shown);
+    arena_done(&l->sample_arena);
     buf_done(&l->columns_text);
     free(l);
 }
 
 const struct slice *load_columns(const struct load *l, size_t *count) {
     *count = l->columns.count;
-    return l->names;
+    return audience_columns(l->audience)->names;
 }
 
 struct slice load_columns_text(const struct load *l) {
@@ -111,46 +117,74 @@ static int look_around(struct load *l, uint64_t rows, struct err *err) {
     if (rows % STOP_ROWS == 0 && l->o.stop && __atomic_load_n(l->o.stop, __ATOMIC_RELAXED))
         return err_set(err, ERR_BUSY, "loading was stopped");
     if (rows % PROGRESS_ROWS == 0 && l->o.progress) {
-        l->counts.bytes_read = csv_bytes_read(l->csv);
+        l->counts.bytes_read = audience_bytes_read(l->audience);
         l->o.progress(l->o.ctx, &l->counts);
     }
     return 0;
 }
 
-static int turn_down(struct load *l, const struct csv_row *row, const char *why, struct err *err) {
+static int turn_down(struct load *l, const struct audience_row *row, const char *why, struct err *err) {
     if (l->counts.rejected++ == 0) {
         l->first_line = row->line;
         err_set(&l->first_why, ERR_INPUT, "%s", why);
     }
-    return reject_put(&l->reject, row->line, why, row->raw, err);
+    if (!l->o.reject_path) return 0;
+    buf_reset(&l->shown);
+    audience_show_raw(l->audience, row->raw, &l->shown);
+    return reject_put(&l->reject, row->line, why, buf_slice(&l->shown), err);
 }
 
-static int take_row(struct load *l, const struct csv_row *row, uint64_t seed, struct err *err) {
+/* Without memory there is no sample: nobody's mail depends on it. */
+static void keep_sample(struct load *l, const struct audience_row *row) {
+    if (l->sample.values && row->ascii) return;
+    arena_reset(&l->sample_arena);
+    bool data = audience_format(l->audience) == AUDIENCE_JSONL; /* the second column is packed */
+    struct slice *values = arena_alloc(&l->sample_arena, l->columns.count * sizeof *values);
+    bool ok = values != NULL;
+    for (uint32_t i = 0; i < l->columns.count && ok; i++)
+        ok = arena_copy(&l->sample_arena, data && i == 1 ? row->raw : row->values[i], &values[i]);
+    l->sample = (struct load_sample){row->line, ok ? values : NULL};
+    l->sample_final = !ok || !row->ascii;
+}
+
+static int take_row(struct load *l, const struct audience_row *row, uint64_t seed, struct err *err) {
     struct address address;
     struct err why;
     l->counts.rows++;
     if (row->bad) return turn_down(l, row, row->bad, err);
-    assert(row->count == l->columns.count);
     arena_reset(&l->arena);
-    struct slice text = slice_trim(row->fields[l->columns.address_column]);
-    if (address_parse(text, &l->arena, &address, &why) < 0) {
+    if (address_parse(row->address, &l->arena, &address, &why) < 0) {
         if (why.kind != ERR_INPUT) return err_set(err, why.kind, "%s", why.text);
         return turn_down(l, row, why.text, err);
     }
+    if (!l->sample_final) keep_sample(l, row);
     buf_reset(&l->row);
-    if (!chunk_row_put(&l->row, &l->columns, address.text, row->fields))
+    if (!chunk_row_put(&l->row, &l->columns, address.text, row->values))
         return err_set(err, ERR_SYSTEM, "no memory for a row");
     return sorter_add(l->sorter, address_hash(seed, &address), buf_slice(&l->row), err);
 }
 
 static int read_rows(struct load *l, uint64_t seed, struct err *err) {
-    struct csv_row row;
+    struct audience_row row;
     int more;
-    while ((more = csv_next(l->csv, &row, err)) == 1)
+    while ((more = audience_next(l->audience, &row, err)) == 1)
         if (take_row(l, &row, seed, err) < 0 || look_around(l, l->counts.rows, err) < 0) return -1;
-    l->counts.bytes_read = csv_bytes_read(l->csv);
+    l->counts.bytes_read = audience_bytes_read(l->audience);
     if (more < 0) return -1;
+    struct buf text;
+    buf_init(&text, sizeof l->counts.read_as - 1);
+    audience_describe(l->audience, &text);
+    if (text.len) memcpy(l->counts.read_as, text.at, text.len);
+    buf_done(&text);
     return reject_flush(&l->reject, err);
+}
+
+const struct audience *load_audience(const struct load *l) {
+    return l->audience;
+}
+
+struct load_sample load_sample(const struct load *l) {
+    return l->sample;
 }
 
 /* ---- cutting ---- */

@@ -32,7 +32,7 @@ static void put_doubled(struct buf *b, struct slice text) {
 static int open_file(struct reject *r, struct err *err) {
     r->fd = open(r->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (r->fd < 0) return err_errno(err, errno, "creating %s for rejected rows", r->path);
-    buf_put_text(&r->pending, "line,reason,row\r\n");
+    buf_put_text(&r->pending, "\xEF\xBB\xBFline,reason,row\r\n");
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "chunk_table.h"
 #include "hash.h"
 #include "store_test_dir.h"
+#include "value.h"
 
 #include <fcntl.h>
 
@@ -152,7 +153,7 @@ static void test_small(void **state) {
     assert_int_equal(checked, 3);
     struct buf text;
     read_text(rejects, &text);
-    assert_true(slice_starts(buf_slice(&text), SLICE("line,reason,row\r\n3,\"")));
+    assert_true(slice_starts(buf_slice(&text), SLICE("\xEF\xBB\xBFline,reason,row\r\n3,\"")));
     assert_true(slice_find_nocase(buf_slice(&text), SLICE("\"Bob,not an address,Osaka\"\r\n6,\"")) > 0);
     assert_true(slice_ends_nocase(buf_slice(&text), SLICE("\"too,few\"\r\n")));
     buf_done(&text);
@@ -193,6 +194,15 @@ static void test_bad_files(void **state) {
     open_fails("name,city\nAnna,Kyoto\n", (struct slice){0}, "city");
     open_fails("email,city\na@example.com,Kyoto\n", SLICE("address"), "city");
     open_fails("email,\"ci\nty\"\na@example.com,Kyoto\n", (struct slice){0}, "line break");
+    open_fails("email,{}\na@example.com,Kyoto\n", (struct slice){0},
+               "column 2 is called '{}': give it a name");
+    open_fails("anna@example.com,Kyoto\nb@example.com,x\n", (struct slice){0},
+               "the first row must name the columns, but it holds an address: anna@example.com");
+    open_fails("Kyoto;\"用户@example.com\"\n", SLICE("Kyoto"), "must name the columns");
+    open_fails("[{\"email\":\"a@b.example\"}]", (struct slice){0}, "write one object a line");
+    open_fails(" [\n", (struct slice){0}, "write one object a line");
+    open_fails("{\"name\":\"x\"}\n", (struct slice){0}, "there are: name");
+    open_fails("\xff\xfe{\0", (struct slice){0}, "UTF-16");
 }
 
 static void run_fails(struct kit *k, enum err_kind kind, const char *part) {
@@ -202,6 +212,88 @@ static void run_fails(struct kit *k, enum err_kind kind, const char *part) {
     assert_int_equal(load_run(k->load, CAMPAIGN, SEED, &k->counts, &err), -1);
     assert_int_equal(err.kind, kind);
     if (!strstr(err.text, part)) fail_msg("%s", err.text);
+}
+
+/* Of a list in CP932 recipients, rejects and the sample are in UTF-8. */
+static void check_cp932(const struct chunk_table *t, unsigned slot) {
+    checked += slice_eq(chunk_table_value(t, slot, 1), SLICE("山田"));
+}
+
+static void test_cp932(void **state) {
+    (void)state;
+    char rejects[200];
+    struct kit *k =
+        kit_open(SLICE("email;\x96\xbc\x91\x4f\r\na@b.example;Anna\r\nb@b.example;\x8e\x52\x93\x63\r\n"
+                       "nobody;\x95\x5c\r\nc@b.example;\xf0\x40\x81\r\n"),
+                 1 << 20);
+    snprintf(rejects, sizeof rejects, "%s", in_dir(&k->dir, "rejected.csv"));
+    k->o.reject_path = rejects;
+    run_ok(k);
+    assert_int_equal(k->counts.kept, 2);
+    assert_string_equal(k->counts.read_as, "CSV in CP932 (Shift_JIS), separated by semicolons");
+    assert_true(slice_eq(load_columns_text(k->load), SLICE("email\n名前")));
+    checked = 0;
+    read_back(k, check_cp932);
+    assert_int_equal(checked, 1);
+    struct load_sample sample = load_sample(k->load);
+    assert_int_equal(sample.line, 3);
+    assert_true(slice_eq(sample.values[0], SLICE("b@b.example")) &&
+                slice_eq(sample.values[1], SLICE("山田")));
+    struct buf text;
+    read_text(rejects, &text);
+    assert_true(slice_find_nocase(buf_slice(&text), SLICE(",\"nobody;表\"\r\n")) > 0);
+    assert_true(slice_find_nocase(buf_slice(&text), SLICE(",\"c@b.example;\\xF0\\x40\\x81\"\r\n")) > 0);
+    buf_done(&text);
+    kit_free(k);
+    k = kit_open(SLICE("email,n\nb@b.example,\x8e\x52\x93\x63\n"), 1 << 20);
+    k->o.charset = LIST_UTF8; /* said so: then it is so */
+    run_fails(k, ERR_INPUT, "not UTF-8");
+    kit_free(k);
+    k = kit_open(SLICE("email,n\nb@b.example,M\xfcller\n"), 1 << 20);
+    k->o.charset = LIST_CP932;
+    run_fails(k, ERR_INPUT, "not CP932");
+    kit_free(k);
+}
+
+/* The object of a line is there again, packed, and only its address is another spelling. */
+static void check_jsonl(const struct chunk_table *t, unsigned slot) {
+    struct value object;
+    struct slice rest = chunk_table_value(t, slot, 1);
+    assert_int_equal(t->columns.count, 2);
+    assert_true(value_take(&rest, &object) && rest.len == 0);
+    struct value name = value_member(&object, SLICE("name")), items = value_member(&object, SLICE("items"));
+    if (slice_eq(chunk_table_address(t, slot), SLICE("a@xn--r8jz45g.jp")))
+        checked += slice_eq(name.bytes, SLICE("Anna")) && items.count == 2;
+    if (slice_eq(chunk_table_address(t, slot), SLICE("用户@b.example")))
+        checked += slice_eq(name.bytes, SLICE("B")) && items.kind == VALUE_NONE;
+}
+
+static void test_jsonl(void **state) {
+    (void)state;
+    char rejects[200];
+    struct kit *k =
+        kit_open(SLICE("{\"mail\":\" a@例え.jp\",\"name\":\"Anna\",\"items\":[1,{\"x\":2}]}\n"
+                       "{\"mail\":\"用户@B.example\",\"name\":\"B\"}\n\n"
+                       "{\"mail\":\"A@例え.jp\"}\n{\"mail\":\"nobody\"}\n{\"mail\":7}\n{\"mail\"}\n"),
+                 1 << 20);
+    snprintf(rejects, sizeof rejects, "%s", in_dir(&k->dir, "rejected.csv"));
+    k->o.reject_path = rejects;
+    run_ok(k);
+    assert_true(k->counts.rows == 6 && k->counts.kept == 2 && k->counts.duplicates == 1 &&
+                k->counts.rejected == 3);
+    assert_string_equal(k->counts.read_as, "JSON lines in UTF-8");
+    assert_true(slice_eq(load_columns_text(k->load), SLICE("mail\n" DATA_COLUMN)));
+    checked = 0;
+    assert_int_equal(read_back(k, check_jsonl), 2);
+    assert_int_equal(checked, 2);
+    assert_true(slice_starts(load_sample(k->load).values[1], SLICE("{\"mail\":\" a@")));
+    struct buf text;
+    read_text(rejects, &text);
+    assert_true(slice_find_nocase(buf_slice(&text),
+                                  SLICE("\r\n6,\"'mail' is not a text\",\"{\"\"mail\"\":7}\"\r\n")) > 0);
+    assert_true(slice_find_nocase(buf_slice(&text), SLICE("\r\n7,\"column 8: ':' expected near '}'\"")) > 0);
+    buf_done(&text);
+    kit_free(k);
 }
 
 static void test_nothing_good(void **state) {
@@ -314,6 +406,7 @@ int main(void) {
         cmocka_unit_test(test_small),        cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_nothing_good), cmocka_unit_test(test_large),
         cmocka_unit_test(test_stop),         cmocka_unit_test(test_no_space),
+        cmocka_unit_test(test_cp932),        cmocka_unit_test(test_jsonl),
         cmocka_unit_test(test_reject_file),  cmocka_unit_test(test_reject_formula),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -5,6 +5,7 @@
 #include "codec.h"
 #include "hash.h"
 #include "idn.h"
+#include "unicode.h"
 
 enum { LABEL_MAX = 63 };
 
@@ -33,6 +34,10 @@ static const uint8_t classes[256] = {
 
 static bool is(char c, uint8_t class) {
     return (classes[(unsigned char)c] & class) != 0;
+}
+
+static bool beyond_ascii(char c) {
+    return (unsigned char)c >= 0x80;
 }
 
 /* Japanese carriers that gave out local parts that are no dot-atom ("a..b", "ab."), and still deliver to
@@ -83,6 +88,17 @@ static bool dot_atom(struct slice s) {
     return !dot;
 }
 
+/* The same where bytes beyond ASCII are as good as letters (RFC 6531 section 3.3). */
+static bool utf8_dot_atom(struct slice s) {
+    bool dot = true;
+    for (size_t i = 0; i < s.len; i++) {
+        bool was = dot;
+        dot = s.at[i] == '.';
+        if (dot ? was : !is(s.at[i], ATEXT) && !beyond_ascii(s.at[i])) return false;
+    }
+    return !dot;
+}
+
 /* The domain lowered into out, when there is nothing to say about it; false leaves that to lower_domain. */
 static bool lower_plain_domain(struct slice in, char *out) {
     size_t label = 0;
@@ -98,6 +114,7 @@ static bool lower_plain_domain(struct slice in, char *out) {
 }
 
 static void settle(struct address *out, const char *text, size_t local, size_t domain) {
+    out->utf8 = false;
     out->text = slice_make(text, local + 1 + domain);
     out->local = slice_make(text, local);
     out->domain = slice_make(text + local + 1, domain);
@@ -167,7 +184,7 @@ static int complain_local(struct slice local, struct err *err) {
     if (local.len == 0) return complain(err, 0, "the local part is missing");
     for (size_t i = 0; i < local.len; i++) {
         bool dot = local.at[i] == '.';
-        if (!dot && !is(local.at[i], ATEXT))
+        if (!dot && !is(local.at[i], ATEXT) && !beyond_ascii(local.at[i]))
             return complain(err, i, "a character that needs quotes in the local part");
         if (dot && (i == 0 || i + 1 == local.len || local.at[i - 1] == '.'))
             return complain(err, i, "a dot at the beginning or end of the local part, or two in a row");
@@ -179,10 +196,23 @@ static int complain_local(struct slice local, struct err *err) {
 struct long_way {
     char raw[ADDRESS_LOCAL_MAX]; /* the local part's meaning */
     size_t raw_len;
-    bool quoted;
+    bool quoted, utf8;
     char domain[IDN_DOMAIN_MAX + 1];
     size_t domain_len;
 };
+
+/* A local part outside ASCII: checked as it was given, and made one with its other spellings. */
+static int take_utf8(struct slice given, struct long_way *w, struct err *err) {
+    char normal[ADDRESS_LOCAL_MAX];
+    size_t at;
+    const char *unfit = unicode_unfit(given, &at);
+    if (unfit) return err_set(err, ERR_INPUT, "byte %zu: %s in the local part", at + 1, unfit);
+    int n = unicode_nfc(slice_make(w->raw, w->raw_len), normal, sizeof normal);
+    if (n < 0) return complain(err, 0, "the local part is longer than 64 bytes");
+    memcpy(w->raw, normal, (size_t)n);
+    w->raw_len = (size_t)n;
+    return 0;
+}
 
 /* First half: splits off the local part; *after is the index behind its '@'. */
 static int take_local(struct slice text, struct long_way *w, size_t *after, struct err *err) {
@@ -206,11 +236,9 @@ static int take_local(struct slice text, struct long_way *w, size_t *after, stru
         w->raw_len = (size_t)at;
         *after = (size_t)at + 1;
     }
-    for (size_t i = 0; i + 1 < *after; i++)
-        if ((unsigned char)text.at[i] >= 0x80)
-            return complain(err, i,
-                            "a character outside ASCII in the local part (SMTPUTF8 is not there yet)");
-    return 0;
+    for (size_t i = 0; i < w->raw_len; i++)
+        w->utf8 |= beyond_ascii(w->raw[i]);
+    return w->utf8 ? take_utf8(slice_make(text.at, *after - 1), w, err) : 0;
 }
 
 /* Second half: text from `from` on is the domain. */
@@ -259,11 +287,12 @@ static int put_together(const struct long_way *w, bool quotes, struct arena *are
     to[n] = '@';
     memcpy(to + n + 1, w->domain, w->domain_len);
     settle(out, to, n, w->domain_len);
+    out->utf8 = w->utf8;
     return 0;
 }
 
 static int parse_long(struct slice text, struct arena *arena, struct address *out, struct err *err) {
-    struct long_way w;
+    struct long_way w = {.utf8 = false};
     size_t after = 0;
     if (text.len == 0) return err_set(err, ERR_INPUT, "byte 1: the address is empty");
     for (size_t i = 0; i < text.len; i++) {
@@ -273,15 +302,72 @@ static int parse_long(struct slice text, struct arena *arena, struct address *ou
     if (take_local(text, &w, &after, err) || take_domain(text, after, &w, err)) return -1;
     struct slice raw = slice_make(w.raw, w.raw_len);
     if (raw.len == 0) return complain(err, 0, "the local part is missing");
-    bool quotes = !dot_atom(raw);
+    bool quotes = !utf8_dot_atom(raw);
     if (quotes && !w.quoted && !carrier_allows(slice_make(w.domain, w.domain_len), raw))
         return complain_local(raw, err);
     return put_together(&w, quotes, arena, out, err);
 }
 
+/* What people put into a column of addresses that is more than one address alone: its name, or NULL. */
+static const char *more_than_one(struct slice text) {
+    size_t ats = 0, separators = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '\r' || text.at[i] == '\n') return NULL;
+        ats += text.at[i] == '@';
+        separators += text.at[i] == ';' || text.at[i] == ',' || ascii_space(text.at[i]);
+    }
+    if (ats >= 2 && separators) return "several addresses where one belongs";
+    if (slice_starts_nocase(text, SLICE("mailto:")))
+        return "mailto: before the address; the address alone belongs here";
+    if (text.len && text.at[text.len - 1] == '>' && slice_find(text, '<') >= 0)
+        return "a name with <address>; the address alone belongs here";
+    return NULL;
+}
+
 int address_parse(struct slice text, struct arena *arena, struct address *out, struct err *err) {
     if (parse_plain(text, arena, out)) return 0;
-    return parse_long(text, arena, out, err);
+    struct err why;
+    if (parse_long(text, arena, out, &why) == 0) return 0;
+    const char *more = why.kind == ERR_INPUT ? more_than_one(text) : NULL;
+    return more ? complain(err, 0, more) : err_set(err, why.kind, "%s", why.text);
+}
+
+int address_parse_ascii(struct slice text, struct arena *arena, struct address *out, struct err *err) {
+    if (address_parse(text, arena, out, err)) return -1;
+    return out->utf8 ? complain(err, 0, "a local part outside ASCII: not every receiver takes it") : 0;
+}
+
+/* Bytes of the character in front that may be taken off, or 0. */
+static size_t blank(struct slice s, bool front) {
+    static const char *const wide[] = {
+        "\xc2\xa0",     /* U+00A0 no-break space */
+        "\xe3\x80\x80", /* U+3000 ideographic space */
+        "\xe2\x80\x8b", /* U+200B to U+200F: zero width, marks of direction */
+        "\xe2\x80\x8c", "\xe2\x80\x8d", "\xe2\x80\x8e", "\xe2\x80\x8f",
+        "\xe2\x80\xaa", /* U+202A to U+202E: embedding */
+        "\xe2\x80\xab", "\xe2\x80\xac", "\xe2\x80\xad", "\xe2\x80\xae",
+        "\xe2\x80\xaf",                                                 /* U+202F narrow no-break space */
+        "\xe2\x81\xa0",                                                 /* U+2060 word joiner */
+        "\xe2\x81\xa6",                                                 /* U+2066 to U+2069: isolates */
+        "\xe2\x81\xa7", "\xe2\x81\xa8", "\xe2\x81\xa9", "\xef\xbb\xbf", /* U+FEFF byte order mark */
+    };
+    char c = s.len ? s.at[front ? 0 : s.len - 1] : 'x';
+    if (ascii_space(c) || c == '\r' || c == '\n') return 1;
+    if (!beyond_ascii(c)) return 0;
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
+        size_t n = strlen(wide[i]);
+        if (s.len >= n && memcmp(front ? s.at : s.at + s.len - n, wide[i], n) == 0) return n;
+    }
+    return 0;
+}
+
+struct slice address_trim(struct slice text) {
+    size_t n;
+    while ((n = blank(text, true)))
+        text = slice_skip(text, n);
+    while ((n = blank(text, false)))
+        text.len -= n;
+    return text;
 }
 
 int address_parse_domain(struct slice text, struct arena *arena, struct slice *out, struct err *err) {

@@ -1,5 +1,5 @@
-/* The CSV reader. A line without a quote, as nearly all are, is cut at its commas by memchr; a line with one
- * is read field by field and may go on over further lines.
+/* The CSV reader. A line without a quote, as nearly all are, is cut at its separators by memchr; a line with
+ * one is read field by field and may go on over further lines.
  *
  * What holds: the row under way lies in one piece in the buffer from `start`, and nothing in the buffer is
  * changed while it may have to be read again. */
@@ -9,32 +9,27 @@
 #include "codec.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-enum { BUFFER = 2 * CSV_ROW_MAX, READ_AT_LEAST = 64 * 1024, NAMES_MAX = 2 * CSV_ROW_MAX, LOOK_MS = 200 };
+enum { NAMES_MAX = 2 * CSV_ROW_MAX };
 
 struct csv {
-    int fd; /* -1: bytes */
-    const int *stop;
-    struct slice bytes;
-    char *buffer;
-    size_t start; /* of the row under way */
-    size_t end;   /* of what has been read */
+    struct listtext *text;
+    struct listtext own;
+    const char *b; /* the text's buffer */
+    size_t start;  /* of the row under way: text->start */
+    size_t end;    /* how far may be looked, and whether nothing comes behind it */
     bool eof;
-    bool begun;       /* the BOM has been looked for */
+    char separator;   /* 0 until the first row is seen */
     bool skipping;    /* inside an overlong line of which nothing more is wanted */
-    uint64_t line;    /* of buffer[start] */
-    uint64_t gone;    /* bytes of the file before buffer[0] */
     size_t looked;    /* how far into the buffer the row under way was read */
     uint64_t suspect; /* place in the file up to which a bad row was read: lines before it are rows by
                        * themselves, so that a file full of open quotes is read twice at most */
     size_t columns;   /* 0: the first row is yet to come */
     char *unescaped;  /* fields with "" in them, written here */
     size_t unescaped_len;
+    struct buf decoded; /* the fields of a row in CP932, in UTF-8 */
     size_t count;
     struct slice fields[CSV_COLUMNS_MAX];
     struct arena arena; /* the names */
@@ -42,95 +37,61 @@ struct csv {
     char why[96];
 };
 
-static struct csv *open_any(struct err *err) {
+struct csv *csv_open_text(struct listtext *text, struct err *err) {
     struct csv *c = calloc(1, sizeof *c);
-    char *buffer = malloc(BUFFER);
     char *unescaped = malloc(CSV_ROW_MAX);
-    if (!c || !buffer || !unescaped) {
-        free(c), free(buffer), free(unescaped);
+    if (!c || !unescaped) {
+        free(c), free(unescaped);
         err_set(err, ERR_SYSTEM, "no memory to read CSV");
         return NULL;
     }
-    c->buffer = buffer;
+    c->text = text;
     c->unescaped = unescaped;
-    c->fd = -1;
-    c->line = 1;
+    buf_init(&c->decoded, CSV_ROW_MAX);
     arena_init(&c->arena, NAMES_MAX);
+    if (buf_room(&c->decoded, CSV_ROW_MAX)) return c;
+    csv_free(c);
+    err_set(err, ERR_SYSTEM, "no memory to read CSV");
+    return NULL;
+}
+
+static struct csv *open_own(int fd, struct slice bytes, struct err *err) {
+    struct csv *c = csv_open_text(NULL, err);
+    if (c && listtext_init(&c->own, fd, bytes, LIST_UNKNOWN, err)) {
+        csv_free(c);
+        return NULL;
+    }
+    if (c) c->text = &c->own;
     return c;
 }
 
 struct csv *csv_open(int fd, struct err *err) {
-    struct csv *c = open_any(err);
-    if (c) c->fd = fd;
-    return c;
+    return open_own(fd, (struct slice){NULL, 0}, err);
 }
 
 struct csv *csv_open_bytes(struct slice bytes, struct err *err) {
-    struct csv *c = open_any(err);
-    if (c) c->bytes = bytes;
-    return c;
+    return open_own(-1, bytes, err);
 }
 
 void csv_free(struct csv *c) {
     if (!c) return;
+    listtext_done(&c->own);
     arena_done(&c->arena);
-    free(c->buffer);
+    buf_done(&c->decoded);
     free(c->unescaped);
     free(c);
 }
 
 uint64_t csv_bytes_read(const struct csv *c) {
-    return c->gone + c->start;
+    return c->text->gone + c->text->start;
+}
+
+char csv_separator(const struct csv *c) {
+    return c->separator;
 }
 
 void csv_stop(struct csv *c, const int *stop) {
-    c->stop = stop;
-}
-
-/* Until there is something to read or somebody wants to stop: then -1 with ECANCELED. */
-static int wait_for_bytes(struct csv *c) {
-    struct pollfd look = {.fd = c->fd, .events = POLLIN};
-    while (poll(&look, 1, LOOK_MS) <= 0) {
-        if (!__atomic_load_n(c->stop, __ATOMIC_RELAXED)) continue;
-        errno = ECANCELED;
-        return -1;
-    }
-    return 0;
-}
-
-/* Up to `most` bytes to `to`; 0 at the end, -1 with errno. */
-static ssize_t read_some(struct csv *c, char *to, size_t most) {
-    if (c->fd < 0) {
-        size_t n = c->bytes.len < most ? c->bytes.len : most;
-        if (n) memcpy(to, c->bytes.at, n);
-        c->bytes = slice_skip(c->bytes, n);
-        return (ssize_t)n;
-    }
-    for (;;) {
-        if (c->stop && wait_for_bytes(c)) return -1;
-        ssize_t n = read(c->fd, to, most);
-        if (n >= 0 || (errno != EINTR && errno != EAGAIN)) return n;
-        if (errno == EAGAIN) poll(&(struct pollfd){.fd = c->fd, .events = POLLIN}, 1, LOOK_MS);
-    }
-}
-
-/* Moves the row under way to the front and reads on behind it. */
-static int refill(struct csv *c, struct err *err) {
-    memmove(c->buffer, c->buffer + c->start, c->end - c->start);
-    c->gone += c->start;
-    c->end -= c->start;
-    c->start = 0;
-    size_t had = c->end;
-    while (!c->eof && c->end < BUFFER && c->end - had < READ_AT_LEAST) {
-        ssize_t n = read_some(c, c->buffer + c->end, BUFFER - c->end);
-        if (n < 0 && errno == ECANCELED) return err_set(err, ERR_BUSY, "reading was stopped");
-        if (n < 0) return err_errno(err, errno, "reading CSV near line %llu", (unsigned long long)c->line);
-        if (n == 0) c->eof = true;
-        c->end += (size_t)n;
-    }
-    if (!c->begun && slice_starts(slice_make(c->buffer, c->end), SLICE("\xEF\xBB\xBF"))) c->start = 3;
-    c->begun = true;
-    return 0;
+    c->text->stop = stop;
 }
 
 static struct slice without_cr(struct slice line) {
@@ -161,11 +122,11 @@ static enum progress cut_line(struct csv *c, struct slice line) {
     if (memchr(line.at, '\r', line.len)) return bad(c, "a carriage return without a line feed", 0);
     struct slice rest = line;
     for (;;) {
-        const char *comma = rest.len ? memchr(rest.at, ',', rest.len) : NULL;
-        size_t n = comma ? (size_t)(comma - rest.at) : rest.len;
+        const char *cut = rest.len ? memchr(rest.at, c->separator, rest.len) : NULL;
+        size_t n = cut ? (size_t)(cut - rest.at) : rest.len;
         enum progress p = add_field(c, slice_make(rest.at, n));
-        if (p != WHOLE || !comma) return p;
-        rest = slice_make(comma + 1, rest.len - n - 1);
+        if (p != WHOLE || !cut) return p;
+        rest = slice_make(cut + 1, rest.len - n - 1);
     }
 }
 
@@ -183,7 +144,7 @@ static struct slice unescape(struct csv *c, struct slice inside) {
 
 /* The quoted field that starts at `at`; *after is the index behind its closing quote. */
 static enum progress quoted_field(struct csv *c, size_t at, size_t *after) {
-    const char *b = c->buffer;
+    const char *b = c->b;
     size_t i = at + 1;
     bool escapes = false;
     for (;;) {
@@ -206,16 +167,16 @@ static enum progress quoted_field(struct csv *c, size_t at, size_t *after) {
     return add_field(c, escapes ? unescape(c, inside) : inside);
 }
 
-/* Index of the comma or line feed that ends the plain field which starts at `at`, or c->end. */
+/* Index of the separator or line feed that ends the plain field which starts at `at`, or c->end. */
 static size_t plain_end(const struct csv *c, size_t at) {
-    while (at < c->end && c->buffer[at] != ',' && c->buffer[at] != '\n')
+    while (at < c->end && c->b[at] != c->separator && c->b[at] != '\n')
         at++;
     return at;
 }
 
 /* A row with quotes in it, from c->start; *used is its length with the line end, raw what is before it. */
 static enum progress quoted_row(struct csv *c, size_t *used, struct slice *raw) {
-    const char *b = c->buffer;
+    const char *b = c->b;
     size_t at = c->start;
     for (;;) {
         bool quoted = at < c->end && b[at] == '"';
@@ -241,60 +202,91 @@ static enum progress quoted_row(struct csv *c, size_t *used, struct slice *raw) 
     }
 }
 
-static bool ascii_only(struct slice s) {
-    size_t i = 0;
-    uint64_t seen = 0, word;
-    for (; i + sizeof word <= s.len; i += sizeof word) {
-        memcpy(&word, s.at + i, sizeof word);
-        seen |= word;
+/* ';' or a tab when the row that names the columns has such a one outside of quotes, and no comma. */
+static char guess_separator(struct slice line) {
+    size_t commas = 0, semicolons = 0, tabs = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < line.len; i++) {
+        char ch = line.at[i];
+        quoted ^= ch == '"';
+        if (quoted) continue;
+        commas += ch == ',';
+        semicolons += ch == ';';
+        tabs += ch == '\t';
     }
-    for (; i < s.len; i++)
-        seen |= (unsigned char)s.at[i];
-    return (seen & UINT64_C(0x8080808080808080)) == 0;
+    return commas || !(semicolons || tabs) ? ',' : semicolons >= tabs ? ';' : '\t';
+}
+
+/* The fields of a row in CP932 become UTF-8, in the side buffer. */
+static enum progress decode(struct csv *c) {
+    buf_reset(&c->decoded);
+    for (size_t i = 0; i < c->count; i++) {
+        size_t start = c->decoded.len, at = 0;
+        enum cp932_kind kind = cp932_decode(c->text->cp932, c->fields[i], &c->decoded, &at);
+        if (c->decoded.failed) return bad(c, "the row is longer than 256 KB", 0);
+        if (kind == CP932_INVALID) return bad(c, "not CP932 (Shift_JIS): field", i + 1);
+        if (kind == CP932_PRIVATE)
+            return bad(c, "a character that only the sender's computer knows (gaiji): field", i + 1);
+        if (c->decoded.len - start > CSV_FIELD_MAX) return bad(c, "more than 64 KB in field", i + 1);
+        c->fields[i] = slice_make(c->decoded.at + start, c->decoded.len - start);
+    }
+    return WHOLE;
 }
 
 /* What can be wrong with a row that is whole. */
 static enum progress check_row(struct csv *c, struct slice raw) {
     if (raw.len > CSV_ROW_MAX) return bad(c, "the row is longer than 256 KB", 0);
-    if (raw.len && memchr(raw.at, 0, raw.len)) return bad(c, "a NUL byte", 0);
-    if (!ascii_only(raw) && !codec_utf8_valid(raw)) return bad(c, "not UTF-8", 0);
+    if (memchr(raw.at, 0, raw.len)) return bad(c, "a NUL byte", 0);
     if (c->columns && c->count != c->columns) {
         snprintf(c->why, sizeof c->why, "%zu field%s instead of %zu", c->count, c->count == 1 ? "" : "s",
                  c->columns);
         return BAD;
     }
-    return WHOLE;
+    if (listtext_is_ascii(c->text, raw.len)) return WHOLE;
+    if (c->text->charset == LIST_CP932) return decode(c);
+    return codec_utf8_valid(raw) ? WHOLE : bad(c, "not UTF-8", 0);
+}
+
+static void consume(struct csv *c, size_t bytes) {
+    c->text->start = c->start += bytes;
 }
 
 /* Consumes the first line of the bad row; its raw text is that line. */
 static void hand_out_bad(struct csv *c, struct csv_row *row) {
-    char *from = c->buffer + c->start;
+    const char *from = c->b + c->start;
     size_t have = c->end - c->start;
     const char *lf = memchr(from, '\n', have);
     size_t n = lf ? (size_t)(lf - from) : have;
     struct slice raw = without_cr(slice_make(from, n));
     if (raw.len > CSV_ROW_MAX) raw.len = CSV_ROW_MAX;
-    *row = (struct csv_row){.line = c->line, .bad = c->why, .raw = raw};
-    c->start += n + (lf != NULL);
-    c->line += lf != NULL;
+    *row = (struct csv_row){
+        .line = c->text->line, .bad = c->why, .raw = raw, .ascii = listtext_is_ascii(c->text, raw.len)};
+    consume(c, n + (lf != NULL));
+    c->text->line += lf != NULL;
     c->skipping = !lf && !c->eof;
 }
 
-static void hand_out(struct csv *c, size_t used, struct slice raw, struct csv_row *row) {
-    *row = (struct csv_row){.line = c->line, .fields = c->fields, .count = c->count, .raw = raw};
-    const char *at = c->buffer + c->start, *end = at + used;
+/* first: bytes of the row's first line, with its end. */
+static void hand_out(struct csv *c, size_t first, size_t used, struct slice raw, struct csv_row *row) {
+    *row = (struct csv_row){.line = c->text->line,
+                            .fields = c->fields,
+                            .count = c->count,
+                            .raw = raw,
+                            .ascii = listtext_is_ascii(c->text, raw.len)};
+    c->text->line += first && c->b[c->start + first - 1] == '\n';
+    const char *at = c->b + c->start + first, *end = c->b + c->start + used;
     while (at < end && (at = memchr(at, '\n', (size_t)(end - at)))) {
-        c->line++;
+        c->text->line++;
         at++;
     }
-    c->start += used;
+    consume(c, used);
 }
 
 /* Drops what is left of an overlong line. */
 static void skip_line(struct csv *c) {
-    const char *lf = memchr(c->buffer + c->start, '\n', c->end - c->start);
-    c->start = lf ? (size_t)(lf - c->buffer) + 1 : c->end;
-    c->line += lf != NULL;
+    const char *lf = memchr(c->b + c->start, '\n', c->end - c->start);
+    consume(c, (lf ? (size_t)(lf - c->b) + 1 : c->end) - c->start);
+    c->text->line += lf != NULL;
     c->skipping = !lf && !c->eof;
 }
 
@@ -302,7 +294,7 @@ static void skip_line(struct csv *c) {
 static enum progress row_with_quotes(struct csv *c, size_t line, size_t *used, struct slice *raw) {
     size_t end = c->end;
     bool eof = c->eof;
-    bool alone = c->gone + c->start + line <= c->suspect;
+    bool alone = c->text->gone + c->start + line <= c->suspect;
     if (alone) c->end = c->start + line, c->eof = true;
     c->looked = c->start;
     enum progress p = quoted_row(c, used, raw);
@@ -311,40 +303,60 @@ static enum progress row_with_quotes(struct csv *c, size_t line, size_t *used, s
         c->looked = end;
         p = bad(c, "the row is longer than 256 KB", 0);
     }
-    if (p == BAD && c->gone + c->looked > c->suspect) c->suspect = c->gone + c->looked;
+    if (p == BAD && c->text->gone + c->looked > c->suspect) c->suspect = c->text->gone + c->looked;
     return p;
 }
 
-/* Tries to make a row of what is in the buffer. */
-static enum progress try_row(struct csv *c, size_t *used, struct slice *raw) {
-    const char *from = c->buffer + c->start;
-    size_t have = c->end - c->start;
-    const char *lf = memchr(from, '\n', have);
+/* Tries to make a row of what begins with that line, which has its end or is the file's last. */
+static enum progress try_row(struct csv *c, struct slice line, size_t *used, struct slice *raw) {
     c->count = c->unescaped_len = 0;
-    if (!lf && !c->eof) return have > CSV_ROW_MAX ? bad(c, "the row is longer than 256 KB", 0) : MORE;
-    struct slice line = slice_make(from, lf ? (size_t)(lf - from) : have);
-    enum progress p;
-    if (line.len > CSV_ROW_MAX + 1) return bad(c, "the row is longer than 256 KB", 0);
-    if (memchr(line.at, '"', line.len)) {
-        p = row_with_quotes(c, line.len + (lf != NULL), used, raw);
-    } else {
-        *used = line.len + (lf != NULL);
-        *raw = without_cr(line);
-        p = cut_line(c, *raw);
-    }
-    if (p == WHOLE && raw->len == 0) return WHOLE;
-    return p == WHOLE ? check_row(c, *raw) : p;
+    if (line.len > CSV_ROW_MAX + 2) return bad(c, "the row is longer than 256 KB", 0);
+    if (memchr(line.at, '"', line.len)) return row_with_quotes(c, line.len, used, raw);
+    *used = line.len;
+    if (line.len && line.at[line.len - 1] == '\n') line.len--;
+    *raw = without_cr(line);
+    return cut_line(c, *raw);
+}
+
+/* Looks at the buffer as it is now; true when the line under way is complete, or can't become so. */
+static bool look(struct csv *c, struct slice *line) {
+    struct listtext *t = c->text;
+    c->b = t->buffer, c->start = t->start, c->end = t->end, c->eof = t->eof;
+    size_t have = c->end - c->start;
+    const char *lf = have ? memchr(c->b + c->start, '\n', have) : NULL;
+    *line = slice_make(c->b + c->start, lf ? (size_t)(lf - c->b) + 1 - c->start : have);
+    return have && (lf || c->eof || have > CSV_ROW_MAX + 2);
+}
+
+/* Must the charset be known for the n bytes in front? */
+static bool undecided(struct csv *c, size_t n) {
+    return c->text->charset == LIST_UNKNOWN && !listtext_is_ascii(c->text, n);
 }
 
 static int next_row(struct csv *c, struct csv_row *row, struct err *err) {
     for (;;) {
         size_t used = 0;
-        struct slice raw = {NULL, 0};
-        if (c->skipping) skip_line(c);
+        struct slice line, raw = {NULL, 0};
+        bool ready = look(c, &line);
+        if (c->skipping && line.len) {
+            skip_line(c);
+            continue;
+        }
         enum progress p = MORE;
-        if (c->begun && c->start < c->end && !c->skipping) p = try_row(c, &used, &raw);
+        bool decide = ready && undecided(c, line.len);
+        if (ready && !decide) {
+            if (!c->separator && line.at[0] != '\n' && line.at[0] != '\r')
+                c->separator = guess_separator(line);
+            p = try_row(c, line, &used, &raw);
+            decide = p == WHOLE && undecided(c, raw.len);
+        }
+        if (decide) {
+            if (listtext_decide(c->text, err) < 0) return -1;
+            continue;
+        }
+        if (p == WHOLE && raw.len) p = check_row(c, raw);
         if (p == WHOLE && raw.len) {
-            hand_out(c, used, raw, row);
+            hand_out(c, line.len, used, raw, row);
             return 1;
         }
         if (p == BAD) {
@@ -352,11 +364,11 @@ static int next_row(struct csv *c, struct csv_row *row, struct err *err) {
             return 1;
         }
         if (p == WHOLE) {
-            c->start += used; /* an empty line */
-            c->line++;
+            consume(c, used); /* an empty line */
+            c->text->line++;
         } else if (c->eof) {
             return 0;
-        } else if (refill(c, err)) {
+        } else if (listtext_fill(c->text, err)) {
             return -1;
         }
     }
@@ -395,42 +407,4 @@ int csv_header(struct csv *c, const struct slice **names, size_t *count, struct 
 int csv_next(struct csv *c, struct csv_row *row, struct err *err) {
     assert(c->columns != 0);
     return next_row(c, row, err);
-}
-
-ptrdiff_t csv_find_column(const struct slice *names, size_t count, struct slice wanted) {
-    for (size_t i = 0; i < count; i++)
-        if (slice_eq_nocase(names[i], wanted)) return (ptrdiff_t)i;
-    return -1;
-}
-
-ptrdiff_t csv_address_column(const struct slice *names, size_t count, struct slice wanted, struct err *err) {
-    /* The surest first: "address" may well be a street's. */
-    static const char *const usual[] = {
-        "email",    "e-mail",       "email address",   "e-mail address", "email_address", "emailaddress",
-        "mail",     "mail address", "mail_address",    "mailaddress",    "e_mail",        "メールアドレス",
-        "メルアド", "eメール",      "Eメールアドレス", "電子メール",     "メール",        "recipient",
-        "to",       "address",      "アドレス",
-    };
-    ptrdiff_t at = -1;
-    if (wanted.len) at = csv_find_column(names, count, wanted);
-    for (size_t i = 0; wanted.len == 0 && at < 0 && i < sizeof usual / sizeof *usual; i++)
-        at = csv_find_column(names, count, slice_of(usual[i]));
-    if (at >= 0) return at;
-    char list[320];
-    size_t n = 0;
-    for (size_t i = 0; i < count && n + names[i].len + 3 < sizeof list; i++) {
-        if (n) list[n++] = ',', list[n++] = ' ';
-        memcpy(list + n, names[i].at, names[i].len);
-        n += names[i].len;
-    }
-    if (wanted.len)
-        return err_set(err, ERR_INPUT, "line 1: no column is called '%.*s'; there are: %.*s",
-                       SLICE_ARG(wanted), (int)n, list);
-    if (count == 1 && (slice_find(names[0], ';') >= 0 || slice_find(names[0], '\t') >= 0))
-        return err_set(err, ERR_INPUT,
-                       "line 1: there is but one column, '%.*s': columns are separated by commas here",
-                       (int)n, list);
-    return err_set(err, ERR_INPUT,
-                   "line 1: no column looks like the address (email, mail, address...); there are: %.*s",
-                   (int)n, list);
 }

@@ -33,6 +33,12 @@ static const struct accepted accepted[] = {
     {"x@例え。jp", "x@xn--r8jz45g.jp"},
     {"x@1.2.3.4a", "x@1.2.3.4a"},
     {"x@3com.com", "x@3com.com"},
+    {"用户@例え.jp", "用户@xn--r8jz45g.jp"},
+    {"Jose\u0301@x.org", "Jos\u00e9@x.org"}, /* normal form C */
+    {"\"a用\"@x.org", "a用@x.org"},
+    {"\"a,用\"@x.org", "\"a,用\"@x.org"},
+    {"あ..い@docomo.ne.jp", NULL}, /* that carrier gave out no such ones */
+    {"用.户@x.org", "用.户@x.org"},
 };
 
 struct refused {
@@ -58,7 +64,7 @@ static const struct refused refused[] = {
      "b@example.com",
      0, "byte 2: a control character"},
     {"a@exa\x7fmple.com", 0, "byte 6: a control character"},
-    {"<a@example.com>", 0, "byte 1: an angle bracket"},
+    {"<a@example.com>", 0, "byte 1: a name with <address>"},
     {"a>@example.com", 0, "byte 2: an angle bracket"},
     {"\"a b\"@example.com", 0, "byte 3: a blank"},
     {"\"a\\>b\"@example.com", 0, "byte 4: an angle bracket"},
@@ -82,8 +88,22 @@ static const struct refused refused[] = {
     {"a@ex.com-", 0, "byte 9: a domain label ends"},
     {"a@ex_a.com", 0, "byte 5: a character that a domain"},
     {"a@ex(a).com", 0, "byte 5: a character that a domain"},
-    {"あ@example.com", 0, "byte 1: a character outside ASCII in the local part (SMTPUTF8"},
-    {"\"aあ\"@example.com", 0, "byte 3: a character outside ASCII"},
+    {"用户\u3000@example.com", 0, "byte 7: a blank in the local part"},
+    {"\"用 户\"@example.com", 0, "byte 5: a blank"},
+    {"用\u200b户@example.com", 0, "byte 4: an invisible character in the local part"},
+    {"\u202euser@example.com", 0, "byte 1: an invisible character in the local part"},
+    {"x\xc2\x85y@example.com", 0, "byte 2: a control character in the local part"},
+    {"x\xee\x80\x80y@example.com", 0, "byte 2: a character that Unicode does not define in the local part"},
+    {"x\xcd\xb8@example.com", 0, "byte 2: a character that Unicode does not define in the local part"},
+    {"\xffx@example.com", 0, "byte 1: not UTF-8 in the local part"},
+    {"ａｎｎａ@example.com", 0, "byte 1: a full-width character where a plain one belongs in the local part"},
+    {"用户..x@example.com", 0, "byte 8: a dot at"},
+    {"用,户@example.com", 0, "byte 4: a character that needs quotes"},
+    {"用户用户用户用户用户用户用户用户用户用户用户@example.com", 0, "byte 65: the local part is longer"},
+    {"a@example.com; b@example.com", 0, "byte 1: several addresses where one belongs"},
+    {"a@example.com,b@example.com", 0, "byte 1: several addresses where one belongs"},
+    {"mailto:a@example.com", 0, "byte 1: mailto: before the address"},
+    {"Anna <a@example.com>", 0, "byte 1: a name with <address>"},
     {"a＠example.com", 0, "byte 2: a full-width @"},
     {"a@\xff\xfe.jp", 0, "byte 3: not an international domain name: it is not UTF-8"},
     {"a@例＠.jp", 0, "byte 3: not an international domain name"},
@@ -96,8 +116,17 @@ static void test_accepted(void **state) {
         struct address a;
         struct err err = {.text = ""};
         arena_init(&arena, 4096);
-        if (address_parse(slice_of(accepted[i].in), &arena, &a, &err))
-            fail_msg("%s: %s", accepted[i].in, err.text);
+        int failed = address_parse(slice_of(accepted[i].in), &arena, &a, &err);
+        assert_int_equal(failed, accepted[i].out ? 0 : -1);
+        if (failed) {
+            arena_done(&arena);
+            continue;
+        }
+        bool ascii = true;
+        for (size_t k = 0; k < a.text.len; k++)
+            ascii &= (unsigned char)a.text.at[k] < 0x80;
+        assert_int_equal(a.utf8, !ascii);
+        assert_int_equal(address_parse_ascii(slice_of(accepted[i].in), &arena, &a, &err), ascii ? 0 : -1);
         assert_int_equal(a.text.len, strlen(accepted[i].out));
         assert_memory_equal(a.text.at, accepted[i].out, a.text.len);
         assert_int_equal(a.local.len + 1 + a.domain.len, a.text.len);
@@ -199,10 +228,29 @@ static void test_domain(void **state) {
     arena_done(&arena);
 }
 
+static void test_trim(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"a@b.c", "a@b.c"},
+        {"", ""},
+        {" \t\r\n", ""},
+        {"\u3000a@b.c\u00a0 ", "a@b.c"},
+        {"\ufeffa@b.c\u200b", "a@b.c"},
+        {"\u202aa@b.c\u202c", "a@b.c"},
+        {"a\u3000b", "a\u3000b"},
+        {"\xe3\x80", "\xe3\x80"},
+        {"あ", "あ"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct slice got = address_trim(slice_of(cases[i][0]));
+        if (!slice_eq(got, slice_of(cases[i][1]))) fail_msg("%zu: '%.*s'", i, SLICE_ARG(got));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused), cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_hash),     cmocka_unit_test(test_domain),
+        cmocka_unit_test(test_accepted), cmocka_unit_test(test_trim), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_lengths),  cmocka_unit_test(test_hash), cmocka_unit_test(test_domain),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("address", tests, NULL, NULL);

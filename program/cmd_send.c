@@ -17,10 +17,11 @@
 
 static const struct arg args[] = {
     {"template", 't', "FILE", "what to send: YAML with from, subject, text, html (required)"},
-    {"to", 0, "FILE", "whom: CSV with a header line, UTF-8; - is standard input (required)"},
+    {"to", 0, "FILE", "whom: CSV with a header line, or JSON lines; - is standard input (required)"},
     {"name", 'n', "NAME", "what to call the campaign (else after the template's file)"},
     {"address-column", 0, "COLUMN",
      "the column of addresses (else the one called email, address, mail or to)"},
+    {"charset", 0, "CHARSET", "of the list: utf-8 or cp932 (else it is found out)"},
     {"rejects", 0, "FILE", "where rows that cannot be used are written, with line and reason"},
     {"hold", 0, NULL, "load and hold; `tsubame resume` lets it go"},
     {"dry-run", 0, NULL, "send nothing: count, check, show the first mail"},
@@ -152,6 +153,7 @@ static int prepare(struct sendjob *job) {
     struct invocation *in = job->in;
     const char *template = invocation_value(in, "template"), *to = invocation_value(in, "to");
     const char *name = invocation_value(in, "name"), *column = invocation_value(in, "address-column");
+    const char *charset = invocation_value(in, "charset");
     struct err err;
     if (!template)
         return command_complain(EXIT_USAGE, "send: what? Give --template FILE (see `tsubame send --help`)");
@@ -163,6 +165,9 @@ static int prepare(struct sendjob *job) {
     else
         default_name(template, job->name, sizeof job->name);
     job->address_column = slice_of(column);
+    if (charset && !list_charset_parse(slice_of(charset), &job->charset))
+        return command_complain(EXIT_USAGE, "--charset: '%s' is not known here: give utf-8 or cp932",
+                                charset);
     job->list = strcmp(to, "-") == 0 ? "standard input" : to;
     job->template = template;
     int code = read_template(job, template);
@@ -225,8 +230,10 @@ const struct command command_send = {
         "  subject: \"{{name}}, spring is here\"\n"
         "  text: |\n"
         "    Dear {{name}}, ...\n\n"
-        "{{name}} is the column `name` of the list. Rows with a bad address are rejected and counted as\n"
-        "failed; an address that comes twice gets one mail.\n",
+        "{{name}} is the column `name` of the list, which is CSV in UTF-8 or CP932 (Shift_JIS), or JSON "
+        "lines.\n"
+        "Rows with a bad address are rejected and counted as failed; an address that comes twice gets one\n"
+        "mail. --dry-run shows how the list was read.\n",
     .examples = "  tsubame send --template news.yaml --to list.csv --dry-run\n"
                 "  tsubame send --template news.yaml --to list.csv --name spring-news --rejects bad.csv\n"
                 "  zcat list.csv.gz | tsubame send -t news.yaml --to -\n"

@@ -241,11 +241,18 @@ static struct jdoc *answer_send(struct client *client, struct talk *w, const str
         err_set(&err, ERR_INPUT, "send: the file for rejected rows must be a regular file, open for writing");
         return talk_refusal(&err);
     }
+    enum list_charset charset = LIST_UNKNOWN;
+    struct slice named = jdoc_text(request, "charset");
+    if (named.len && !list_charset_parse(named, &charset)) {
+        err_set(&err, ERR_INPUT, "send: the charset '%.*s' is not known", SLICE_ARG(named));
+        return talk_refusal(&err);
+    }
     struct load_client waits = {w, &client->stop};
     buf_init(&payload, PAYLOAD_MAX + 1);
     snprintf(rejects, sizeof rejects, "/proc/self/fd/%d", w->fd_count > 2 ? w->fds[2] : -1);
     struct taking t = {.fd = w->fds[0],
                        .name = jdoc_text(request, "name"),
+                       .charset = charset,
                        .address_column = jdoc_text(request, "address_column"),
                        .rejects = w->fd_count > 2 ? rejects : NULL,
                        .list = jdoc_text(request, "list"),
@@ -265,6 +272,7 @@ static struct jdoc *answer_send(struct client *client, struct talk *w, const str
     jdoc_put_number(o, "kept", (int64_t)counts.kept);
     jdoc_put_number(o, "duplicates", (int64_t)counts.duplicates);
     jdoc_put_number(o, "rejected", (int64_t)counts.rejected);
+    jdoc_put_text(o, "read_as", slice_of(counts.read_as));
     return o;
 }
 

@@ -69,6 +69,7 @@ void progress_loading(struct progress *p, mono_us now, const struct load_counts 
         units_put_grouped(&line, c->rejected);
         buf_put_text(&line, " rejected");
     }
+    if (end && c->read_as[0]) buf_printf(&line, " (read as %s)", c->read_as);
     put_line(p, &line, end);
     buf_done(&line);
 }

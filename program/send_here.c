@@ -76,6 +76,7 @@ static int load(struct working *w) {
     struct taking t = {.fd = job->csv,
                        .payload = buf_slice(&job->payload),
                        .name = slice_of(job->name),
+                       .charset = job->charset,
                        .address_column = job->address_column,
                        .rejects = job->rejects,
                        .list = slice_of(job->list),

@@ -26,6 +26,8 @@ static struct jdoc *ask_send(struct sendjob *job, struct talk *server, int paylo
     jdoc_put_text(request, "do", SLICE("send"));
     jdoc_put_text(request, "name", slice_of(job->name));
     jdoc_put_text(request, "address_column", job->address_column);
+    if (job->charset)
+        jdoc_put_text(request, "charset", slice_of(job->charset == LIST_CP932 ? "cp932" : "utf-8"));
     jdoc_put_text(request, "list", slice_of(job->list));
     jdoc_put_text(request, "template", slice_of(job->template));
     jdoc_put_bool(request, "hold", job->hold);
@@ -48,6 +50,8 @@ static uint32_t load(struct sendjob *job, struct talk *server, int *code) {
         struct load_counts counts = {.rows = (uint64_t)jdoc_number(reply, "rows", 0),
                                      .duplicates = (uint64_t)jdoc_number(reply, "duplicates", 0),
                                      .rejected = (uint64_t)jdoc_number(reply, "rejected", 0)};
+        struct slice as = jdoc_text(reply, "read_as");
+        snprintf(counts.read_as, sizeof counts.read_as, "%.*s", SLICE_ARG(as));
         id = (uint32_t)jdoc_number(reply, "id", 0);
         sendjob_say_loaded(job, &counts);
     } else {

@@ -1,4 +1,5 @@
 /* `send --dry-run`: the whole load into a store that is thrown away, and one mail rendered out of it. */
+#include "codec.h"
 #include "content.h"
 #include "instance.h"
 #include "pack.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TRY_CAMPAIGN = 1, MAIL_MAX = 64 << 20 };
+enum { TRY_CAMPAIGN = 1, MAIL_MAX = 64 << 20, VALUE_SHOWN = 200 };
 
 struct trial {
     struct sendjob *job;
@@ -58,6 +59,7 @@ static void tell_load(void *ctx, const struct load_counts *counts) {
 static int load_all(struct trial *t, struct err *err) {
     struct load_options lo = {.store = t->store,
                               .fd = t->job->csv,
+                              .charset = t->job->charset,
                               .address_column = t->job->address_column,
                               .reject_path = t->job->rejects,
                               .progress = tell_load,
@@ -133,26 +135,88 @@ static int render(struct trial *t, struct err *err) {
     return failed;
 }
 
+/* A value of the sample for people: a long one is cut. */
+static void put_value(struct buf *out, struct slice value) {
+    bool cut = value.len > VALUE_SHOWN;
+    if (cut) value.len = VALUE_SHOWN;
+    while (cut && value.len && !codec_utf8_valid(value))
+        value.len--;
+    show_text(out, value);
+    if (cut) buf_put_text(out, "...");
+}
+
+/* How the list was read, and one row of it: what a person has to look at. */
+static void tell_list(struct trial *t, struct buf *out) {
+    const struct audience_columns *columns = audience_columns(load_audience(t->load));
+    struct load_sample sample = load_sample(t->load);
+    buf_printf(out, "The list was read as %s, %zu column%s", t->counts.read_as, columns->count,
+               columns->count == 1 ? "" : "s");
+    buf_put_text(out, ", the address in ");
+    show_text(out, columns->names[columns->address]);
+    if (sample.values) buf_printf(out, ". Line %llu:", (unsigned long long)sample.line);
+    buf_put_c(out, '\n');
+    for (size_t i = 0; sample.values && i < columns->count; i++) {
+        buf_put_text(out, "    ");
+        show_text(out, columns->names[i]);
+        buf_put_text(out, ": ");
+        put_value(out, sample.values[i]);
+        buf_put_c(out, '\n');
+    }
+    buf_put_c(out, '\n');
+}
+
+static void tell_list_json(struct trial *t, struct jdoc *o) {
+    const struct audience *audience = load_audience(t->load);
+    const struct audience_columns *columns = audience_columns(audience);
+    struct load_sample sample = load_sample(t->load);
+    enum list_charset charset = audience_charset(audience);
+    char separator = audience_separator(audience);
+    jdoc_put_text(o, "format", slice_of(audience_format(audience) == AUDIENCE_CSV ? "csv" : "jsonl"));
+    jdoc_put_text(o, "charset",
+                  slice_of(charset == LIST_CP932  ? "cp932"
+                           : charset == LIST_UTF8 ? "utf-8"
+                                                  : "ascii"));
+    if (separator) jdoc_put_text(o, "separator", slice_make(&separator, 1));
+    jdoc_put_text(o, "address_column", columns->names[columns->address]);
+    if (!sample.values) return;
+    jdoc_put_number(o, "sample_line", (int64_t)sample.line);
+    struct jdoc *row = jdoc_child_object(o, "sample");
+    struct arena names;
+    arena_init(&names, 4 << 20);
+    for (size_t i = 0; i < columns->count; i++) {
+        const char *name = arena_string(&names, columns->names[i]);
+        if (name) jdoc_put_text(row, name, sample.values[i]);
+    }
+    arena_done(&names);
+}
+
+static void put_counts(struct trial *t, struct buf *out) {
+    units_put_grouped(out, t->counts.kept);
+    buf_put_text(out, " would get a mail, ");
+    units_put_grouped(out, t->counts.duplicates);
+    buf_put_text(out, " rows are duplicates, ");
+    units_put_grouped(out, t->counts.rejected);
+    buf_put_text(out, " are rejected. Nothing was sent.\n");
+}
+
 static int tell(struct trial *t) {
     struct buf out;
-    buf_init(&out, MAIL_MAX + 65536);
+    buf_init(&out, MAIL_MAX + 4 * 1024 * 1024);
     if (t->job->in->json) {
         struct jdoc *o = jdoc_object();
         jdoc_put_number(o, "rows", (int64_t)t->counts.rows);
         jdoc_put_number(o, "recipients", (int64_t)t->counts.kept);
         jdoc_put_number(o, "duplicates", (int64_t)t->counts.duplicates);
         jdoc_put_number(o, "rejected", (int64_t)t->counts.rejected);
+        tell_list_json(t, o);
         jdoc_put_text(o, "first_to", slice_of(t->to));
         jdoc_put_text(o, "first_mail", buf_slice(&t->mail));
         jdoc_write(o, true, &out);
         jdoc_free(o);
     } else {
-        units_put_grouped(&out, t->counts.kept);
-        buf_put_text(&out, " would get a mail, ");
-        units_put_grouped(&out, t->counts.duplicates);
-        buf_put_text(&out, " rows are duplicates, ");
-        units_put_grouped(&out, t->counts.rejected);
-        buf_printf(&out, " are rejected. Nothing was sent. The mail to %s (unsigned here):\n\n", t->to);
+        put_counts(t, &out);
+        tell_list(t, &out);
+        buf_printf(&out, "The mail to %s (unsigned here):\n\n", t->to);
         buf_put_slice(&out, buf_slice(&t->mail));
     }
     int code = command_print(&out);

@@ -11,6 +11,7 @@ struct sendjob {
     int csv;
     struct buf payload;
     char name[128];
+    enum list_charset charset;
     struct slice address_column;
     const char *list, *template; /* the files' names; NULL when nothing is loaded */
     const char *rejects;

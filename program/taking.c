@@ -64,6 +64,7 @@ int taking_run(struct instance *in, const struct taking *t, uint32_t *id, struct
     *counts = (struct load_counts){0};
     struct load_options lo = {.store = in->store,
                               .fd = t->fd,
+                              .charset = t->charset,
                               .address_column = t->address_column,
                               .reject_path = t->rejects,
                               .progress = t->progress,

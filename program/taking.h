@@ -1,4 +1,4 @@
-/* Taking a campaign in: a CSV file and a content become a campaign that is ready. Shared by `send` and the
+/* Taking a campaign in: a list and a content become a campaign that is ready. Shared by `send` and the
  * server. */
 #ifndef TSUBAME_TAKING_H
 #define TSUBAME_TAKING_H
@@ -8,9 +8,10 @@
 #include "load.h"
 
 struct taking {
-    int fd;               /* the CSV file */
+    int fd;               /* the list */
     struct slice payload; /* content_encode's bytes */
     struct slice name;
+    enum list_charset charset;   /* LIST_UNKNOWN: found out */
     struct slice address_column; /* empty: found by its name */
     const char *rejects;         /* path, or NULL */
     struct slice list, template; /* names of the files, for errors; may be empty */
