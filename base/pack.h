@@ -10,7 +10,7 @@
 
 struct pack;
 
-/* level: 1 (fast) to 19. NULL without memory. */
+/* level: 1 (fast) to 19, or below 0 for less packing in less time. NULL without memory. */
 struct pack *pack_new(int level);
 void pack_free(struct pack *p); /* NULL is fine */
 

@@ -21,6 +21,10 @@ enum {
     FRAME_MAX = FRAME_BYTES + SORTER_ROW_MAX + 64,
     RUNS_MAX = 256,
     MEMORY_MIN = 64 * 1024,
+    RADIX_BITS = 11,
+    RADIX = 1 << RADIX_BITS,
+    AHEAD = 8,                    /* rows that lie anywhere are asked for before their turn */
+    RUN_LEVEL = -5,               /* runs are read again at once: speed, not size */
     CHECK_BYTES = 4 * 1024 * 1024 /* written between looks at the room on the disk */
 };
 
@@ -109,7 +113,7 @@ static int open_file(struct sorter *s, struct err *err) {
         if (s->fd >= 0) unlink(path);
     }
     if (s->fd < 0) return err_errno(err, errno, "sorting the audience: a temporary file in %s", dir);
-    if (!s->pack) s->pack = pack_new(1);
+    if (!s->pack) s->pack = pack_new(RUN_LEVEL);
     if (!s->runs) s->runs = calloc(RUNS_MAX + 1, sizeof *s->runs);
     if (!s->heap) s->heap = calloc(RUNS_MAX + 1, sizeof *s->heap);
     if (!s->pack || !s->runs || !s->heap) return err_set(err, ERR_SYSTEM, "sorting the audience: no memory");
@@ -155,14 +159,37 @@ static int put_row(struct sorter *s, uint64_t hash, struct slice row, struct err
     return s->raw.len >= FRAME_BYTES ? write_frame(s, err) : 0;
 }
 
-static int by_hash(const void *a, const void *b) {
-    const struct item *x = a, *y = b;
-    if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
-    return x->at < y->at ? -1 : x->at > y->at; /* the order in which they came */
+/* One pass of the radix sort: by the digit at `shift`, equal ones in the order in which they stand. False
+ * when all have the same digit: nothing was moved. */
+static bool radix_pass(const struct item *from, struct item *to, size_t count, unsigned shift) {
+    uint32_t at[RADIX] = {0}, sum = 0;
+    for (size_t i = 0; i < count; i++)
+        at[from[i].hash >> shift & (RADIX - 1)]++;
+    if (at[from[0].hash >> shift & (RADIX - 1)] == count) return false;
+    for (unsigned d = 0; d < RADIX; d++) {
+        uint32_t n = at[d];
+        at[d] = sum;
+        sum += n;
+    }
+    for (size_t i = 0; i < count; i++)
+        to[at[from[i].hash >> shift & (RADIX - 1)]++] = from[i];
+    return true;
 }
 
-static void sort_items(struct sorter *s) {
-    if (s->count) qsort(s->items, s->count, sizeof *s->items, by_hash);
+/* By hash, equal ones in the order in which they came. */
+static int sort_items(struct sorter *s, struct err *err) {
+    if (s->count < 2) return 0;
+    struct item *from = s->items, *to = malloc(s->count * sizeof *to), *spare = to;
+    if (!to) return err_set(err, ERR_SYSTEM, "sorting the audience: no memory");
+    for (unsigned shift = 0; shift < 64; shift += RADIX_BITS) {
+        if (!radix_pass(from, to, s->count, shift)) continue;
+        struct item *sorted = to;
+        to = from;
+        from = sorted;
+    }
+    if (from != s->items) memcpy(s->items, from, s->count * sizeof *from);
+    free(spare);
+    return 0;
 }
 
 static int merge_into_one(struct sorter *s, struct err *err);
@@ -170,10 +197,11 @@ static int merge_into_one(struct sorter *s, struct err *err);
 static int write_run(struct sorter *s, struct err *err) {
     if (open_file(s, err) < 0) return -1;
     if (s->run_count == RUNS_MAX && merge_into_one(s, err) < 0) return -1;
-    sort_items(s);
+    if (sort_items(s, err)) return -1;
     uint64_t start = s->end;
     for (size_t i = 0; i < s->count; i++) {
         const struct item *it = &s->items[i];
+        if (i + AHEAD < s->count) __builtin_prefetch(s->rows + it[AHEAD].at);
         if (put_row(s, it->hash, slice_make(s->rows + it->at, it->len), err) < 0) return -1;
     }
     if (write_frame(s, err) < 0) return -1;
@@ -197,7 +225,8 @@ static bool grow(void **at, size_t *room, size_t need, size_t first, size_t size
 
 int sorter_add(struct sorter *s, uint64_t hash, struct slice row, struct err *err) {
     assert(!s->merging && row.len <= SORTER_ROW_MAX);
-    size_t takes = s->used + row.len + (s->count + 1) * sizeof *s->items;
+    size_t takes =
+        s->used + row.len + 2 * (s->count + 1) * sizeof *s->items; /* sorting takes as much again */
     if (takes > s->memory && s->count && write_run(s, err) < 0) return -1;
     void *rows = s->rows, *items = s->items;
     bool ok = grow(&rows, &s->room, s->used + row.len, 4096, 1);
@@ -323,8 +352,7 @@ int sorter_finish(struct sorter *s, struct err *err) {
     assert(!s->merging);
     s->merging = true;
     if (s->fd < 0) {
-        sort_items(s);
-        return 0;
+        return sort_items(s, err);
     }
     if (s->count && write_run(s, err) < 0) return -1;
     free(s->rows);

@@ -49,10 +49,13 @@ struct csv *csv_open_text(struct listtext *text, struct err *err) {
     c->unescaped = unescaped;
     buf_init(&c->decoded, CSV_ROW_MAX);
     arena_init(&c->arena, NAMES_MAX);
-    if (buf_room(&c->decoded, CSV_ROW_MAX)) return c;
-    csv_free(c);
-    err_set(err, ERR_SYSTEM, "no memory to read CSV");
-    return NULL;
+    return c;
+}
+
+/* So much that the fields don't move. */
+static int make_room(struct csv *c, struct err *err) {
+    if (c->text->charset != LIST_CP932 || c->decoded.at || buf_room(&c->decoded, CSV_ROW_MAX)) return 0;
+    return err_set(err, ERR_SYSTEM, "no memory to read CSV");
 }
 
 static struct csv *open_own(int fd, struct slice bytes, struct err *err) {
@@ -351,7 +354,7 @@ static int next_row(struct csv *c, struct csv_row *row, struct err *err) {
             decide = p == WHOLE && undecided(c, raw.len);
         }
         if (decide) {
-            if (listtext_decide(c->text, err) < 0) return -1;
+            if (listtext_decide(c->text, err) < 0 || make_room(c, err)) return -1;
             continue;
         }
         if (p == WHOLE && raw.len) p = check_row(c, raw);
@@ -392,7 +395,7 @@ static int keep_names(struct csv *c, const struct csv_row *row, struct err *err)
 int csv_header(struct csv *c, const struct slice **names, size_t *count, struct err *err) {
     assert(c->columns == 0);
     struct csv_row row;
-    int got = next_row(c, &row, err);
+    int got = make_room(c, err) ? -1 : next_row(c, &row, err);
     if (got < 0) return -1;
     if (got == 0) return err_set(err, ERR_INPUT, "the file is empty: its first row must name the columns");
     if (row.bad)

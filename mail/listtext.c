@@ -42,7 +42,8 @@ int listtext_init(struct listtext *t, int fd, struct slice bytes, enum list_char
                   struct err *err) {
     *t = (struct listtext){.fd = fd, .bytes = bytes, .line = 1};
     if (settle(t, charset, err)) return -1;
-    t->buffer = malloc(LISTTEXT_BUFFER);
+    t->room = fd < 0 && bytes.len < LISTTEXT_BUFFER ? bytes.len + 1 : LISTTEXT_BUFFER; /* 1: to see the end */
+    t->buffer = malloc(t->room);
     return t->buffer ? 0 : err_set(err, ERR_SYSTEM, "no memory to read a list");
 }
 
@@ -115,8 +116,8 @@ int listtext_fill(struct listtext *t, struct err *err) {
     t->end -= t->start;
     t->start = t->high = 0;
     size_t had = t->end;
-    while (!t->eof && t->end < LISTTEXT_BUFFER && t->end - had < READ_AT_LEAST) {
-        ssize_t n = read_some(t, t->buffer + t->end, LISTTEXT_BUFFER - t->end);
+    while (!t->eof && t->end < t->room && t->end - had < READ_AT_LEAST) {
+        ssize_t n = read_some(t, t->buffer + t->end, t->room - t->end);
         if (n < 0 && errno == ECANCELED) return err_set(err, ERR_BUSY, "reading was stopped");
         if (n < 0)
             return err_errno(err, errno, "reading the list near line %llu", (unsigned long long)t->line);

@@ -30,6 +30,7 @@ struct listtext {
     /* Inside. */
     int fd;
     struct slice bytes;
+    size_t room; /* of the buffer */
     const int *stop;
     bool begun;
     size_t high; /* the first byte beyond ASCII from where it was last looked for, or `end` */

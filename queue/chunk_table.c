@@ -7,12 +7,36 @@
 
 enum { TABLE_VERSION = 1 };
 
+static size_t varint_size(size_t n) {
+    size_t bytes = 1;
+    for (; n >= 0x80; n >>= 7)
+        bytes++;
+    return bytes;
+}
+
+static char *write_bytes(char *to, struct slice s) {
+    size_t n = s.len;
+    for (; n >= 0x80; n >>= 7)
+        *to++ = (char)(n | 0x80);
+    *to++ = (char)n;
+    if (s.len) memcpy(to, s.at, s.len);
+    return to + s.len;
+}
+
+/* As buf_put_bytes for each of them, with the room asked for once. */
 bool chunk_row_put(struct buf *out, const struct chunk_columns *columns, struct slice address,
                    const struct slice *values) {
     assert(columns->count <= CHUNK_COLUMNS_MAX);
-    if (!buf_put_bytes(out, address)) return false;
+    size_t size = varint_size(address.len) + address.len;
     for (uint32_t i = 0; i < columns->count; i++)
-        if ((int32_t)i != columns->address_column && !buf_put_bytes(out, values[i])) return false;
+        if ((int32_t)i != columns->address_column) size += varint_size(values[i].len) + values[i].len;
+    char *start = buf_room(out, size), *to = start;
+    if (!to) return false;
+    to = write_bytes(to, address);
+    for (uint32_t i = 0; i < columns->count; i++)
+        if ((int32_t)i != columns->address_column) to = write_bytes(to, values[i]);
+    assert(to == start + size);
+    buf_grew(out, size);
     return true;
 }
 

@@ -107,7 +107,7 @@ def test_a_campaign_from_list_to_report(lab):
     done = lab.run("send", "--template", lab.template, "--to", lab.list, "--name", "spring", "--rejects", rejects)
     assert "Campaign 1 (spring) is done: 303 planned" in done.stdout
     assert "304 rows, 1 duplicates, 3 rejected" in done.stderr and str(rejects) in done.stderr
-    bad = list(csv.DictReader(open(rejects)))
+    bad = list(csv.DictReader(open(rejects, encoding="utf-8-sig")))
     assert [row["line"] for row in bad] == ["303", "304", "305"] and all(row["reason"] for row in bad)
     report = lab.json("report", "spring")
     assert equation_holds(report) and report["pending"] == 0 and report["planned"] == 303
@@ -275,7 +275,7 @@ def test_a_server_takes_campaigns(lab):
     rejects = lab.folder / "rejects.csv"
     done = lab.run("send", "--template", lab.template, "--to", lab.list, "--name", "one", "--rejects", rejects)
     assert "Campaign 1 (one) is done: 201 planned" in done.stdout and "1 rejected" in done.stderr
-    assert [row["line"] for row in csv.DictReader(open(rejects))] == ["202"]
+    assert [row["line"] for row in csv.DictReader(open(rejects, encoding="utf-8-sig"))] == ["202"]
     status = lab.json("status")
     assert status["running"] and status["pid"] == server.pid and status["campaigns"][0]["state"] == "done"
     assert sum(lane["delivered"] for lane in status["lanes"]) == status["campaigns"][0]["delivered"]
