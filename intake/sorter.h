@@ -12,8 +12,8 @@ enum { SORTER_MEMORY = 32 * 1024 * 1024, SORTER_ROW_MAX = 1024 * 1024 };
 
 struct sorter;
 
-/* memory: bytes for rows and their index before a run is written; 0: SORTER_MEMORY; at least 64 KB. Sorting
- * takes a quarter of it on top for a moment, merging about 64 KB a run. NULL without memory. */
+/* memory: bytes for rows, their index and its sorting before a run is written; 0: SORTER_MEMORY; at least 64
+ * KB. Merging takes about 64 KB a run. NULL without memory. */
 struct sorter *sorter_open(struct store *store, size_t memory, struct err *err);
 void sorter_free(struct sorter *s); /* NULL is fine; at any time; the temporary file goes with it */
 
