@@ -1,295 +1,244 @@
-/* Replies and failures into verdicts: first by what was decided without a reply, then by the reply's words,
- * then by its enhanced code, then by code and stage. The tables are in rules/.
+/* Replies into verdicts: the text is walked once for phrases, the rules that hang on them are tried in their
+ * order, and the first whose conditions hold decides.
  *
- * Holds: `hard` needs a row marked certain and a 5xx; nothing that a server says before MAIL is the
- * recipient's fault, so it is never permanent. */
+ * Holds: `hard` needs a rule marked certain and a refusal for good; nothing that a server says before MAIL is
+ * the recipient's fault, so it is never permanent. Bounded by construction: at most WORDS_MOST words,
+ * HITS_MOST phrases, each candidate rule looked at once. */
 #include "classify.h"
 
-#include <assert.h>
+#include "replytext.h"
+#include "ruleset.h"
+#include "taxonomy.h"
 
-enum {
-    CERTAIN = 1,
-    CERTAIN_AT_RCPT = 2,
-    DEFER = 4,
-    THIS_RECIPIENT = 8,
-    HOURS = 16,
-    MINUTES = 32,
+enum { HITS_MOST = 256, RULE_WORDS = RULES_MOST / 64, FAMILY_WORDS = FAMILIES_MOST / 64 };
+
+/* A set of places between words, 0 to WORDS_MOST. */
+__extension__ typedef unsigned __int128 places;
+_Static_assert(WORDS_MOST < 128, "a bit for each place");
+
+struct hit {
+    uint16_t family;
+    uint8_t start, end; /* words */
 };
 
-enum { TEXT_MAX = 1024, WAIT_HOURS = 2 * 3600, WAIT_MINUTES = 15 * 60 };
-
-/* What a class means unless a row says otherwise. In the order of enum classify_class. */
-static const struct class_row {
-    const char *name;
-    enum classify_hardness hardness; /* of a final failure */
-    enum classify_action action;
-    enum classify_scope scope;
-} classes[CLASSIFY_CLASSES] = {
-    {"-", CLASSIFY_NOT_BOUNCED, CLASSIFY_DO_NOTHING, CLASSIFY_SCOPE_RECIPIENT},
-    {"invalid-recipient", CLASSIFY_HARD, CLASSIFY_SUPPRESS_NOW, CLASSIFY_SCOPE_RECIPIENT},
-    {"invalid-domain", CLASSIFY_HARD, CLASSIFY_SUPPRESS_NOW, CLASSIFY_SCOPE_RECIPIENT},
-    {"suppressed", CLASSIFY_HARD, CLASSIFY_SUPPRESS_NOW, CLASSIFY_SCOPE_RECIPIENT},
-    {"inactive-mailbox", CLASSIFY_SOFT, CLASSIFY_SUPPRESS_AFTER_N, CLASSIFY_SCOPE_RECIPIENT},
-    {"recipient-refused", CLASSIFY_SOFT, CLASSIFY_SUPPRESS_AFTER_N, CLASSIFY_SCOPE_RECIPIENT},
-    {"mailbox-full", CLASSIFY_SOFT, CLASSIFY_SUPPRESS_AFTER_N, CLASSIFY_SCOPE_RECIPIENT},
-    {"message-too-large", CLASSIFY_SOFT, CLASSIFY_PAUSE_ALERT, CLASSIFY_SCOPE_MESSAGE},
-    {"content-rejected", CLASSIFY_SOFT, CLASSIFY_PAUSE_ALERT, CLASSIFY_SCOPE_MESSAGE},
-    {"malware-rejected", CLASSIFY_SOFT, CLASSIFY_PAUSE_ALERT, CLASSIFY_SCOPE_MESSAGE},
-    {"auth-failure", CLASSIFY_SOFT, CLASSIFY_PAUSE_ALERT, CLASSIFY_SCOPE_SENDER},
-    {"sender-rejected", CLASSIFY_SOFT, CLASSIFY_PAUSE_ALERT, CLASSIFY_SCOPE_SENDER},
-    {"reputation-block", CLASSIFY_SOFT, CLASSIFY_SLOW, CLASSIFY_SCOPE_LANE},
-    {"policy-block", CLASSIFY_SOFT, CLASSIFY_PAUSE_ALERT, CLASSIFY_SCOPE_LANE},
-    {"relay-denied", CLASSIFY_SOFT, CLASSIFY_PAUSE_ALERT, CLASSIFY_SCOPE_HOST},
-    {"rate-limited", CLASSIFY_SOFT, CLASSIFY_SLOW, CLASSIFY_SCOPE_LANE},
-    {"greylisted", CLASSIFY_SOFT, CLASSIFY_RETRY, CLASSIFY_SCOPE_RECIPIENT},
-    {"network-failure", CLASSIFY_SOFT, CLASSIFY_RETRY, CLASSIFY_SCOPE_HOST},
-    {"remote-failure", CLASSIFY_SOFT, CLASSIFY_RETRY, CLASSIFY_SCOPE_HOST},
-    {"undetermined", CLASSIFY_SOFT, CLASSIFY_RETRY, CLASSIFY_SCOPE_RECIPIENT},
-    {"complaint", CLASSIFY_NOT_BOUNCED, CLASSIFY_SUPPRESS_NOW, CLASSIFY_SCOPE_RECIPIENT},
-    {"unsubscribe", CLASSIFY_NOT_BOUNCED, CLASSIFY_SUPPRESS_NOW, CLASSIFY_SCOPE_RECIPIENT},
-    {"feedback-info", CLASSIFY_NOT_BOUNCED, CLASSIFY_DO_NOTHING, CLASSIFY_SCOPE_RECIPIENT},
-    {"auto-reply", CLASSIFY_NOT_BOUNCED, CLASSIFY_DO_NOTHING, CLASSIFY_SCOPE_RECIPIENT},
-    {"delivered", CLASSIFY_NOT_BOUNCED, CLASSIFY_DO_NOTHING, CLASSIFY_SCOPE_RECIPIENT},
-    {"not-a-bounce", CLASSIFY_NOT_BOUNCED, CLASSIFY_DO_NOTHING, CLASSIFY_SCOPE_RECIPIENT},
+struct walk {
+    const struct classify_rules *rules;
+    const struct classify_input *in;
+    enum classify_stage stage;
+    uint16_t enhanced[3];
+    struct hit hits[HITS_MOST];
+    unsigned hit_count;
+    uint64_t families[FAMILY_WORDS]; /* those met */
+    uint64_t candidates[RULE_WORDS];
 };
 
-const char *classify_name(enum classify_class class) {
-    return class > CLASSIFY_NONE && class < CLASSIFY_CLASSES ? classes[class].name : "-";
+/* ---- the text ---- */
+
+static const struct vocabulary_slot *look_up(const struct classify_rules *r, uint64_t word) {
+    size_t i = vocabulary_place(r, word);
+    while (r->vocabulary[i].word != word && r->vocabulary[i].word)
+        i = (i + 1) & r->vocabulary_mask;
+    return &r->vocabulary[i]; /* a free one is no word: its id and node are 0 */
 }
 
-enum classify_class classify_by_name(struct slice name) {
-    for (int i = CLASSIFY_NONE + 1; i < CLASSIFY_CLASSES; i++)
-        if (slice_eq(name, slice_of(classes[i].name))) return (enum classify_class)i;
-    return CLASSIFY_NONE;
+static uint32_t next_node(const struct classify_rules *r, uint32_t node, uint16_t word) {
+    uint64_t key = (uint64_t)node << 16 | word;
+    size_t i = edge_place(r, key);
+    while (r->edges[i].key != key && r->edges[i].key)
+        i = (i + 1) & r->edge_mask;
+    return r->edges[i].node;
 }
 
-const char *classify_action_name(enum classify_action action) {
-    static const char *const names[] = {"none",        "retry", "slow-isp", "pause-alert", "suppress-after-n",
-                                        "suppress-now"};
-    return action <= CLASSIFY_SUPPRESS_NOW ? names[action] : "?";
+static void met(struct walk *w, uint16_t family, unsigned start, unsigned end) {
+    const struct classify_rules *r = w->rules;
+    if (w->hit_count == HITS_MOST) return;
+    w->hits[w->hit_count++] = (struct hit){family, (uint8_t)start, (uint8_t)end};
+    uint64_t bit = UINT64_C(1) << (family % 64);
+    if (w->families[family / 64] & bit) return;
+    w->families[family / 64] |= bit;
+    for (uint32_t i = r->keyed_from[family]; i < r->keyed_from[family + 1]; i++)
+        w->candidates[r->keyed[i] / 64] |= UINT64_C(1) << (r->keyed[i] % 64);
 }
 
-const char *classify_scope_name(enum classify_scope scope) {
-    static const char *const names[] = {"recipient", "message", "sender", "lane", "host"};
-    return scope <= CLASSIFY_SCOPE_HOST ? names[scope] : "?";
-}
-
-/* ---- the tables ---- */
-
-struct text_row {
-    int code;
-    struct slice words;
-    const char *rule;
-    enum classify_class class;
-    unsigned how;
-};
-
-#define TEXT(code, words, class, how) {code, {words, sizeof(words) - 1}, "text: " words, class, how},
-static const struct text_row texts[] = {
-#include "replies.inc"
-};
-#undef TEXT
-
-struct enhanced_row {
-    uint16_t class, subject, first, last;
-    const char *rule;
-    enum classify_class outcome;
-    unsigned how;
-};
-
-#define ENHANCED(class, subject, first, last, outcome, how)                                                  \
-    {class, subject, first, last, "enhanced code x." #subject "." #first ".." #last, outcome, how},
-static const struct enhanced_row codes[] = {
-#include "enhanced.inc"
-};
-#undef ENHANCED
-
-/* Where neither words nor enhanced code say anything: by code and stage. Code 4 or 5: any other of that
- * class. */
-static const struct code_row {
-    int code;
-    enum classify_stage stage; /* CLASSIFY_AT_UNKNOWN: any */
-    const char *rule;
-    enum classify_class class;
-    unsigned how;
-} plain[] = {
-    {421, CLASSIFY_AT_UNKNOWN, "code 421", CLASSIFY_REMOTE_FAILURE, 0},
-    {450, CLASSIFY_AT_RCPT, "code 450 to RCPT", CLASSIFY_UNDETERMINED, 0},
-    {452, CLASSIFY_AT_RCPT, "code 452 to RCPT", CLASSIFY_MAILBOX_FULL, 0},
-    {452, CLASSIFY_AT_UNKNOWN, "code 452", CLASSIFY_REMOTE_FAILURE, 0},
-    {451, CLASSIFY_AT_UNKNOWN, "code 451", CLASSIFY_REMOTE_FAILURE, 0},
-    {454, CLASSIFY_AT_UNKNOWN, "code 454", CLASSIFY_REMOTE_FAILURE, 0},
-    {500, CLASSIFY_AT_UNKNOWN, "code 500", CLASSIFY_REMOTE_FAILURE, 0},
-    {501, CLASSIFY_AT_UNKNOWN, "code 501", CLASSIFY_REMOTE_FAILURE, 0},
-    {502, CLASSIFY_AT_UNKNOWN, "code 502", CLASSIFY_REMOTE_FAILURE, 0},
-    {503, CLASSIFY_AT_UNKNOWN, "code 503", CLASSIFY_REMOTE_FAILURE, DEFER},
-    {504, CLASSIFY_AT_UNKNOWN, "code 504", CLASSIFY_REMOTE_FAILURE, 0},
-    {521, CLASSIFY_AT_UNKNOWN, "code 521", CLASSIFY_INVALID_DOMAIN, 0},
-    {530, CLASSIFY_AT_UNKNOWN, "code 530", CLASSIFY_REMOTE_FAILURE, 0},
-    {535, CLASSIFY_AT_UNKNOWN, "code 535", CLASSIFY_POLICY_BLOCK, 0},
-    {538, CLASSIFY_AT_UNKNOWN, "code 538", CLASSIFY_REMOTE_FAILURE, 0},
-    {552, CLASSIFY_AT_MAIL, "code 552 to MAIL", CLASSIFY_MESSAGE_TOO_LARGE, 0},
-    {552, CLASSIFY_AT_UNKNOWN, "code 552", CLASSIFY_MAILBOX_FULL, 0},
-    {556, CLASSIFY_AT_UNKNOWN, "code 556", CLASSIFY_INVALID_DOMAIN, 0},
-    {5, CLASSIFY_AT_SESSION, "5xx before MAIL", CLASSIFY_REPUTATION_BLOCK, 0},
-    {5, CLASSIFY_AT_MAIL, "5xx to MAIL", CLASSIFY_SENDER_REJECTED, 0},
-    {5, CLASSIFY_AT_RCPT, "5xx to RCPT", CLASSIFY_RECIPIENT_REFUSED, 0},
-    {5, CLASSIFY_AT_DATA, "5xx to the content", CLASSIFY_CONTENT_REJECTED, 0},
-    {5, CLASSIFY_AT_UNKNOWN, "5xx", CLASSIFY_UNDETERMINED, 0},
-    {4, CLASSIFY_AT_UNKNOWN, "4xx", CLASSIFY_UNDETERMINED, 0},
-};
-
-static bool code_fits(int row, int code) {
-    return row == 0 || row == code || row == code / 100;
-}
-
-/* Are all words, cut at `*`, in the text, one after the other? */
-static bool words_fit(struct slice words, struct slice text) {
-    struct slice part;
-    while (slice_cut(&words, '*', &part)) {
-        const char *hit = memmem(text.at, text.len, part.at, part.len);
-        if (!hit) return false;
-        text = slice_skip(text, (size_t)(hit - text.at) + part.len);
+static void find_phrases(struct walk *w, const struct words *words) {
+    const struct classify_rules *r = w->rules;
+    uint16_t ids[WORDS_MOST];
+    uint32_t begin[WORDS_MOST];
+    unsigned count = 0;
+    bool unknown_label = false;
+    for (unsigned i = 0; i < words->count; i++) {
+        const struct vocabulary_slot *slot = look_up(r, words->at[i]);
+        bool label = !slot->id && words_dotted(words->at[i]);
+        if (label && unknown_label) continue; /* a long host name is one unknown word */
+        unknown_label = label;
+        ids[count] = slot->id;
+        begin[count++] = slot->node;
     }
-    return true;
+    for (unsigned start = 0; start < count; start++) {
+        uint32_t node = begin[start];
+        for (unsigned end = start + 1; node; end++) {
+            for (uint32_t o = r->nodes[node].output; o; o = r->outputs[o].next)
+                met(w, r->outputs[o].family, start, end);
+            if (r->nodes[node].leaf || end == count || !ids[end]) break;
+            node = next_node(r, node, ids[end]);
+        }
+    }
 }
 
-/* Servers write "(#5.1.1)" behind their words too. */
-static void find_enhanced(struct slice text, int code, uint16_t out[3]) {
-    for (ptrdiff_t hash; (hash = slice_find(text, '#')) >= 0;) {
-        text = slice_skip(text, (size_t)hash + 1);
-        if (text.len < 5 || text.at[0] - '0' != code / 100 || text.at[1] != '.' || text.at[3] != '.')
-            continue;
-        if (!ascii_digit(text.at[2]) || !ascii_digit(text.at[4])) continue;
-        if (text.len > 5 && ascii_digit(text.at[5])) continue;
-        out[0] = (uint16_t)(text.at[0] - '0');
-        out[1] = (uint16_t)(text.at[2] - '0');
-        out[2] = (uint16_t)(text.at[4] - '0');
-        return;
+/* ---- conditions ---- */
+
+static bool code_fits(const struct rule *rule, int code) {
+    for (unsigned i = 0; i < rule->code_count; i++)
+        if (rule->codes[i] == code || rule->codes[i] == code / 100) return true;
+    return rule->code_count == 0;
+}
+
+static bool enhanced_fits(const struct rule *rule, const uint16_t code[3]) {
+    if (!rule->enhanced_count && !rule->enhanced_none) return true;
+    if (!code[0]) return rule->enhanced_none;
+    for (unsigned i = 0; i < rule->enhanced_count; i++) {
+        const struct rule_enhanced *e = &rule->enhanced[i];
+        if ((e->class == ANY_PART || e->class == code[0]) && (e->subject == ANY_PART || e->subject == code[1]) &&
+            e->first <= code[2] && code[2] <= e->last)
+            return true;
     }
+    return false;
+}
+
+static bool provider_fits(const struct rule *rule, unsigned provider) {
+    for (unsigned i = 0; i < rule->provider_count; i++)
+        if (rule->providers[i] == provider) return true;
+    return rule->provider_count == 0;
+}
+
+static bool has_family(const struct walk *w, uint16_t family) {
+    return w->families[family / 64] >> (family % 64) & 1;
+}
+
+/* The places where the element may end, given those where the one before it may. */
+static places after_element(const struct walk *w, const struct rule_element *e, places before) {
+    places after = 0;
+    for (unsigned i = 0; i < w->hit_count; i++) {
+        const struct hit *hit = &w->hits[i];
+        if (hit->family != e->family) continue;
+        places reach = ((places)1 << hit->start << 1) - 1; /* 0 to start */
+        if (e->gap < hit->start) reach &= ~(((places)1 << (hit->start - e->gap)) - 1);
+        if (before & reach) after |= (places)1 << hit->end;
+    }
+    return after;
+}
+
+static bool words_fit(const struct walk *w, const struct rule *rule) {
+    for (unsigned i = 0; i < rule->element_count; i++)
+        if (has_family(w, rule->elements[i].family) == rule->elements[i].absent) return false;
+    if (rule->element_count < 2) return true;
+    places at = 1;
+    for (unsigned i = 0; i < rule->element_count && at; i++)
+        if (!rule->elements[i].absent) at = after_element(w, &rule->elements[i], at);
+    return at != 0;
+}
+
+static bool fits(const struct walk *w, const struct rule *rule) {
+    return (!rule->stages || rule->stages >> w->stage & 1) && code_fits(rule, w->in->code) &&
+           enhanced_fits(rule, w->enhanced) && provider_fits(rule, w->in->provider) && words_fit(w, rule);
 }
 
 /* ---- verdicts ---- */
 
-static struct classify_verdict verdict(const struct classify_input *in, enum classify_class class,
-                                       unsigned how, const char *rule) {
-    const struct class_row *row = &classes[class];
-    struct classify_verdict v = {
-        .class = class, .hardness = row->hardness, .action = row->action, .scope = row->scope, .rule = rule};
-    bool certain = (how & CERTAIN) || ((how & CERTAIN_AT_RCPT) && in->stage == CLASSIFY_AT_RCPT);
-    v.permanent = in->code >= 500 && !(how & DEFER) && in->stage != CLASSIFY_AT_SESSION;
-    if (v.hardness == CLASSIFY_HARD && !(certain && v.permanent)) {
+/* Does the enhanced code make certain what the words only make likely? */
+static bool code_certifies(const struct walk *w, enum classify_class class) {
+    for (unsigned i = 0; i < RULE_WORDS && w->enhanced[0]; i++)
+        for (uint64_t left = w->rules->always[i]; left; left &= left - 1) {
+            const struct rule *rule = &w->rules->rules[i * 64 + (unsigned)__builtin_ctzll(left)];
+            if (rule->enhanced_count && !rule->element_count && fits(w, rule))
+                return rule->class == class && rule->how & RULE_CERTAIN;
+        }
+    return false;
+}
+
+static bool certain(const struct walk *w, const struct rule *rule) {
+    if (rule->how & RULE_CERTAIN) return true;
+    if (rule->how & RULE_CERTAIN_BEFORE_DATA && w->stage != CLASSIFY_AT_DATA) return true;
+    return code_certifies(w, rule->class);
+}
+
+/* A refusal for good: 5xx; or no code at all, in the text of a bounce, unless its enhanced code says 4. */
+static bool final(const struct walk *w) {
+    return w->in->code ? w->in->code >= 500 : w->enhanced[0] != 4;
+}
+
+static struct classify_verdict verdict(const struct walk *w, const struct rule *rule) {
+    const struct class_row *row = class_row(rule->class);
+    struct classify_verdict v = {.class = rule->class,
+                                 .hardness = row->hardness,
+                                 .action = row->action,
+                                 .scope = row->scope,
+                                 .hint = rule->hint,
+                                 .wait_s = rule->wait_s,
+                                 .rule = rule->shown};
+    bool deferred = rule->how & RULE_DEFER;
+    v.permanent = final(w) && !deferred && w->stage != CLASSIFY_AT_SESSION;
+    if (v.hardness == CLASSIFY_HARD && !(v.permanent && w->enhanced[0] != 4 && certain(w, rule))) {
         v.hardness = CLASSIFY_SOFT;
-        v.action = v.permanent ? CLASSIFY_SUPPRESS_AFTER_N : CLASSIFY_RETRY;
+        v.action = CLASSIFY_SUPPRESS_AFTER_N;
     }
-    if (v.action == CLASSIFY_SUPPRESS_AFTER_N && !v.permanent) v.action = CLASSIFY_RETRY;
-    if (class == CLASSIFY_REPUTATION_BLOCK && in->code >= 500 && !(how & DEFER))
+    if (rule->class == CLASSIFY_REPUTATION_BLOCK && final(w) && !deferred) {
         v.action = CLASSIFY_PAUSE_ALERT;
-    if (how & THIS_RECIPIENT) {
-        v.scope = CLASSIFY_SCOPE_RECIPIENT;
-        v.action = CLASSIFY_RETRY;
+        if (!v.hint) v.hint = CLASSIFY_HINT_STOP_SOURCE;
     }
-    if (how & HOURS) v.wait_s = WAIT_HOURS;
-    if (how & MINUTES) v.wait_s = WAIT_MINUTES;
+    if (rule->class == CLASSIFY_AUTH_FAILURE && final(w) && !v.hint) v.hint = CLASSIFY_HINT_STOP_IDENTITY;
+    if (rule->class == CLASSIFY_RATE_LIMITED && !v.hint) v.hint = CLASSIFY_HINT_SLOWER;
+    if (rule->class == CLASSIFY_REPUTATION_BLOCK && !v.hint) v.hint = CLASSIFY_HINT_SLOWER;
+    if (rule->has_action) v.action = rule->action;
+    if (rule->has_scope) v.scope = rule->scope;
+    if (v.action == CLASSIFY_SUPPRESS_AFTER_N && !v.permanent) v.action = CLASSIFY_RETRY;
+    bool may_wait = rule->class == CLASSIFY_GREYLISTED || rule->class == CLASSIFY_RATE_LIMITED ||
+                    rule->class == CLASSIFY_REPUTATION_BLOCK || rule->class == CLASSIFY_UNDETERMINED;
+    if (may_wait && !v.permanent) {
+        uint32_t named = replytext_wait_s(w->in->text);
+        if (named) v.wait_s = named;
+    }
     return v;
 }
 
-static bool ends_token(char c) {
-    return c == ' ' || c == '<' || c == '>' || c == '(' || c == ')' || c == '[' || c == ']' || c == ',' ||
-           c == ';';
+static struct classify_verdict undetermined(void) {
+    return (struct classify_verdict){.class = CLASSIFY_UNDETERMINED,
+                                     .hardness = CLASSIFY_SOFT,
+                                     .action = CLASSIFY_RETRY,
+                                     .scope = CLASSIFY_SCOPE_RECIPIENT,
+                                     .rule = "no rule"};
 }
 
-/* The text as the tables want it: lower case, one line, a blank in front, and without addresses, whose words
- * (<spam@...>) say nothing. */
-static struct slice normalise(struct slice text, char out[TEXT_MAX]) {
-    size_t n = text.len < TEXT_MAX - 1 ? text.len : TEXT_MAX - 1, token = 1;
-    bool address = false;
-    out[0] = ' ';
-    for (size_t i = 0; i <= n; i++) {
-        char c = i == n || text.at[i] == '\n' ? ' ' : ascii_lower(text.at[i]);
-        if (ends_token(c)) {
-            if (address) memset(out + token, ' ', i + 1 - token);
-            address = false;
-            token = i + 2;
+static struct classify_verdict decide(struct walk *w) {
+    bool named = false;
+    for (unsigned i = 0; i < (w->rules->rule_count + 63) / 64; i++)
+        for (uint64_t left = w->candidates[i]; left; left &= left - 1) {
+            const struct rule *rule = &w->rules->rules[i * 64 + (unsigned)__builtin_ctzll(left)];
+            if ((named && rule->how & RULE_NAMES_STAGE) || !fits(w, rule)) continue;
+            if (!(rule->how & RULE_NAMES_STAGE)) return verdict(w, rule);
+            w->stage = rule->names_stage;
+            named = true;
         }
-        if (c == '@') address = true;
-        if (i < n) out[i + 1] = c;
-    }
-    return slice_make(out, n + 1);
+    return undetermined();
 }
 
-static struct classify_verdict by_reply(const struct classify_input *in) {
-    char lower[TEXT_MAX];
-    struct slice text = normalise(in->text, lower);
-    uint16_t enhanced[3];
-    memcpy(enhanced, in->enhanced, sizeof enhanced);
-    if (!enhanced[0]) find_enhanced(text, in->code, enhanced);
-    /* An enhanced code that is certain makes certain what the words only make likely. */
-    unsigned sure = 0;
-    const struct enhanced_row *by_code = NULL;
-    for (size_t i = 0; i < sizeof codes / sizeof *codes && !by_code && enhanced[0]; i++)
-        if ((codes[i].class == 0 || codes[i].class == enhanced[0]) && codes[i].subject == enhanced[1] &&
-            codes[i].first <= enhanced[2] && enhanced[2] <= codes[i].last)
-            by_code = &codes[i];
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (!code_fits(texts[i].code, in->code) || !words_fit(texts[i].words, text)) continue;
-        if (by_code && by_code->outcome == texts[i].class) sure = by_code->how & CERTAIN;
-        return verdict(in, texts[i].class, texts[i].how | sure, texts[i].rule);
+struct classify_verdict classify(const struct classify_rules *rules, const struct classify_input *in) {
+    if (in->code >= 200 && in->code < 300)
+        return (struct classify_verdict){.class = CLASSIFY_DELIVERED, .rule = "code 2xx"};
+    struct walk w;
+    struct words words;
+    w.rules = rules;
+    w.in = in;
+    w.stage = in->stage;
+    w.hit_count = 0;
+    memset(w.families, 0, sizeof w.families);
+    memcpy(w.candidates, rules->always, sizeof w.candidates);
+    memcpy(w.enhanced, in->enhanced, sizeof w.enhanced);
+    if (!w.enhanced[0]) {
+        int class = in->code / 100;
+        replytext_enhanced(in->text, class == 4 || class == 5 ? class : 0, w.enhanced);
     }
-    if (by_code) return verdict(in, by_code->outcome, by_code->how, by_code->rule);
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-        if (code_fits(plain[i].code, in->code) &&
-            (plain[i].stage == CLASSIFY_AT_UNKNOWN || plain[i].stage == in->stage))
-            return verdict(in, plain[i].class, plain[i].how, plain[i].rule);
-    return verdict(in, CLASSIFY_UNDETERMINED, 0, "no rule");
-}
-
-/* What was decided without a reply. */
-static const struct local_row {
-    enum classify_class class;
-    enum classify_hardness hardness;
-    enum classify_action action;
-    enum classify_scope scope;
-    bool permanent;
-    const char *rule;
-} locals[] = {
-    [CLASSIFY_CONNECT_FAILED] = {CLASSIFY_NETWORK_FAILURE, CLASSIFY_SOFT, CLASSIFY_RETRY, CLASSIFY_SCOPE_HOST,
-                                 false, "no connection"},
-    [CLASSIFY_CONNECTION_LOST] = {CLASSIFY_NETWORK_FAILURE, CLASSIFY_SOFT, CLASSIFY_RETRY,
-                                  CLASSIFY_SCOPE_HOST, false, "connection lost"},
-    [CLASSIFY_TIMED_OUT] = {CLASSIFY_NETWORK_FAILURE, CLASSIFY_SOFT, CLASSIFY_RETRY, CLASSIFY_SCOPE_HOST,
-                            false, "timed out"},
-    [CLASSIFY_PROTOCOL_ERROR] = {CLASSIFY_REMOTE_FAILURE, CLASSIFY_SOFT, CLASSIFY_RETRY, CLASSIFY_SCOPE_HOST,
-                                 false, "protocol error"},
-    [CLASSIFY_TLS_UNAVAILABLE] = {CLASSIFY_REMOTE_FAILURE, CLASSIFY_SOFT, CLASSIFY_RETRY, CLASSIFY_SCOPE_HOST,
-                                  false, "TLS required"},
-    [CLASSIFY_DNS_TEMPORARY] = {CLASSIFY_NETWORK_FAILURE, CLASSIFY_SOFT, CLASSIFY_RETRY,
-                                CLASSIFY_SCOPE_RECIPIENT, false, "DNS: no answer"},
-    [CLASSIFY_DNS_NO_DOMAIN] = {CLASSIFY_INVALID_DOMAIN, CLASSIFY_HARD, CLASSIFY_SUPPRESS_NOW,
-                                CLASSIFY_SCOPE_RECIPIENT, true, "DNS: no such domain"},
-    [CLASSIFY_DNS_NO_HOST] = {CLASSIFY_INVALID_DOMAIN, CLASSIFY_SOFT, CLASSIFY_SUPPRESS_AFTER_N,
-                              CLASSIFY_SCOPE_RECIPIENT, true, "DNS: no mail exchanger"},
-    [CLASSIFY_DNS_NULL_MX] = {CLASSIFY_INVALID_DOMAIN, CLASSIFY_HARD, CLASSIFY_SUPPRESS_NOW,
-                              CLASSIFY_SCOPE_RECIPIENT, true, "DNS: null MX"},
-    [CLASSIFY_BAD_ADDRESS] = {CLASSIFY_INVALID_RECIPIENT, CLASSIFY_HARD, CLASSIFY_SUPPRESS_NOW,
-                              CLASSIFY_SCOPE_RECIPIENT, true, "malformed address"},
-    [CLASSIFY_TOO_LARGE] = {CLASSIFY_MESSAGE_TOO_LARGE, CLASSIFY_SOFT, CLASSIFY_PAUSE_ALERT,
-                            CLASSIFY_SCOPE_MESSAGE, true, "above the offered SIZE"},
-    [CLASSIFY_CONTENT_FAILED] = {CLASSIFY_CONTENT_REJECTED, CLASSIFY_SOFT, CLASSIFY_PAUSE_ALERT,
-                                 CLASSIFY_SCOPE_MESSAGE, true, "could not be rendered"},
-    [CLASSIFY_EXPIRED] = {CLASSIFY_NETWORK_FAILURE, CLASSIFY_SOFT, CLASSIFY_SUPPRESS_AFTER_N,
-                          CLASSIFY_SCOPE_RECIPIENT, true, "expired"},
-    [CLASSIFY_ON_SUPPRESSION_LIST] = {CLASSIFY_SUPPRESSED, CLASSIFY_HARD, CLASSIFY_SUPPRESS_NOW,
-                                      CLASSIFY_SCOPE_RECIPIENT, true, "on the suppression list"},
-};
-
-struct classify_verdict classify(const struct classify_input *in) {
-    if (in->local != CLASSIFY_REPLY) {
-        assert(in->local <= CLASSIFY_ON_SUPPRESSION_LIST);
-        const struct local_row *row = &locals[in->local];
-        return (struct classify_verdict){row->class, row->hardness, row->action, row->scope, row->permanent,
-                                         0,          row->rule};
-    }
-    if (in->code >= 200 && in->code < 300) return verdict(in, CLASSIFY_DELIVERED, 0, "2xx");
-    return by_reply(in);
+    words_split(in->text, &words);
+    find_phrases(&w, &words);
+    return decide(&w);
 }

@@ -6,6 +6,7 @@
 #define TSUBAME_ENGINE_H
 
 #include "addr.h"
+#include "classify.h"
 #include "err.h"
 #include "lane.h"
 #include "retry.h"
@@ -67,6 +68,7 @@ struct engine_options {
     bool log_outcomes;               /* a log line for each */
     bool suppress_auto;              /* answers put addresses on the suppression list */
     unsigned suppress_after;         /* failures in a row that do, where one is not certain; 0: never */
+    const struct classify_rules *rules; /* what replies mean; outlive the engine */
 };
 
 struct engine;

@@ -42,7 +42,7 @@ static enum classify_stage where(enum smtp_stage stage) {
     }
 }
 
-static enum classify_local reason(enum smtp_why why, enum smtp_stage stage, struct slice text, int code) {
+static enum classify_local reason(enum smtp_why why, enum smtp_stage stage, int code) {
     switch (why) {
     case SMTP_WHY_TIMEOUT: return CLASSIFY_TIMED_OUT;
     case SMTP_WHY_PROTOCOL: return CLASSIFY_PROTOCOL_ERROR;
@@ -53,23 +53,26 @@ static enum classify_local reason(enum smtp_why why, enum smtp_stage stage, stru
     case SMTP_WHY_LOST:
     case SMTP_WHY_CUT:
         return stage == SMTP_STAGE_CONNECT ? CLASSIFY_CONNECT_FAILED : CLASSIFY_CONNECTION_LOST;
-    default: (void)text; return CLASSIFY_REPLY;
+    default: return CLASSIFY_REPLY;
     }
 }
 
-static struct classify_verdict judge(struct outcome *o, enum smtp_stage stage, enum smtp_why why,
+static struct classify_verdict judge(struct outcome *o, const struct outcome_rules *by,
+                                     enum smtp_stage stage, enum smtp_why why,
                                      const struct smtp_reply *reply, struct slice text) {
-    struct classify_input input = {.stage = where(stage), .text = text};
+    struct classify_input input = {.stage = where(stage), .provider = by->provider, .text = text};
     if (reply) {
         input.code = reply->code;
         memcpy(input.enhanced, reply->enhanced, sizeof input.enhanced);
     }
-    input.local = reason(why, stage, text, input.code);
-    struct classify_verdict verdict = classify(&input);
+    enum classify_local local = reason(why, stage, input.code);
+    struct classify_verdict verdict =
+        local == CLASSIFY_REPLY ? classify(by->rules, &input) : classify_local(local);
     *o = (struct outcome){.stage = (uint8_t)stage,
                           .class = (uint8_t)verdict.class,
                           .scope = (uint8_t)verdict.scope,
                           .action = (uint8_t)verdict.action,
+                          .hint = (uint8_t)verdict.hint,
                           .wait_s = verdict.wait_s,
                           .code = (uint16_t)input.code};
     memcpy(o->enhanced, input.enhanced, sizeof o->enhanced);
@@ -77,8 +80,9 @@ static struct classify_verdict judge(struct outcome *o, enum smtp_stage stage, e
     return verdict;
 }
 
-void outcome_from_session(struct outcome *o, const struct smtp_outcome *said, bool worked) {
-    struct classify_verdict verdict = judge(o, said->stage, said->why, said->reply, said->text);
+void outcome_from_session(struct outcome *o, const struct outcome_rules *by, const struct smtp_outcome *said,
+                          bool worked) {
+    struct classify_verdict verdict = judge(o, by, said->stage, said->why, said->reply, said->text);
     switch (said->result) {
     case SMTP_DELIVERED:
         o->kind = EVENT_DELIVERED;
@@ -104,8 +108,8 @@ void outcome_from_session(struct outcome *o, const struct smtp_outcome *said, bo
     o->begun = said->begun;
 }
 
-void outcome_from_end(struct outcome *o, enum smtp_stage stage, enum smtp_why why,
-                      const struct smtp_reply *reply, struct slice text) {
-    judge(o, stage, why, reply, text);
+void outcome_from_end(struct outcome *o, const struct outcome_rules *by, enum smtp_stage stage,
+                      enum smtp_why why, const struct smtp_reply *reply, struct slice text) {
+    judge(o, by, stage, why, reply, text);
     o->kind = EVENT_DEFERRED;
 }

@@ -65,17 +65,17 @@ static void place(struct engine *e, struct domain *d, const struct mx_answer *mx
 
 /* No mail can go there, or nobody could say. */
 static void unplaceable(struct engine *e, struct domain *d, const struct mx_answer *mx) {
-    struct classify_input input = {.text = slice_of(mx->text)};
+    enum classify_local local;
     switch (mx->status) {
-    case MX_NULL: input.local = CLASSIFY_DNS_NULL_MX; break;
-    case MX_NO_DOMAIN: input.local = CLASSIFY_DNS_NO_DOMAIN; break;
-    case MX_NO_MAIL: input.local = CLASSIFY_DNS_NO_HOST; break;
-    default: input.local = CLASSIFY_DNS_TEMPORARY;
+    case MX_NULL: local = CLASSIFY_DNS_NULL_MX; break;
+    case MX_NO_DOMAIN: local = CLASSIFY_DNS_NO_DOMAIN; break;
+    case MX_NO_MAIL: local = CLASSIFY_DNS_NO_HOST; break;
+    default: local = CLASSIFY_DNS_TEMPORARY;
     }
-    struct classify_verdict verdict = classify(&input);
+    struct classify_verdict verdict = classify_local(local);
     struct outcome o;
     outcome_local(&o, verdict.permanent ? EVENT_FAILED : EVENT_DEFERRED, SMTP_STAGE_NONE,
-                  (uint8_t)verdict.class, input.text);
+                  (uint8_t)verdict.class, slice_of(mx->text));
     if (!verdict.permanent && d->waiting > DEFER_INSTEAD) {
         unsigned doublings = d->failures < 6 ? d->failures++ : 6;
         mono_us pause = FIRST_PAUSE << doublings;

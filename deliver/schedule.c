@@ -51,6 +51,12 @@ static bool is_full(const struct engine *e, bool big) {
     return e->session_count >= most || open >= most - most / (big ? 8 : 4);
 }
 
+/* As the rules of replies know it: by its name in the configuration, else by its mail exchanger's. */
+static unsigned provider_of(const struct engine *e, const struct site *site, const char *host) {
+    unsigned named = classify_provider(e->options.rules, slice_of(site->lane->name));
+    return named ? named : classify_provider(e->options.rules, slice_of(host));
+}
+
 static bool open_session(struct engine *e, struct site *site) {
     struct session_target targets[TARGETS_MAX];
     unsigned n = fill_targets(site, targets);
@@ -64,6 +70,7 @@ static bool open_session(struct engine *e, struct site *site) {
     *s = (struct session){.worker = &e->workers[e->turn++ % e->options.workers],
                           .site = site,
                           .source = site->lane->source,
+                          .provider = provider_of(e, site, targets[0].name),
                           .tls = site->lane->tls,
                           .max_messages = site->lane->gate.limits.messages_per_connection,
                           .target_count = n,

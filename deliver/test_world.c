@@ -274,7 +274,10 @@ void world_init(struct world *w) {
     getsockname(w->dns, (struct sockaddr *)&a, &len);
     assert_int_equal(pthread_create(&w->dns_thread, NULL, world_dns_run, w), 0);
     w->source = (struct source_options){.name = "s", .helo = "me.test"};
-    w->options = (struct engine_options){.workers = 2,
+    w->rules = classify_rules_load(NULL, &err);
+    assert_non_null(w->rules);
+    w->options = (struct engine_options){.rules = w->rules,
+                                         .workers = 2,
                                          .max_sessions = 64,
                                          .dns_server_count = 1,
                                          .private_hosts = true,
@@ -306,6 +309,7 @@ void world_done(struct world *w) {
     pthread_join(w->dns_thread, NULL);
     close(w->dns);
     store_free(w->store);
+    classify_rules_free(w->rules);
     pthread_mutex_destroy(&w->lock);
     test_dir_remove(&w->dir);
 }

@@ -44,6 +44,7 @@ struct world {
     struct engine *engine;
     struct engine_options options;
     struct source_options source;
+    struct classify_rules *rules;
     pthread_mutex_t lock;
     struct host hosts[HOSTS_MAX];
     struct taken taken[TAKEN_MAX]; /* mails whose dot arrived */

@@ -84,7 +84,8 @@ static void land(struct wire *wire, struct flight *flight) {
 static void on_outcome(void *ctx, uint64_t tag, const struct smtp_outcome *said) {
     struct wire *wire = ctx;
     struct flight *flight = &wire->flights[tag];
-    outcome_from_session(&flight->window->items[flight->index].outcome, said, wire->session->worked);
+    struct outcome_rules by = {wire->worker->options->rules, wire->session->provider};
+    outcome_from_session(&flight->window->items[flight->index].outcome, &by, said, wire->session->worked);
     /* 421 says that the session is not wanted, whatever it answers. */
     bool answered = said->result == SMTP_REFUSED && !(said->reply && said->reply->code == 421);
     if (said->result == SMTP_DELIVERED || answered) wire->session->worked = true;
@@ -254,10 +255,11 @@ static void on_ended(void *ctx, const struct smtp_end *end) {
     struct wire *wire = ctx;
     wire->over = true;
     wire->why = end->why;
+    struct outcome_rules by = {wire->worker->options->rules, wire->session->provider};
     if (end->why == SMTP_WHY_DONE)
         wire->session->end = (struct outcome){0};
     else
-        outcome_from_end(&wire->session->end, end->stage, end->why, end->reply, end->text);
+        outcome_from_end(&wire->session->end, &by, end->stage, end->why, end->reply, end->text);
 }
 
 /* An end without a conversation. */

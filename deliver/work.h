@@ -34,6 +34,7 @@ struct outcome {
     bool begun;     /* RETURNED: its MAIL was sent, yet it was surely not taken */
     uint16_t code;
     uint16_t enhanced[3];
+    uint8_t hint;    /* enum classify_hint: what it asks of the lane */
     uint32_t wait_s; /* the least pause the answer asks for */
     uint16_t text_len;
     char text[EVENT_TEXT_MAX];
@@ -76,6 +77,7 @@ struct session {
     unsigned source;
     int tls; /* enum engine_tls */
     unsigned max_messages;
+    unsigned provider;     /* of classify_provider() */
     bool big;              /* counts among the sessions of big lanes */
     unsigned target_count; /* addresses to try, in order */
     struct session_target *targets;

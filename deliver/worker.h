@@ -64,9 +64,14 @@ struct slice mail_return_path(struct worker *w, const struct window *window, uns
 struct slice mail_address(const struct window *window, unsigned index);
 
 /* outcome.c: from what the session says to what the owner is told. */
-void outcome_from_session(struct outcome *o, const struct smtp_outcome *said, bool worked);
-void outcome_from_end(struct outcome *o, enum smtp_stage stage, enum smtp_why why,
-                      const struct smtp_reply *reply, struct slice text);
+struct outcome_rules {
+    const struct classify_rules *rules;
+    unsigned provider;
+};
+void outcome_from_session(struct outcome *o, const struct outcome_rules *by, const struct smtp_outcome *said,
+                          bool worked);
+void outcome_from_end(struct outcome *o, const struct outcome_rules *by, enum smtp_stage stage,
+                      enum smtp_why why, const struct smtp_reply *reply, struct slice text);
 void outcome_local(struct outcome *o, enum event_kind kind, enum smtp_stage stage, uint8_t class,
                    struct slice text);
 

@@ -170,7 +170,7 @@ void command_overview(const struct command *const *all, size_t count, struct buf
     buf_put_text(out, "tsubame - personal mail to many, with an account of every single one\n\n"
                       "Usage: tsubame COMMAND [options]\n\nCommands:\n");
     for (size_t i = 0; i < count; i++)
-        buf_printf(out, "  %-10s %s\n", all[i]->name, all[i]->summary);
+        buf_printf(out, "  %-14s %s\n", all[i]->name, all[i]->summary);
     buf_put_text(out,
                  "\n`tsubame COMMAND --help` explains each, with examples. Try it out without a server:\n\n"
                  "  tsubame send --template news.eml --to list.csv --dry-run\n");

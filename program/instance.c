@@ -115,6 +115,7 @@ static int fill_engine_options(struct instance *in, const struct options *o, str
         .log_outcomes = o->log.outcomes,
         .suppress_auto = o->suppress.automatic,
         .suppress_after = (unsigned)o->suppress.after,
+        .rules = in->rules,
     };
     for (size_t i = 0; i < e->dns_server_count; i++)
         e->dns_servers[i] = o->dns.servers.at[i];
@@ -139,7 +140,8 @@ static void say_gap(const struct instance *in) {
 
 static int start(struct instance *in, const struct options *o, struct err *err) {
     struct projector_options po = {o->history.pace, o->history.age, (size_t)o->history.memory};
-    if (fill_engine_options(in, o, err)) return -1;
+    in->rules = classify_rules_load(o->replies.rules, err);
+    if (!in->rules || fill_engine_options(in, o, err)) return -1;
     in->store = instance_store(o, false, err);
     if (!in->store) return -1;
     in->projector = projector_open(in->store, &po, err);
@@ -172,6 +174,7 @@ int instance_close(struct instance *in, int64_t grace_us, struct err *err) {
     projector_free(in->projector);
     stopwatch_stop(&in->stopwatch);
     store_free(in->store);
+    classify_rules_free(in->rules);
     free(in->providers);
     free(in->sources);
     free(in->dkim);

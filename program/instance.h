@@ -12,6 +12,7 @@ struct instance {
     struct store *store;
     struct engine *engine;
     struct projector *projector;
+    struct classify_rules *rules;
     struct engine_options engine_options;
     struct provider_options *providers;
     struct source_options *sources;

@@ -147,6 +147,9 @@ struct options {
         bool outcomes;
     } log;
     struct {
+        const char *rules;
+    } replies;
+    struct {
         const char *user, *group;
     } run;
 };
