@@ -2,8 +2,8 @@
  *
  *   classify-rate FILE SECONDS
  *
- * FILE holds lines as `tsubame classify-reply` takes them. They are gone through again and again in an order that
- * jumps about, each from its bytes to its verdict; prints replies a second of CPU. */
+ * FILE holds lines as `tsubame classify-reply` takes them. They are gone through again and again in an order
+ * that jumps about, each from its bytes to its verdict; prints replies a second of CPU. */
 #include "classify.h"
 
 #include <stdio.h>
@@ -37,7 +37,8 @@ static size_t read_lines(struct slice text, const struct classify_rules *rules, 
     return count;
 }
 
-static double measure(const struct classify_rules *rules, const struct line *lines, size_t count, double seconds) {
+static double measure(const struct classify_rules *rules, const struct line *lines, size_t count,
+                      double seconds) {
     double start = cpu_s(), spent = 0;
     unsigned long long done = 0, sum = 0;
     for (size_t at = 0; spent < seconds; spent = cpu_s() - start)

@@ -98,8 +98,8 @@ static bool enhanced_fits(const struct rule *rule, const uint16_t code[3]) {
     if (!code[0]) return rule->enhanced_none;
     for (unsigned i = 0; i < rule->enhanced_count; i++) {
         const struct rule_enhanced *e = &rule->enhanced[i];
-        if ((e->class == ANY_PART || e->class == code[0]) && (e->subject == ANY_PART || e->subject == code[1]) &&
-            e->first <= code[2] && code[2] <= e->last)
+        if ((e->class == ANY_PART || e->class == code[0]) &&
+            (e->subject == ANY_PART || e->subject == code[1]) && e->first <= code[2] && code[2] <= e->last)
             return true;
     }
     return false;

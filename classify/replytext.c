@@ -45,12 +45,12 @@ static const struct {
     const char *word;
     unsigned seconds;
 } units[] = {
-    {"s", 1},        {"sec", 1},       {"secs", 1},      {"second", 1},    {"seconds", 1},   {"sekunden", 1},
-    {"secondes", 1}, {"segundos", 1},  {"секунд", 1},    {"секунды", 1},   {"秒", 1},        {"m", 60},
-    {"min", 60},     {"mins", 60},     {"minute", 60},   {"minutes", 60},  {"minuten", 60},  {"minutos", 60},
-    {"минут", 60},   {"минуты", 60},   {"分", 60},       {"h", 3600},      {"hr", 3600},     {"hrs", 3600},
-    {"hour", 3600},  {"hours", 3600},  {"stunde", 3600}, {"stunden", 3600}, {"heure", 3600}, {"heures", 3600},
-    {"hora", 3600},  {"horas", 3600},  {"час", 3600},    {"часа", 3600},   {"часов", 3600},  {"時間", 3600},
+    {"s", 1},        {"sec", 1},      {"secs", 1},      {"second", 1},     {"seconds", 1},  {"sekunden", 1},
+    {"secondes", 1}, {"segundos", 1}, {"секунд", 1},    {"секунды", 1},    {"秒", 1},       {"m", 60},
+    {"min", 60},     {"mins", 60},    {"minute", 60},   {"minutes", 60},   {"minuten", 60}, {"minutos", 60},
+    {"минут", 60},   {"минуты", 60},  {"分", 60},       {"h", 3600},       {"hr", 3600},    {"hrs", 3600},
+    {"hour", 3600},  {"hours", 3600}, {"stunde", 3600}, {"stunden", 3600}, {"heure", 3600}, {"heures", 3600},
+    {"hora", 3600},  {"horas", 3600}, {"час", 3600},    {"часа", 3600},    {"часов", 3600}, {"時間", 3600},
     {"小时", 3600},  {"小時", 3600},
 };
 
@@ -62,7 +62,8 @@ static unsigned unit_at(struct slice text) {
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         struct slice word = slice_of(units[i].word);
         if (word.len <= longest || !slice_starts_nocase(text, word)) continue;
-        bool ends = text.len == word.len || (unsigned char)word.at[0] >= 0xE3 || !ascii_alpha(text.at[word.len]);
+        bool ends =
+            text.len == word.len || (unsigned char)word.at[0] >= 0xE3 || !ascii_alpha(text.at[word.len]);
         if (ends) best = units[i].seconds, longest = word.len;
     }
     return best;
@@ -89,8 +90,8 @@ uint32_t replytext_wait_s(struct slice text) {
         if (!ascii_digit(text.at[i])) continue;
         char before = i ? text.at[i - 1] : ' ';
         size_t end = i;
-        bool stands_alone = before != '.' && before != ':' && before != '-' && before != '/' &&
-                            !ascii_alpha(before);
+        bool stands_alone =
+            before != '.' && before != ':' && before != '-' && before != '/' && !ascii_alpha(before);
         uint32_t clock = stands_alone ? clock_at(text, i) : 0;
         if (clock) return clock;
         int value = number(text, &end, 6);

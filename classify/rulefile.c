@@ -4,7 +4,7 @@
 
 #include "buf.h"
 
-enum { LINE_MOST = 65536, EXPANSIONS_MOST = 256, NAME_MOST = 64 };
+enum { LINE_MOST = 65536, EXPANSIONS_MOST = 256, NAME_MOST = 64, SHOWN_MOST = 80 };
 
 struct reading {
     struct rule_draft *draft;
@@ -101,8 +101,7 @@ static int expand(struct reading *r, struct family *f, struct slice text, unsign
     if (open < 0) {
         if (slice_find(text, ')') >= 0)
             return FAULT(r, "expected a '(' before the ')' in '%.*s'", SLICE_ARG(part(text)));
-        if ((*budget)-- == 0)
-            return FAULT(r, "expected at most %d ways to read a phrase", EXPANSIONS_MOST);
+        if ((*budget)-- == 0) return FAULT(r, "expected at most %d ways to read a phrase", EXPANSIONS_MOST);
         return add_phrase(r, f, text);
     }
     struct slice head = slice_make(text.at, (size_t)open), tail = slice_skip(text, (size_t)open + 1), one;
@@ -153,7 +152,8 @@ static struct family *new_family(struct reading *r, struct slice name, bool defi
 
 static int include_family(struct reading *r, struct family *f, struct slice name) {
     const struct family *other = find_family(r->draft, name, true);
-    if (!other || other == f) return FAULT(r, "expected the name of a family, got '%.*s'", SLICE_ARG(part(name)));
+    if (!other || other == f)
+        return FAULT(r, "expected the name of a family, got '%.*s'", SLICE_ARG(part(name)));
     for (const struct phrase *p = other->phrases; p; p = p->next) {
         struct phrase *copy = arena_alloc(r->draft->makings, sizeof *copy);
         if (!copy) return no_memory(r);
@@ -212,8 +212,8 @@ static int add_element(struct reading *r, struct rule *rule, struct slice text, 
     if (!f) return -1;
     if (rule->element_count == ELEMENTS_MOST)
         return FAULT(r, "expected at most %d parts in a pattern", ELEMENTS_MOST);
-    rule->elements[rule->element_count++] = (struct rule_element){
-        .family = (uint16_t)(f - r->draft->families), .gap = gap, .absent = absent};
+    rule->elements[rule->element_count++] =
+        (struct rule_element){.family = (uint16_t)(f - r->draft->families), .gap = gap, .absent = absent};
     return 0;
 }
 
@@ -275,7 +275,8 @@ static int read_code(struct reading *r, struct rule *rule, struct slice word) {
         return 0;
     }
     if (word.len != 3 || !slice_to_u64(word, &code) || code < 200 || code > 599)
-        return FAULT(r, "code: expected 4xx, 5xx or a reply code such as 550, got '%.*s'", SLICE_ARG(part(word)));
+        return FAULT(r, "code: expected 4xx, 5xx or a reply code such as 550, got '%.*s'",
+                     SLICE_ARG(part(word)));
     rule->codes[rule->code_count++] = (uint16_t)code;
     return 0;
 }
@@ -308,7 +309,8 @@ static int read_enhanced(struct reading *r, struct rule *rule, struct slice word
         if (e->first == ANY_PART) e->first = 0;
     }
     return good ? 0
-                : FAULT(r, "enhanced: expected a code such as 5.1.1, *.7.* or 4.7.650-659, or none, got '%.*s'",
+                : FAULT(r,
+                        "enhanced: expected a code such as 5.1.1, *.7.* or 4.7.650-659, or none, got '%.*s'",
                         SLICE_ARG(part(word)));
 }
 
@@ -337,7 +339,8 @@ static int read_wait(struct reading *r, struct rule *rule, struct slice word) {
     if (last == 's') unit = 1;
     if (last == 'm') unit = 60;
     if (last == 'h') unit = 3600;
-    if (!unit || !slice_to_u64(slice_make(word.at, word.len - 1), &n) || n > WAIT_MOST || n * unit > WAIT_MOST)
+    if (!unit || !slice_to_u64(slice_make(word.at, word.len - 1), &n) || n > WAIT_MOST ||
+        n * unit > WAIT_MOST)
         return FAULT(r, "wait: expected a time such as 300s, 15m or 2h, at most %dh, got '%.*s'",
                      WAIT_MOST / 3600, SLICE_ARG(part(word)));
     rule->wait_s = (uint32_t)(n * unit);
@@ -384,7 +387,8 @@ static int read_scope(struct reading *r, struct rule *rule, struct slice word) {
 
 static int read_hint(struct reading *r, struct rule *rule, struct slice word) {
     int n = named(word, CLASSIFY_HINTS, hint_of);
-    if (n <= 0) return FAULT(r, "hint: expected one such as slower or pause, got '%.*s'", SLICE_ARG(part(word)));
+    if (n <= 0)
+        return FAULT(r, "hint: expected one such as slower or pause, got '%.*s'", SLICE_ARG(part(word)));
     rule->hint = (enum classify_hint)n;
     return 0;
 }
@@ -403,9 +407,8 @@ static int read_condition(struct reading *r, struct rule *rule, struct slice wor
     static const struct {
         const char *word;
         unsigned how;
-    } flags[] = {{"certain", RULE_CERTAIN},
-                 {"certain-before-data", RULE_CERTAIN_BEFORE_DATA},
-                 {"defer", RULE_DEFER}};
+    } flags[] = {
+        {"certain", RULE_CERTAIN}, {"certain-before-data", RULE_CERTAIN_BEFORE_DATA}, {"defer", RULE_DEFER}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (slice_eq(word, slice_of(flags[i].word))) {
             rule->how |= flags[i].how;
@@ -421,10 +424,11 @@ static int read_condition(struct reading *r, struct rule *rule, struct slice wor
             if (c->read(r, rule, one)) return -1;
         return 0;
     }
-    return FAULT(r,
-                 "expected ':' or one of certain, certain-before-data, defer, code=, enhanced=, at=, provider=, "
-                 "wait=, action=, scope=, hint=, got '%.*s'",
-                 SLICE_ARG(part(word)));
+    return FAULT(
+        r,
+        "expected ':' or one of certain, certain-before-data, defer, code=, enhanced=, at=, provider=, "
+        "wait=, action=, scope=, hint=, got '%.*s'",
+        SLICE_ARG(part(word)));
 }
 
 /* ---- lines ---- */
@@ -433,8 +437,11 @@ static int keep_shown(struct reading *r, struct rule *rule, struct slice text) {
     struct buf shown;
     buf_init(&shown, LINE_MOST * 2);
     text = slice_trim(text);
-    if (text.len > 200) text.len = 200;
-    buf_printf(&shown, "%s:%u %.*s", r->name, r->line, SLICE_ARG(text));
+    bool cut = text.len > SHOWN_MOST;
+    if (cut) text.len = SHOWN_MOST;
+    while (cut && text.len && ((unsigned char)text.at[text.len] & 0xC0) == 0x80)
+        text.len--;
+    buf_printf(&shown, "%s:%u %.*s%s", r->name, r->line, SLICE_ARG(text), cut ? "..." : "");
     for (size_t i = 0; i < shown.len; i++)
         if ((unsigned char)shown.at[i] < 0x20) shown.at[i] = ' ';
     rule->shown = shown.failed ? NULL : arena_string(r->draft->arena, slice_trim(buf_slice(&shown)));

@@ -101,7 +101,7 @@ struct classify_rules {
     struct provider_suffix {
         struct slice suffix;
         uint16_t provider;
-    } *provider_suffixes;
+    } * provider_suffixes;
     unsigned provider_count, provider_suffix_count;
 };
 

@@ -53,8 +53,8 @@ const char *classify_hardness_name(enum classify_hardness hardness) {
 }
 
 const char *classify_action_name(enum classify_action action) {
-    static const char *const names[CLASSIFY_ACTIONS] = {"none",        "retry",            "slow-isp",
-                                                        "pause-alert", "suppress-after-n", "suppress-now"};
+    static const char *const names[CLASSIFY_ACTIONS] = {
+        "none", "retry", "slow-isp", "pause-alert", "suppress-after-n", "suppress-now"};
     return action < CLASSIFY_ACTIONS ? names[action] : "?";
 }
 
@@ -81,24 +81,24 @@ static const struct {
     const char *name;
     enum classify_stage stage;
 } stages[] = {
-    {"-", CLASSIFY_AT_UNKNOWN},         {"", CLASSIFY_AT_UNKNOWN},
-    {"unknown", CLASSIFY_AT_UNKNOWN},   {"quit", CLASSIFY_AT_UNKNOWN},
-    {"rset", CLASSIFY_AT_UNKNOWN},      {"noop", CLASSIFY_AT_UNKNOWN},
-    {"vrfy", CLASSIFY_AT_UNKNOWN},      {"session", CLASSIFY_AT_SESSION},
-    {"connect", CLASSIFY_AT_SESSION},   {"connection", CLASSIFY_AT_SESSION},
-    {"conn", CLASSIFY_AT_SESSION},      {"greeting", CLASSIFY_AT_SESSION},
-    {"banner", CLASSIFY_AT_SESSION},    {"helo", CLASSIFY_AT_SESSION},
-    {"ehlo", CLASSIFY_AT_SESSION},      {"lhlo", CLASSIFY_AT_SESSION},
-    {"starttls", CLASSIFY_AT_SESSION},  {"auth", CLASSIFY_AT_SESSION},
-    {"mail", CLASSIFY_AT_MAIL},         {"mail from", CLASSIFY_AT_MAIL},
-    {"from", CLASSIFY_AT_MAIL},         {"sender", CLASSIFY_AT_MAIL},
-    {"rcpt", CLASSIFY_AT_RCPT},         {"rcpt to", CLASSIFY_AT_RCPT},
-    {"to", CLASSIFY_AT_RCPT},           {"recipient", CLASSIFY_AT_RCPT},
-    {"data", CLASSIFY_AT_DATA},         {"bdat", CLASSIFY_AT_DATA},
-    {"dot", CLASSIFY_AT_DATA},          {".", CLASSIFY_AT_DATA},
-    {"eod", CLASSIFY_AT_DATA},          {"eom", CLASSIFY_AT_DATA},
-    {"end of data", CLASSIFY_AT_DATA},  {"end of message", CLASSIFY_AT_DATA},
-    {"content", CLASSIFY_AT_DATA},      {"message", CLASSIFY_AT_DATA},
+    {"-", CLASSIFY_AT_UNKNOWN},        {"", CLASSIFY_AT_UNKNOWN},
+    {"unknown", CLASSIFY_AT_UNKNOWN},  {"quit", CLASSIFY_AT_UNKNOWN},
+    {"rset", CLASSIFY_AT_UNKNOWN},     {"noop", CLASSIFY_AT_UNKNOWN},
+    {"vrfy", CLASSIFY_AT_UNKNOWN},     {"session", CLASSIFY_AT_SESSION},
+    {"connect", CLASSIFY_AT_SESSION},  {"connection", CLASSIFY_AT_SESSION},
+    {"conn", CLASSIFY_AT_SESSION},     {"greeting", CLASSIFY_AT_SESSION},
+    {"banner", CLASSIFY_AT_SESSION},   {"helo", CLASSIFY_AT_SESSION},
+    {"ehlo", CLASSIFY_AT_SESSION},     {"lhlo", CLASSIFY_AT_SESSION},
+    {"starttls", CLASSIFY_AT_SESSION}, {"auth", CLASSIFY_AT_SESSION},
+    {"mail", CLASSIFY_AT_MAIL},        {"mail from", CLASSIFY_AT_MAIL},
+    {"from", CLASSIFY_AT_MAIL},        {"sender", CLASSIFY_AT_MAIL},
+    {"rcpt", CLASSIFY_AT_RCPT},        {"rcpt to", CLASSIFY_AT_RCPT},
+    {"to", CLASSIFY_AT_RCPT},          {"recipient", CLASSIFY_AT_RCPT},
+    {"data", CLASSIFY_AT_DATA},        {"bdat", CLASSIFY_AT_DATA},
+    {"dot", CLASSIFY_AT_DATA},         {".", CLASSIFY_AT_DATA},
+    {"eod", CLASSIFY_AT_DATA},         {"eom", CLASSIFY_AT_DATA},
+    {"end of data", CLASSIFY_AT_DATA}, {"end of message", CLASSIFY_AT_DATA},
+    {"content", CLASSIFY_AT_DATA},     {"message", CLASSIFY_AT_DATA},
 };
 
 bool classify_stage_by_name(struct slice name, enum classify_stage *stage) {

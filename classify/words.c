@@ -10,18 +10,18 @@ enum { PART = 0, BREAK = 1, DOT = 2, QUOTE = 3, AT = 4, ESCAPE = 5, HIGH = 6, LE
 
 /* BREAK ends what may be a mail address, PART only a word. */
 static const unsigned char kinds[128] = {
-    ['\t'] = BREAK, ['\n'] = BREAK, ['\r'] = BREAK, [' '] = BREAK, ['"'] = BREAK, ['('] = BREAK,
-    [')'] = BREAK,  [','] = BREAK,  [':'] = BREAK,  [';'] = BREAK, ['<'] = BREAK, ['='] = BREAK,
-    ['>'] = BREAK,  ['['] = BREAK,  [']'] = BREAK,  ['|'] = BREAK, [0] = BREAK,   ['\\'] = BREAK,
+    ['\t'] = BREAK, ['\n'] = BREAK, ['\r'] = BREAK, [' '] = BREAK, ['"'] = BREAK,   ['('] = BREAK,
+    [')'] = BREAK,  [','] = BREAK,  [':'] = BREAK,  [';'] = BREAK, ['<'] = BREAK,   ['='] = BREAK,
+    ['>'] = BREAK,  ['['] = BREAK,  [']'] = BREAK,  ['|'] = BREAK, [0] = BREAK,     ['\\'] = BREAK,
     ['.'] = DOT,    ['\''] = QUOTE, ['`'] = QUOTE,  ['@'] = AT,    [0x1B] = ESCAPE,
 #define SMALL(c) [c] = c, [(c)-0x20] = c
-    SMALL('a'),     SMALL('b'),     SMALL('c'),     SMALL('d'),    SMALL('e'),    SMALL('f'),
-    SMALL('g'),     SMALL('h'),     SMALL('i'),     SMALL('j'),    SMALL('k'),    SMALL('l'),
-    SMALL('m'),     SMALL('n'),     SMALL('o'),     SMALL('p'),    SMALL('q'),    SMALL('r'),
-    SMALL('s'),     SMALL('t'),     SMALL('u'),     SMALL('v'),    SMALL('w'),    SMALL('x'),
+    SMALL('a'),     SMALL('b'),     SMALL('c'),     SMALL('d'),    SMALL('e'),      SMALL('f'),
+    SMALL('g'),     SMALL('h'),     SMALL('i'),     SMALL('j'),    SMALL('k'),      SMALL('l'),
+    SMALL('m'),     SMALL('n'),     SMALL('o'),     SMALL('p'),    SMALL('q'),      SMALL('r'),
+    SMALL('s'),     SMALL('t'),     SMALL('u'),     SMALL('v'),    SMALL('w'),      SMALL('x'),
     SMALL('y'),     SMALL('z'),
 #undef SMALL
-    ['0'] = '0',    ['1'] = '1',    ['2'] = '2',    ['3'] = '3',   ['4'] = '4',   ['5'] = '5',
+    ['0'] = '0',    ['1'] = '1',    ['2'] = '2',    ['3'] = '3',   ['4'] = '4',     ['5'] = '5',
     ['6'] = '6',    ['7'] = '7',    ['8'] = '8',    ['9'] = '9',
 };
 

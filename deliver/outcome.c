@@ -57,9 +57,8 @@ static enum classify_local reason(enum smtp_why why, enum smtp_stage stage, int 
     }
 }
 
-static struct classify_verdict judge(struct outcome *o, const struct outcome_rules *by,
-                                     enum smtp_stage stage, enum smtp_why why,
-                                     const struct smtp_reply *reply, struct slice text) {
+static struct classify_verdict judge(struct outcome *o, const struct outcome_rules *by, enum smtp_stage stage,
+                                     enum smtp_why why, const struct smtp_reply *reply, struct slice text) {
     struct classify_input input = {.stage = where(stage), .provider = by->provider, .text = text};
     if (reply) {
         input.code = reply->code;

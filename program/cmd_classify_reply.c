@@ -10,7 +10,8 @@
 enum { LINE_MOST = 65536, OUTPUT_AT_ONCE = 65536 };
 
 static const struct arg args[] = {
-    {"rules", 0, "FILE", "try these rules before the built-in ones (else replies.rules of the configuration)"},
+    {"rules", 0, "FILE",
+     "try these rules before the built-in ones (else replies.rules of the configuration)"},
 };
 
 struct classifying {
@@ -45,7 +46,8 @@ static void put_json_verdict(struct buf *out, const struct classify_verdict *v,
     jdoc_put_bool(o, "permanent", v->permanent);
     jdoc_put_number(o, "wait_s", v->wait_s);
     jdoc_put_number(o, "code", in->code);
-    int n = snprintf(enhanced, sizeof enhanced, "%u.%u.%u", in->enhanced[0], in->enhanced[1], in->enhanced[2]);
+    int n =
+        snprintf(enhanced, sizeof enhanced, "%u.%u.%u", in->enhanced[0], in->enhanced[1], in->enhanced[2]);
     if (in->enhanced[0])
         jdoc_put_text(o, "enhanced", slice_make(enhanced, (size_t)n));
     else
@@ -77,7 +79,8 @@ static void take_line(struct classifying *c, char *text, size_t len, const char 
     }
     slice_cut(&rest, '\t', &provider);
     if (!classify_stage_by_name(slice_trim(stage), &in.stage)) {
-        complain(c, file, number, "the stage: expected connect, ehlo, mail, rcpt, data, or - if it is not known");
+        complain(c, file, number,
+                 "the stage: expected connect, ehlo, mail, rcpt, data, or - if it is not known");
         return;
     }
     if (!slice_trim(reply).len) {
@@ -152,12 +155,13 @@ const struct command command_classify_reply = {
     .name = "classify-reply",
     .operands = "[FILE...]",
     .summary = "what a mail server's answer means, and what is done about it",
-    .text = "Reads lines `STAGE <tab> REPLY` from files or standard input and prints for each\n"
-            "`CLASS <tab> hard|soft|none <tab> ACTION <tab> RULE`. STAGE is what the reply answered: connect,\n"
-            "ehlo, mail, rcpt, data, or - if it is not known. A third column may name the provider or its mail\n"
-            "exchanger. The lines of a reply stand one behind the other, with blanks or \\n between them; a\n"
-            "text without a code is one out of a bounce. A line that is no such line is told with its\n"
-            "number, the others are classified all the same, and the exit status is 1.\n",
+    .text =
+        "Reads lines `STAGE <tab> REPLY` from files or standard input and prints for each\n"
+        "`CLASS <tab> hard|soft|none <tab> ACTION <tab> RULE`. STAGE is what the reply answered: connect,\n"
+        "ehlo, mail, rcpt, data, or - if it is not known. A third column may name the provider or its mail\n"
+        "exchanger. The lines of a reply stand one behind the other, with blanks or \\n between them; a\n"
+        "text without a code is one out of a bounce. A line that is no such line is told with its\n"
+        "number, the others are classified all the same, and the exit status is 1.\n",
     .examples = "  printf 'rcpt\\t550 5.1.1 User unknown\\n' | tsubame classify-reply\n"
                 "  printf 'data\\t550 Ip frequency limited\\tqq\\n' | tsubame classify-reply --json\n"
                 "  tsubame classify-reply --rules my.rules replies.tsv | cut -f1 | sort | uniq -c\n",

@@ -156,8 +156,9 @@ static const struct option table[] = {
          "Receivers with limits of their own, known by their mail exchangers. The first that fits counts."},
 
     {"replies.rules", OPTION_PATH, AT(replies.rules), .unset = "the built-in rules alone",
-     .help = "A file of rules that say what receivers' replies mean, tried before the built-in ones. `tsubame "
-             "classify-reply` tries it out."},
+     .help =
+         "A file of rules that say what receivers' replies mean, tried before the built-in ones. `tsubame "
+         "classify-reply` tries it out."},
 
     {"dkim", OPTION_RECORDS, AT(dkim), .unset = "mail is not signed", RANGE(0, 1024),
      FIELDS(dkim_fields, struct option_dkim), .reload = true,
