@@ -1,9 +1,9 @@
 /* Replies into verdicts: the text is walked once for phrases, the rules that hang on them are tried in their
  * order, and the first whose conditions hold decides.
  *
- * Holds: `hard` needs a rule marked certain and a refusal for good; nothing that a server says before MAIL is
- * the recipient's fault, so it is never permanent. Bounded by construction: at most WORDS_MOST words,
- * HITS_MOST phrases, each candidate rule looked at once. */
+ * Holds: `hard` needs a rule marked certain and a refusal for good; nothing that a server says before RCPT is
+ * the recipient's fault, so it is never hard, and before MAIL never permanent. Bounded by construction: at
+ * most WORDS_MOST words, HITS_MOST phrases, each candidate rule looked at once. */
 #include "classify.h"
 
 #include "replytext.h"
@@ -178,7 +178,8 @@ static struct classify_verdict verdict(const struct walk *w, const struct rule *
                                  .rule = rule->shown};
     bool deferred = rule->how & RULE_DEFER;
     v.permanent = final(w) && !deferred && w->stage != CLASSIFY_AT_SESSION;
-    if (v.hardness == CLASSIFY_HARD && !(v.permanent && w->enhanced[0] != 4 && certain(w, rule))) {
+    bool may_be_hard = v.permanent && w->enhanced[0] != 4 && w->stage != CLASSIFY_AT_MAIL;
+    if (v.hardness == CLASSIFY_HARD && !(may_be_hard && certain(w, rule))) {
         v.hardness = CLASSIFY_SOFT;
         v.action = CLASSIFY_SUPPRESS_AFTER_N;
     }

@@ -62,8 +62,8 @@ static unsigned unit_at(struct slice text) {
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         struct slice word = slice_of(units[i].word);
         if (word.len <= longest || !slice_starts_nocase(text, word)) continue;
-        bool ends =
-            text.len == word.len || (unsigned char)word.at[0] >= 0xE3 || !ascii_alpha(text.at[word.len]);
+        char next = text.len > word.len ? text.at[word.len] : ' ';
+        bool ends = (unsigned char)word.at[0] >= 0xE3 || !(ascii_alpha(next) || ascii_digit(next));
         if (ends) best = units[i].seconds, longest = word.len;
     }
     return best;
@@ -90,9 +90,11 @@ uint32_t replytext_wait_s(struct slice text) {
         if (!ascii_digit(text.at[i])) continue;
         char before = i ? text.at[i - 1] : ' ';
         size_t end = i;
+        bool dated =
+            before == ' ' && i > 1 && (ascii_digit(text.at[i - 2]) || ascii_lower(text.at[i - 2]) == 't');
         bool stands_alone =
             before != '.' && before != ':' && before != '-' && before != '/' && !ascii_alpha(before);
-        uint32_t clock = stands_alone ? clock_at(text, i) : 0;
+        uint32_t clock = stands_alone && !dated ? clock_at(text, i) : 0; /* not the time of a day */
         if (clock) return clock;
         int value = number(text, &end, 6);
         uint64_t seconds = stands_alone && value > 0 ? (uint64_t)value * unit_at(slice_skip(text, end)) : 0;

@@ -244,8 +244,8 @@ static void test_hints(void **state) {
         {R, "451 greylisted, try again in 300 seconds", "", "greylisted", "-", RECIPIENT, false, 300},
         {R, "450 Greylisted for 5 minutes", "", "greylisted", "-", RECIPIENT, false, 300},
         {R, "451 greylisting, come back in 00:04:52", "", "greylisted", "-", RECIPIENT, false, 292},
-        {R, "450 Greylisted at 2026-03-04 10:12:45, see 10.0.0.5", "", "greylisted", "-", RECIPIENT, false,
-         0},
+        {R, "450 Greylisted at 2026-03-04 02:12:45, see 10.0.0.5 id 5s9x", "", "greylisted", "-", RECIPIENT,
+         false, 0},
         {R, "450 greylist 900000 seconds", "", "greylisted", "-", RECIPIENT, false, 0},
         {R, "452 4.5.3 too many recipients", "", "rate-limited", "fewer-recipients", LANE, false, 0},
     };

@@ -135,6 +135,10 @@ static const struct row {
     {"ehlo", "550 No such user", "invalid-recipient", 's'},
     {"rcpt", "550 5.1.1 anna@example.com: rejected because your IP 192.0.2.1 is blacklisted",
      "reputation-block", 's'},
+    {"mail", "550 5.1.1 User unknown", "sender-rejected|invalid-recipient", 's'},
+    {"mail", "501 bad address syntax", "sender-rejected", 's'},
+    {"rcpt", "550 5.1.1 blocked by policy", "policy-block", 's'},
+    {"rcpt", "550 Domain not found on this server, relay refused", "relay-denied", 's'},
     /* ---- no such domain ---- */
     {"rcpt",
      "550 5.1.2 <anna@example.invalid>... Host unknown (Name server: example.invalid.: no data known)",

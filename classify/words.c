@@ -206,8 +206,9 @@ void words_split(struct slice text, struct words *words) {
         case HIGH: high(&r); break;
         case AT: drop_address(&r); break;
         case ESCAPE: skip_escape(&r); break;
-        case BREAK: r.address = words->count; /* fall through */
-        default: r.at++;
+        default:
+            r.at++;
+            if (k == BREAK) r.address = words->count;
         }
         r.joined = false;
     }
