@@ -159,9 +159,9 @@ unsigned classify_provider(const struct classify_rules *rules, struct slice name
 
 /* ---- opening ---- */
 
-static int read_all(struct rule_draft *d, struct slice extra, const char *name, unsigned *builtin,
-                    struct err *err) {
-    for (size_t i = 0; i < rules_builtin_count; i++) {
+static int read_all(struct rule_draft *d, bool with_builtin, struct slice extra, const char *name,
+                    unsigned *builtin, struct err *err) {
+    for (size_t i = 0; with_builtin && i < rules_builtin_count; i++) {
         const struct rules_builtin *file = &rules_builtin[i];
         if (rulefile_read(d, slice_make(file->text, file->len), file->name, err)) return -1;
     }
@@ -169,7 +169,8 @@ static int read_all(struct rule_draft *d, struct slice extra, const char *name, 
     return extra.len ? rulefile_read(d, extra, name, err) : 0;
 }
 
-struct classify_rules *classify_rules_open(struct slice extra, const char *name, struct err *err) {
+struct classify_rules *ruleset_open(bool with_builtin, struct slice extra, const char *name,
+                                    struct err *err) {
     struct classify_rules *r = calloc(1, sizeof *r);
     struct rule_draft *d = calloc(1, sizeof *d);
     struct arena makings; /* families and phrases are not needed later; names and rules' texts are */
@@ -185,13 +186,18 @@ struct classify_rules *classify_rules_open(struct slice extra, const char *name,
     }
     if (!r || !d || !d->families || !d->rules)
         err_set(err, ERR_SYSTEM, "out of memory");
-    else if (read_all(d, extra, name, &builtin, err) == 0 && (failed = ruleset_compile(r, d, builtin)))
+    else if (read_all(d, with_builtin, extra, name, &builtin, err) == 0 &&
+             (failed = ruleset_compile(r, d, builtin)))
         err_set(err, ERR_SYSTEM, "out of memory");
     arena_done(&makings);
     free(d);
     if (!failed) return r;
     classify_rules_free(r);
     return NULL;
+}
+
+struct classify_rules *classify_rules_open(struct slice extra, const char *name, struct err *err) {
+    return ruleset_open(true, extra, name, err);
 }
 
 static int read_file(const char *path, char *text, size_t *len, struct err *err) {

@@ -147,6 +147,9 @@ int rulefile_read(struct rule_draft *draft, struct slice text, const char *name,
 /* Compiles. `first` rules of the draft (the built-in ones) come after the rest. -1: out of memory. */
 int ruleset_compile(struct classify_rules *rules, struct rule_draft *draft, unsigned first);
 
+/* As classify_rules_open, with the built-in rules or without. */
+struct classify_rules *ruleset_open(bool with_builtin, struct slice extra, const char *name, struct err *err);
+
 /* The built-in rules: made of rules/ by the build. */
 struct rules_builtin {
     const char *name; /* "recipient" */

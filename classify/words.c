@@ -140,7 +140,7 @@ static void word(struct reader *r) {
     uint64_t hash = BASIS;
     const unsigned char *at = r->at, *end = r->end;
     for (;;) {
-        unsigned k;
+        unsigned k = PART;
         while (at < end && (k = kind(*at)) >= LETTERS) {
             hash = mix(hash, k);
             at++;
