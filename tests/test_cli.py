@@ -535,7 +535,7 @@ def test_usage_and_absence(bare):
 
 def test_every_help_has_examples(bare):
     overview = bare.run("--help").stdout
-    commands = re.findall(r"^  (\w+) +\S", overview.split("Commands:")[1].split("\n\n")[0], re.M)
+    commands = re.findall(r"^  ([\w-]+) +\S", overview.split("Commands:")[1].split("\n\n")[0], re.M)
     assert {"serve", "send", "status", "report", "message", "config", "hold", "resume", "cancel", "backup"} <= set(commands)
     for command in commands:
         done = bare.run(command, "--help")
