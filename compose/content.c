@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { VERSION = 1, PART_MAX = 2 * 1024 * 1024, PATH_LIMIT = 4096 };
+enum { VERSION_FIRST = 1, VERSION = 2, PART_MAX = 2 * 1024 * 1024, PATH_LIMIT = 4096 };
 
 /* The payload's tags: numbers are for ever. */
 enum tag {
@@ -23,7 +23,12 @@ enum tag {
     TAG_TEXT,
     TAG_HTML,
     TAG_HEADER_NAME, /* its value follows */
-    TAG_HEADER_VALUE
+    TAG_HEADER_VALUE,
+    /* Since version 2, which is written only when one of these is */
+    TAG_PARTIAL_NAME, /* its text follows */
+    TAG_PARTIAL_TEXT,
+    TAG_NO_ESCAPE, /* these two hold nothing */
+    TAG_MISSING_EMPTY
 };
 
 static struct slice *field_of(struct content *c, uint8_t tag) {
@@ -115,6 +120,13 @@ int content_check(const struct content *c, struct err *err) {
         const char *fault = header_fault(&c->headers[i]);
         if (fault) return err_set(err, ERR_INPUT, "headers: %.*s: %s", SLICE_ARG(c->headers[i].name), fault);
     }
+    if (c->partial_count > CONTENT_PARTIALS_MAX) return err_set(err, ERR_INPUT, "more than 64 partials");
+    for (size_t i = 0; i < c->partial_count; i++) {
+        const char *fault = text_fault(c->partials[i].text, false);
+        if (!fault) fault = text_fault(c->partials[i].name, true);
+        if (fault)
+            return err_set(err, ERR_INPUT, "partials: %.*s: %s", SLICE_ARG(c->partials[i].name), fault);
+    }
     return 0;
 }
 
@@ -202,6 +214,32 @@ static int read_headers(const struct reader *r, const struct yaml *map) {
     return 0;
 }
 
+static int read_partials(const struct reader *r, const struct yaml *map) {
+    if (map->kind != YAML_MAP) return complain(r, map, "a map of names to texts is expected here");
+    if (map->count > CONTENT_PARTIALS_MAX) return complain(r, map, "more than 64 partials");
+    struct content_partial *partials = arena_alloc(r->arena, (map->count + 1) * sizeof *partials);
+    if (!partials) return err_set(r->err, ERR_SYSTEM, "%s: no memory", r->name);
+    size_t n = 0;
+    for (const struct yaml *node = map->first; node; node = node->next) {
+        if (need_text(r, node, false)) return -1;
+        partials[n++] = (struct content_partial){node->key, node->text};
+    }
+    r->out->partials = partials;
+    r->out->partial_count = n;
+    return 0;
+}
+
+/* One of two words; *second: is it the second one? */
+static int read_choice(const struct reader *r, const struct yaml *node, const char *first, const char *second,
+                       bool *is_second) {
+    char text[64];
+    if (need_text(r, node, true)) return -1;
+    *is_second = slice_eq(node->text, slice_of(second));
+    if (*is_second || slice_eq(node->text, slice_of(first))) return 0;
+    snprintf(text, sizeof text, "expected %s or %s", first, second);
+    return complain(r, node, text);
+}
+
 /* All of fd into the arena, without a BOM. */
 static int read_all(int fd, struct arena *arena, struct slice *out) {
     char *bytes = arena_alloc(arena, PART_MAX + 1);
@@ -259,10 +297,14 @@ static int read_key(const struct reader *r, const struct yaml *node) {
     if (slice_eq(node->key, SLICE("text_file"))) return read_part_file(r, node, &c->text);
     if (slice_eq(node->key, SLICE("html_file"))) return read_part_file(r, node, &c->html);
     if (slice_eq(node->key, SLICE("headers"))) return read_headers(r, node);
+    if (slice_eq(node->key, SLICE("partials"))) return read_partials(r, node);
+    if (slice_eq(node->key, SLICE("escape"))) return read_choice(r, node, "html", "none", &c->no_escape);
+    if (slice_eq(node->key, SLICE("missing")))
+        return read_choice(r, node, "error", "empty", &c->missing_empty);
     return complain(
         r, node,
         "unknown key (known are from, to_name, reply_to, subject, text, html, text_file, html_file, "
-        "headers)");
+        "headers, partials, escape, missing)");
 }
 
 int content_from_yaml(const struct yaml *root, const char *name, const char *folder, struct arena *arena,
@@ -298,7 +340,8 @@ static void put_field(struct buf *out, enum tag tag, struct slice value) {
 void content_encode(const struct content *c, struct buf *out) {
     struct content copy = *c;
     size_t start = out->len;
-    buf_put_u8(out, VERSION);
+    bool first = c->partial_count == 0 && !c->no_escape && !c->missing_empty;
+    buf_put_u8(out, first ? VERSION_FIRST : VERSION);
     for (int tag = TAG_FROM_NAME; tag <= TAG_HTML; tag++) {
         struct slice *field = field_of(&copy, (uint8_t)tag);
         if (field->len) put_field(out, (enum tag)tag, *field);
@@ -307,6 +350,12 @@ void content_encode(const struct content *c, struct buf *out) {
         put_field(out, TAG_HEADER_NAME, c->headers[i].name);
         put_field(out, TAG_HEADER_VALUE, c->headers[i].value);
     }
+    for (size_t i = 0; i < c->partial_count; i++) {
+        put_field(out, TAG_PARTIAL_NAME, c->partials[i].name);
+        put_field(out, TAG_PARTIAL_TEXT, c->partials[i].text);
+    }
+    if (c->no_escape) put_field(out, TAG_NO_ESCAPE, SLICE(""));
+    if (c->missing_empty) put_field(out, TAG_MISSING_EMPTY, SLICE(""));
     if (out->len - start > CONTENT_MAX) out->failed = true;
 }
 
@@ -318,12 +367,14 @@ int content_decode(struct slice bytes, struct arena *arena, struct content *out,
     uint8_t version, tag;
     *out = (struct content){.header_count = 0};
     if (bytes.len > CONTENT_MAX || !take_u8(&bytes, &version)) return corrupt(err);
-    if (version != VERSION)
+    if (version < VERSION_FIRST || version > VERSION)
         return err_set(err, ERR_INPUT, "a stored message content has version %u; this program knows %d",
                        version, VERSION);
     struct content_header *headers = arena_alloc(arena, CONTENT_HEADERS_MAX * sizeof *headers);
-    if (!headers) return err_set(err, ERR_SYSTEM, "no memory for a message content");
+    struct content_partial *partials = arena_alloc(arena, CONTENT_PARTIALS_MAX * sizeof *partials);
+    if (!headers || !partials) return err_set(err, ERR_SYSTEM, "no memory for a message content");
     out->headers = headers;
+    out->partials = partials;
     while (take_u8(&bytes, &tag)) {
         struct slice *field = field_of(out, tag), value;
         if (!take_bytes(&bytes, &value)) return corrupt(err);
@@ -334,6 +385,15 @@ int content_decode(struct slice bytes, struct arena *arena, struct content *out,
             h->name = value;
             if (!take_u8(&bytes, &tag) || tag != TAG_HEADER_VALUE || !take_bytes(&bytes, &h->value))
                 return corrupt(err);
+        } else if (tag == TAG_PARTIAL_NAME && version > 1 && out->partial_count < CONTENT_PARTIALS_MAX) {
+            struct content_partial *p = &partials[out->partial_count++];
+            p->name = value;
+            if (!take_u8(&bytes, &tag) || tag != TAG_PARTIAL_TEXT || !take_bytes(&bytes, &p->text))
+                return corrupt(err);
+        } else if (tag == TAG_NO_ESCAPE && version > 1) {
+            out->no_escape = true;
+        } else if (tag == TAG_MISSING_EMPTY && version > 1) {
+            out->missing_empty = true;
         } else {
             return corrupt(err);
         }

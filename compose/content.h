@@ -1,4 +1,5 @@
-/* What a person writes: the content of a mail before it is anybody's. Every text may hold {{name}}.
+/* What a person writes: the content of a mail before it is anybody's. Every text is a template
+ * (docs/templates.md).
  *
  * In a file (YAML):
  *
@@ -11,6 +12,10 @@
  *     html_file: welcome.html                     # relative to this file
  *     headers:
  *       X-Campaign: spring
+ *     partials:                                   # for all texts: {{> footer}}
+ *       footer: "{{company}}, Kobe"
+ *     escape: html                                # {{x}} in the html part: html (default) or none
+ *     missing: error                              # a variable that is not there: error (default) or empty
  *
  * An unknown key, a wrong kind of value, text that is not UTF-8 or holds a NUL: an error with file, line and
  * column. */
@@ -20,11 +25,20 @@
 #include "buf.h"
 #include "yamltree.h"
 
-enum { CONTENT_HEADERS_MAX = 64, CONTENT_MAX = 4 * 1024 * 1024 /* bytes encoded */ };
+enum {
+    CONTENT_HEADERS_MAX = 64,
+    CONTENT_PARTIALS_MAX = 64,
+    CONTENT_MAX = 4 * 1024 * 1024 /* bytes encoded */
+};
 
 struct content_header {
     struct slice name;
     struct slice value;
+};
+
+struct content_partial {
+    struct slice name;
+    struct slice text;
 };
 
 struct content {
@@ -38,6 +52,10 @@ struct content {
     struct slice html;
     const struct content_header *headers;
     size_t header_count;
+    const struct content_partial *partials;
+    size_t partial_count;
+    bool no_escape;     /* escape: none */
+    bool missing_empty; /* missing: empty */
 };
 
 /* All slices lie in the arena, of which up to 14 MB are used. 0, or -1 with err. */

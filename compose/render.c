@@ -1,9 +1,9 @@
 /* Runs a template's program for one recipient. */
 #include "render.h"
 
-#include "codec.h"
 #include "hash.h"
 #include "header.h"
+#include "machine.h"
 #include "program.h"
 
 #include <assert.h>
@@ -30,46 +30,16 @@ void renderer_init(struct renderer *r) {
 void renderer_done(struct renderer *r) {
     buf_done(&r->scratch);
     arena_done(&r->arena);
+    machine_free(r->machine);
 }
 
-static int complain(const struct run *run, const struct piece *p, const char *what) {
-    return err_set(run->err, ERR_INPUT, "%s, line %u, column %u: {{%.*s}}: %s", p->part, p->line, p->place,
-                   SLICE_ARG(p->text), what);
-}
-
-/* The variable's value for a header. */
-static int header_value(const struct run *run, const struct piece *p, struct slice *value) {
-    *value = run->in->values[p->column];
-    if (!value->at) return complain(run, p, "this recipient has no value for it");
-    if (!header_value_safe(*value))
-        return complain(run, p, "a line break, a NUL or bytes that are not UTF-8 can't stand in a header");
-    return 0;
-}
-
-static bool ascii_without_nul(struct slice s) {
-    for (size_t i = 0; i < s.len; i++)
-        if (s.at[i] == 0 || (unsigned char)s.at[i] >= 0x80) return false;
-    return true;
-}
-
-static int body_value(const struct run *run, const struct piece *p, struct slice *value) {
-    *value = run->in->values[p->column];
-    if (!value->at) return complain(run, p, "this recipient has no value for it");
-    if (ascii_without_nul(*value)) return 0;
-    if (memchr(value->at, 0, value->len)) return complain(run, p, "the value holds a NUL byte");
-    return codec_utf8_valid(*value) ? 0 : complain(run, p, "the value is not UTF-8");
-}
-
-/* Text and values one behind the other, into scratch; *text is valid until scratch grows. */
-static int gather(struct run *run, const struct pieces *pieces, struct slice *text) {
+/* A header's text, behind what is in scratch already; *text is valid until scratch grows. */
+static int gather(struct run *run, const struct script *script, struct slice *text) {
     struct buf *scratch = &run->r->scratch;
+    struct sink sink = {.kind = SINK_TEXT, .header = true, .out = scratch};
     size_t start = scratch->len;
     *text = (struct slice){NULL, 0};
-    for (size_t i = 0; i < pieces->count; i++) {
-        struct slice value = pieces->at[i].text;
-        if (pieces->at[i].variable && header_value(run, &pieces->at[i], &value)) return -1;
-        buf_put_slice(scratch, value);
-    }
+    if (machine_run(run->r->machine, script, &sink, run->err)) return -1;
     if (scratch->failed) return err_set(run->err, ERR_INPUT, "a header becomes larger than 1 MB");
     if (scratch->len > start) *text = slice_make(scratch->at + start, scratch->len - start);
     return 0;
@@ -78,12 +48,12 @@ static int gather(struct run *run, const struct pieces *pieces, struct slice *te
 static int put_text(struct run *run, const struct op *op, enum header_words words) {
     struct slice text;
     buf_reset(&run->r->scratch);
-    if (gather(run, &op->pieces, &text)) return -1;
+    if (gather(run, op->script, &text)) return -1;
     header_put_text(run->out, op->bytes, text, words);
     return 0;
 }
 
-static int put_mailbox(struct run *run, struct slice name, const struct pieces *display,
+static int put_mailbox(struct run *run, struct slice name, const struct script *display,
                        struct slice address) {
     struct slice text;
     buf_reset(&run->r->scratch);
@@ -97,9 +67,9 @@ static int put_reply_to(struct run *run, const struct op *op) {
     struct address address = {.text = {NULL, 0}};
     buf_reset(&run->r->scratch);
     arena_reset(&run->r->arena);
-    if (gather(run, &op->address, &text)) return -1;
+    if (gather(run, op->address, &text)) return -1;
     if (address_parse_ascii(text, &run->r->arena, &address, run->err)) return err_wrap(run->err, "reply_to");
-    return put_mailbox(run, SLICE("Reply-To"), &op->pieces, address.text);
+    return put_mailbox(run, SLICE("Reply-To"), op->script, address.text);
 }
 
 static void put_date(struct run *run) {
@@ -146,14 +116,10 @@ static void make_boundary(struct run *run) {
         run->boundary[4 + i] = digits[hash >> (60 - 4 * i) & 15];
 }
 
-static int put_value(struct run *run, const struct op *op) {
-    struct slice value;
-    if (body_value(run, &op->variable, &value)) return -1;
-    if (op->kind == OP_VALUE_HTML)
-        qp_put_html(&run->qp, value);
-    else
-        qp_put(&run->qp, value);
-    return 0;
+static int put_body(struct run *run, const struct op *op) {
+    struct sink sink = {.kind = SINK_QP, .out = run->out, .qp = &run->qp};
+    qp_begin(&run->qp, run->out);
+    return machine_run(run->r->machine, op->script, &sink, run->err);
 }
 
 static int step(struct run *run, const struct op *op) {
@@ -162,29 +128,45 @@ static int step(struct run *run, const struct op *op) {
     case OP_DATE: put_date(run); return 0;
     case OP_MESSAGE_ID: return put_message_id(run);
     case OP_LIST: put_list(run); return 0;
-    case OP_TO: return put_mailbox(run, SLICE("To"), &op->pieces, run->in->to);
-    case OP_FROM: return put_mailbox(run, SLICE("From"), &op->pieces, run->t->from.text);
+    case OP_TO: return put_mailbox(run, SLICE("To"), op->script, run->in->to);
+    case OP_FROM: return put_mailbox(run, SLICE("From"), op->script, run->t->from.text);
     case OP_REPLY_TO: return put_reply_to(run, op);
     case OP_TEXT: return put_text(run, op, HEADER_TEXT);
     case OP_TOKENS: return put_text(run, op, HEADER_TOKENS);
     case OP_BOUNDARY: buf_put(run->out, run->boundary, sizeof run->boundary); return 0;
-    case OP_BODY: qp_begin(&run->qp, run->out); return 0;
-    case OP_RUN: qp_put_run(&run->qp, &op->run); return 0;
-    case OP_VALUE:
-    case OP_VALUE_HTML: return put_value(run, op);
+    case OP_BODY: return put_body(run, op);
     case OP_CLOSE: qp_close(&run->qp); return 0;
     case OP_END: qp_end(&run->qp); return 0;
     }
     return 0;
 }
 
+static int begin(struct renderer *r, const struct template *t, const struct render_input *in,
+                 struct err *err) {
+    assert(in->value_count == t->words.column_count);
+    if (!r->machine) r->machine = machine_new();
+    if (r->machine && machine_begin(r->machine, &t->words, in->values)) return 0;
+    return err_set(err, ERR_SYSTEM, "no memory to render a mail");
+}
+
 int render_mail(struct renderer *r, const struct template *t, const struct render_input *in, struct buf *out,
                 struct err *err) {
     struct run run = {.r = r, .t = t, .in = in, .out = out, .err = err};
-    assert(in->value_count == t->columns);
+    if (begin(r, t, in, err)) return -1;
     make_boundary(&run);
     for (size_t i = 0; i < t->count && !out->failed; i++) /* a bomb costs no more than the room there is */
         if (step(&run, &t->ops[i])) return -1;
     if (!out->failed) return 0;
     return err_set(err, ERR_INPUT, "the mail can't be written, or becomes larger than %zu bytes", out->max);
+}
+
+int render_part(struct renderer *r, const struct template *t, const struct render_input *in,
+                enum render_part part, struct buf *out, struct err *err) {
+    static const char *const names[] = {"subject", "text", "html"};
+    const struct script *const scripts[] = {t->subject, t->text, t->html};
+    struct sink sink = {.kind = SINK_TEXT, .header = part == RENDER_SUBJECT, .out = out};
+    if (!scripts[part]) return err_set(err, ERR_ABSENT, "there is no %s in this template", names[part]);
+    if (begin(r, t, in, err) || machine_run(r->machine, scripts[part], &sink, err)) return -1;
+    if (!out->failed) return 0;
+    return err_set(err, ERR_INPUT, "%s: becomes larger than %zu bytes", names[part], out->max);
 }

@@ -1,10 +1,10 @@
 /* A template: content compiled once for a set of columns into a flat program, which render.h runs for each
  * recipient. Immutable; shared by all threads.
  *
- * {{name}} is the column of that name (exactly; blanks inside the braces are ignored), with & < > " ' escaped
- * in the html part; {{{name}}} is never escaped. \{{ is a literal {{. An unknown column, an empty or unclosed
- * tag is an error that names the part, line and column: "html, line 12, column 7: no column is called 'nmae'
- * (there are: email, name)". */
+ * The language is described in docs/templates.md. Variables are looked up in the recipient's tree (the column
+ * DATA_COLUMN, see value.h), if there is one, then among the columns. Without a tree an unknown name is an
+ * error already here, as is everything else that can never be right. An error names the part, line and
+ * column: "html, line 12, column 7: no column is called 'nmae' (there are: email, name)". */
 #ifndef TSUBAME_TEMPLATE_H
 #define TSUBAME_TEMPLATE_H
 

@@ -155,7 +155,7 @@ static void test_payload(void **state) {
     for (size_t n = 0; n < bytes.len; n++)
         if (content_decode(slice_make(bytes.at, n), &arena, &out, &err) == 0)
             template_free(template_compile(&out, columns, COLUMNS, &err));
-    bytes.at[0] = 2;
+    bytes.at[0] = 3;
     assert_int_equal(content_decode(buf_slice(&bytes), &arena, &out, &err), -1);
     assert_int_equal(err.kind, ERR_INPUT);
     const struct slice damaged[] = {SLICE(""),
@@ -179,11 +179,12 @@ static const struct file_case templates[] = {
     {HEAD "text: 'Hi {{nmae}}'\n",
      "text, line 1, column 4: no column is called 'nmae' (there are: email, name, First"},
     {HEAD "html: |\n  <p>\n  é{{x}}\n", "html, line 2, column 2: no column is called 'x'"},
-    {HEAD "text: 'Hi {{name'\n", "text, line 1, column 4: '{{' without '}}'"},
-    {HEAD "text: 'Hi {{{name}}'\n", "text, line 1, column 4: '{{{' without '}}}'"},
+    {HEAD "text: 'Hi {{name'\n", "text, line 1, column 4: this tag is never closed"},
+    {HEAD "text: 'Hi {{{name}}'\n",
+     "text, line 1, column 11: }}} is expected here, the end of the tag of line 1, column 4"},
     {HEAD "text: 'Hi {{ }}'\n", "text, line 1, column 4: no name between the braces"},
-    {HEAD "text: 'Hi {{#if name}}'\n", "text, line 1, column 4: only {{name}} and {{{name}}}"},
-    {HEAD "text: \"Hi {{na\\nme}}\"\n", "text, line 1, column 4: '{{' without '}}'"},
+    {HEAD "text: 'Hi {{#if name}}'\n", "text, line 1, column 4: this block ('if') is never closed"},
+    {HEAD "text: \"Hi {{na\\nme}}\"\n", "text, line 1, column 4: no helper is called 'na'"},
     {"from: a@b.c\nsubject: '{{Name}}'\ntext: t\n", "subject, line 1, column 1: no column is called 'Name'"},
     {HEAD "text: t\nheaders:\n  X-A: '1{{y}}'\n", "headers, X-A, line 1, column 2: no column is called 'y'"},
     {HEAD "text: t\nreply_to: a b@c.d\n", "reply_to: byte 2: a blank"},

@@ -83,7 +83,7 @@ void qp_put(struct qp *q, struct slice text) {
     }
 }
 
-static struct slice entity(char c) {
+struct slice qp_html_entity(char c) {
     switch (c) {
     case '&': return SLICE("&amp;");
     case '<': return SLICE("&lt;");
@@ -99,7 +99,7 @@ static struct slice entity(char c) {
 void qp_put_html(struct qp *q, struct slice text) {
     size_t from = 0;
     for (size_t i = 0; i < text.len; i++) {
-        struct slice name = entity(text.at[i]);
+        struct slice name = qp_html_entity(text.at[i]);
         if (name.len == 0) continue;
         qp_put(q, slice_make(text.at + from, i - from));
         qp_put(q, name);
