@@ -161,11 +161,12 @@ static struct frame *top(struct machine *m) {
     return &m->frames[m->frame_count - 1];
 }
 
-/* The frame whose @index and the like are meant, or NULL. */
-static const struct frame *data_frame(struct machine *m, unsigned up) {
+/* The frame whose @index and the like are meant, or NULL. *beyond: there are not so many loops around. */
+static const struct frame *data_frame(struct machine *m, unsigned up, bool *beyond) {
     int32_t at = top(m)->data;
-    while (up-- && at >= 0)
+    for (; up && at >= 0; up--)
         at = m->frames[at].data_parent;
+    *beyond = up > 0;
     return at >= 0 && m->frames[at].looped ? &m->frames[at] : NULL;
 }
 
@@ -181,7 +182,7 @@ static const struct frame *frame_around(struct machine *m, unsigned up) {
 }
 
 /* Where the path begins: VALUE_NONE when there is no such thing. */
-static struct thing base_of(struct machine *m, const struct path *p) {
+static struct thing base_of(struct machine *m, const struct path *p, bool *beyond) {
     struct thing none = {{VALUE_NONE, 0, {NULL, 0}}, NULL};
     const struct frame *f;
     int32_t at = m->frame_count - 1;
@@ -193,15 +194,15 @@ static struct thing base_of(struct machine *m, const struct path *p) {
         if (p->soft && p->up == 0 && m->frames[at].context.v.kind <= VALUE_NULL)
             return (struct thing){{VALUE_MAP, 0, {"", 0}}, NULL};
         return m->frames[at].context;
-    case PATH_ROOT: return m->top;
+    case PATH_ROOT: data_frame(m, p->up, beyond); return *beyond ? none : m->top;
     case PATH_PARAM:
     case PATH_PARAM_KEY:
         f = frame_around(m, p->up);
         return !f ? none : p->base == PATH_PARAM ? f->context : f->key;
-    case PATH_BLOCK: return m->block >= 0 ? boolean(true) : none;
+    case PATH_BLOCK: data_frame(m, p->up, beyond); return m->block >= 0 && !*beyond ? boolean(true) : none;
     default: break;
     }
-    f = data_frame(m, p->up);
+    f = data_frame(m, p->up, beyond);
     if (!f || p->base == PATH_OTHER) return none;
     if (p->base == PATH_FIRST) return boolean(f->first);
     if (p->base == PATH_LAST) return boolean(f->last);
@@ -224,8 +225,9 @@ static bool sees_falsy(const struct path *p) {
 }
 
 static int path_value(struct machine *m, const struct path *p, struct thing *out) {
-    bool strict = !m->script->lenient;
-    *out = base_of(m, p);
+    bool strict = !m->script->lenient, beyond = false;
+    *out = base_of(m, p, &beyond);
+    if (beyond && strict) return complain(m, p, "there are not so many loops around this");
     if (p->count == 0) {
         bool data = p->base > PATH_ROOT && p->base < PATH_PARAM;
         return data && strict && p->strict && out->v.kind == VALUE_NONE ? missing(m, p, 0) : 0;
@@ -550,8 +552,10 @@ static int take_settings(struct machine *m, const struct call *call) {
         return place_fail(call->place, m->err, "partials with more than %d arguments at a time",
                           SETTINGS_MAX);
     struct thing *values = &m->values[m->value_count];
-    for (uint32_t i = 0; i < call->setting_count; i++)
+    for (uint32_t i = 0; i < call->setting_count; i++) {
         if (operand_value(m, &call->settings[i].value, &values[i])) return -1;
+        if (values[i].v.kind == VALUE_NONE) values[i].v.kind = VALUE_NULL; /* given, so it is there */
+    }
     m->value_count += call->setting_count;
     return 0;
 }

@@ -154,12 +154,8 @@ static int base_of_data(struct path *p, struct slice name) {
     static const struct {
         struct slice name;
         enum path_base base;
-    } bases[] = {{{"root", 4}, PATH_ROOT},
-                 {{"index", 5}, PATH_INDEX},
-                 {{"key", 3}, PATH_KEY},
-                 {{"first", 5}, PATH_FIRST},
-                 {{"last", 4}, PATH_LAST},
-                 {{"partial-block", 13}, PATH_BLOCK}};
+    } bases[] = {{{"root", 4}, PATH_ROOT},   {{"index", 5}, PATH_INDEX}, {{"key", 3}, PATH_KEY},
+                 {{"first", 5}, PATH_FIRST}, {{"last", 4}, PATH_LAST},   {{"partial-block", 13}, PATH_BLOCK}};
     p->base = PATH_OTHER;
     for (size_t i = 0; i < sizeof bases / sizeof *bases; i++)
         if (slice_eq(name, bases[i].name)) p->base = (uint8_t)bases[i].base;
@@ -213,6 +209,12 @@ static int make_path(struct emitter *e, const struct site *site, const struct ex
     p->strict = strict;
     p->soft = site->soft;
     p->word = UINT32_MAX;
+    struct expr self = *x;
+    if (x->count && x->parts[0].len == 0) { /* {{''}}: as Handlebars has it, the context */
+        self.count = 0;
+        self.data = false;
+        x = &self;
+    }
     if (x->up > UINT16_MAX) return place_fail(x->place, e->err, "too many ..");
     if (set_base(e, site, x, p) || copy_parts(e, x, p)) return -1;
     if (p->base == PATH_OTHER && strict && !e->options->lenient)

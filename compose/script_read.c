@@ -197,6 +197,7 @@ static int read_path(struct reader *r, struct expr *e) {
     if (e->data) {
         buf_put_c(&text, '@');
         advance(r, r->at + 1);
+        skip_space(r);
     }
     for (;;) {
         if (read_part(r, &part, &literal)) break;

@@ -73,13 +73,13 @@ static uint32_t text_length(struct slice text) {
     return n;
 }
 
-/* The character at that index (in UTF-16 units); half of one is nothing. */
+/* The character at that index (in UTF-16 units); half of one is U+FFFD. */
 static struct thing text_at(struct slice text, uint64_t index) {
     while (text.len) {
         size_t n = codec_utf8_next(text);
         if (n == 0) break;
-        if (index == 0) return n == 4 ? nothing() : plain(value_of_text(slice_make(text.at, n)));
-        if (n == 4 && index == 1) break;
+        if (n == 4 && index < 2) return plain(value_of_text(SLICE("\xEF\xBF\xBD")));
+        if (index == 0) return plain(value_of_text(slice_make(text.at, n)));
         index -= n == 4 ? 2 : 1;
         text = slice_skip(text, n);
     }
