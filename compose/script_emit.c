@@ -484,7 +484,8 @@ static int emit_settings(struct emitter *e, const struct site *site, const struc
         if (at == 256) return place_fail(n->place, e->err, "more than 256 arguments");
         struct operand value;
         if (make_operand(e, site, a->value, &value)) return -1;
-        if (at < call->setting_count) continue; /* of two the first counts */
+        if (a->value->kind == EXPR_UNDEFINED) continue; /* as if it were not written */
+        if (at < call->setting_count) continue;         /* of two the first counts */
         settings[at].value = value;
         if (!arena_copy(e->arena, a->key, &settings[at].key)) return no_memory(e);
         call->setting_count++;

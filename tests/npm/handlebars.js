@@ -15,6 +15,15 @@ function answer(line) {
 }
 
 Handlebars.logger.log = () => {};
+
+// Handlebars adds where it means to join: of {{two}}{{three}} with the numbers 2 and 3 at the beginning of a template or
+// block it makes 5. That is no behaviour to be equal to, so here each value becomes text before it is joined.
+const { prototype } = Handlebars.JavaScriptCompiler;
+const appendToBuffer = prototype.appendToBuffer;
+prototype.appendToBuffer = function (source, location, explicit) {
+  return appendToBuffer.call(this, ['"" + (', source, ')'], location, explicit);
+};
+
 const out = [];
 readline.createInterface({ input: process.stdin, crlfDelay: Infinity }).on('line', line => {
   try {
