@@ -602,7 +602,7 @@ static int enter(struct machine *m, const struct call *call, const struct target
 
 static int call_partial(struct machine *m, const struct step *s, uint32_t *at) {
     struct thing context = top(m)->context;
-    struct target t;
+    struct target t = {.start = 0};
     if (s->call->context.kind != OPERAND_NONE && operand_value(m, &s->call->context, &context)) return -1;
     if (find_target(m, s->call, &t)) return -1;
     return enter(m, s->call, &t, context, at);

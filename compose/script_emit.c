@@ -419,7 +419,7 @@ static int emit_open(struct emitter *e, const struct site *site, const struct no
 static int emit_block(struct emitter *e, const struct site *site, const struct node *n) {
     enum helper helper = helper_of(e, site, n->head);
     bool test = helper == HELPER_IF || helper == HELPER_UNLESS;
-    uint32_t open, leave = 0;
+    uint32_t open = 0, leave = 0;
     if (helper == HELPER_NONE && (n->params || n->hash) && !is_param(e, site, n->head))
         return no_helper(e, n->head);
     if (helper >= HELPER_LOOKUP)
