@@ -15,8 +15,21 @@ void sink_text(struct sink *s, struct slice text) {
         buf_put_slice(s->out, text);
 }
 
+/* Is nothing in it that has an entity? Nearly always so. */
+static bool plain(struct slice text) {
+    static const bool special[256] = {
+        ['&'] = true, ['<'] = true, ['>'] = true, ['"'] = true, ['\''] = true, ['`'] = true, ['='] = true};
+    for (size_t i = 0; i < text.len; i++)
+        if (special[(unsigned char)text.at[i]]) return false;
+    return true;
+}
+
 void sink_escaped(struct sink *s, struct slice text) {
     size_t from = 0;
+    if (plain(text)) {
+        sink_text(s, text);
+        return;
+    }
     for (size_t i = 0; i < text.len; i++) {
         struct slice name = qp_html_entity(text.at[i]);
         if (name.len == 0) continue;
