@@ -1,6 +1,7 @@
 /* Content files, the stored payload, templates and what becomes of them: the cases that are not a matter of
  * round trips (those are in test_mails.py). */
 #include "render.h"
+#include "value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -355,12 +356,203 @@ static void test_bomb(void **state) {
     free(value);
 }
 
+/* A template for one tree; columns are email and the tree. *out: the text part, or the error. */
+static void render_tree(const struct content *content, const char *json, struct buf *out) {
+    static const struct slice names[] = {{"email", 5}, {"name", 4}, {DATA_COLUMN, 2}};
+    struct err err = {.text = ""};
+    struct buf packed;
+    struct renderer r;
+    buf_init(&packed, 1 << 22);
+    renderer_init(&r);
+    if (json && value_put_json(slice_of(json), &packed, &err)) fail_msg("%s", err.text);
+    struct slice values[] = {SLICE("u@x.y"), SLICE("column"), buf_slice(&packed)};
+    struct template *t = template_compile(content, names, json ? 3 : 2, &err);
+    struct render_input in = {
+        .to = values[0], .values = values, .value_count = json ? 3 : 2, .message_id = SLICE("i@d")};
+    if (!t || render_part(&r, t, &in, content->html.len ? RENDER_HTML : RENDER_TEXT, out, &err)) {
+        buf_reset(out);
+        buf_put_text(out, err.text);
+    }
+    buf_put_c(out, 0);
+    template_free(t);
+    renderer_done(&r);
+    buf_done(&packed);
+}
+
+struct tree_case {
+    const char *text, *json, *out;
+};
+
+/* What tests/test_templates.py does not show: what is different here, and what errors say. json NULL: without
+ * a tree. */
+static const struct tree_case trees[] = {
+    /* The tree first, then columns; the same from further in, and through @root */
+    {"{{name}}", "{\"name\":\"tree\"}", "tree"},
+    {"{{name}}", "{}", "column"},
+    {"{{#each l}}{{../name}}{{@root.name}}{{/each}}", "{\"l\":[1]}", "columncolumn"},
+    {"{{#each l}}{{name}}{{/each}}", "{\"l\":[{}]}",
+     "text, line 1, column 12: {{name}}: this recipient has no value"},
+    {"{{lookup this 'name'}}{{lookup @root 'email'}}", "{}", "columnu@x.y"},
+    {"{{#each this}}{{@key}}{{/each}}", "{\"a\":1}", "a"},
+    {"{{this}}", NULL, "[object Object]"},
+    /* Numbers behind a dot */
+    {"{{l.0}}{{l.1.a}}{{#if l.0}}yes{{/if}}", "{\"l\":[1,{\"a\":2}]}", "12yes"},
+    /* Strictness */
+    {"{{a.b}}", "{\"a\":{}}",
+     "text, line 1, column 1: {{a.b}}: this recipient has no value for it ('b' is missing)"},
+    {"{{a.b.c}}", "{\"a\":{}}",
+     "text, line 1, column 1: {{a.b.c}}: this recipient has no value for it ('b' is missing)"},
+    {"x\n {{#if a.b}}{{/if}}", "{}",
+     "text, line 2, column 8: {{a.b}}: this recipient has no value for it ('a' is missing)"},
+    {"{{#if a}}1{{else}}2{{/if}}{{#each a}}{{else}}3{{/each}}{{#with a}}{{else}}4{{/with}}", "{}", "234"},
+    {"{{#a}}{{/a}}", "{}", "text, line 1, column 1: {{a}}: this recipient has no value for it"},
+    {"{{^a}}{{/a}}", "{}", "text, line 1, column 1: {{a}}: this recipient has no value for it"},
+    {"[{{a}}{{b}}]", "{\"a\":null,\"b\":\"\"}", "[]"},
+    {"{{#each l as |x|}}{{x.nmae}}{{/each}}", "{\"l\":[{}]}",
+     "text, line 1, column 19: {{x.nmae}}: this recipient"},
+    {"{{@index}}", "{}", "text, line 1, column 1: {{@index}}: this recipient has no value for it"},
+    {"{{@../index}}", "{}", "text, line 1, column 1: {{@../index}}: there are not so many loops"},
+    /* Without a tree what can never be there is refused at once */
+    {"{{#if nmae}}{{/if}}", NULL,
+     "text, line 1, column 7: no column is called 'nmae' (there are: email, name)"},
+    {"{{@root.nmae}}", NULL, "text, line 1, column 1: no column is called 'nmae'"},
+    {"{{#with name}}{{.}}{{/with}}{{#if name}}!{{/if}}", NULL, "column!"},
+    /* Mistakes */
+    {"{{#if a}}\n{{/each}}", "{}",
+     "text, line 2, column 1: 'each' is closed here, but 'if' of line 1, column 1 is open"},
+    {"a {{/if}}", "{}", "text, line 1, column 3: nothing is open that could be closed here"},
+    {"{{else}}", "{}", "text, line 1, column 1: {{else}} outside of a block"},
+    {"{{#if a}}{{else}}{{else}}{{/if}}", "{}", "text, line 1, column 18: a second {{else}}"},
+    {"{{upper name}}", "{}", "text, line 1, column 1: no helper is called 'upper' (there are: if,"},
+    {"{{#if}}{{/if}}", "{}", "text, line 1, column 1: 'if' takes one argument"},
+    {"{{if a}}", "{}", "text, line 1, column 1: 'if' is written as a block: {{#if ...}}"},
+    {"{{> footer}}", "{}", "text, line 1, column 5: no partial is called 'footer'"},
+    {"{{#if a}}{{#*inline \"p\"}}{{/inline}}{{/if}}{{> p}}", "{}",
+     "text, line 1, column 44: the partial 'p' is not defined here"},
+    {"{{#each l as |x|}}{{#*inline \"p\"}}{{x}}{{/inline}}{{/each}}", "{}",
+     "text, line 1, column 35: the block parameter 'x' can't be seen in an inline partial: hand it over, as "
+     "in {{> name x=x}}"},
+    {"{{!-- never", "{}", "text, line 1, column 1: this comment is never closed"},
+    {"{{\"never}}", "{}", "text, line 1, column 3: this \" is never closed"},
+    {"{{* x}}", "{}", "text, line 1, column 1: decorators are not known here"},
+    {"{{{{a}}}}", "{}", "text, line 1, column 1: this raw block is never closed"},
+    {"{{@foo}}", "{}", "text, line 1, column 1: there is no @foo (there are: @root,"},
+    {"{{> (lookup a b)}}", "{}", "text, line 1, column 5: a partial's name can't be computed here"},
+    /* Limits */
+    {"{{#*inline \"p\"}}{{> p}}{{/inline}}{{> p}}", "{}",
+     "text, line 1, column 17: more than 32 partials in each other"},
+};
+
+static void test_trees(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) {
+        struct buf out;
+        struct content content = {
+            .from = SLICE("a@b.c"), .subject = SLICE("s"), .text = slice_of(trees[i].text)};
+        buf_init(&out, 1 << 16);
+        render_tree(&content, trees[i].json, &out);
+        if (!slice_starts(buf_slice(&out), slice_of(trees[i].out)))
+            fail_msg("%s: %s\ninstead of %s", trees[i].text, out.at, trees[i].out);
+        buf_done(&out);
+    }
+}
+
+/* The keys partials, escape and missing, written, stored and read. */
+static void test_keys(void **state) {
+    (void)state;
+    static const struct tree_case cases[] = {
+        {HEAD "html: '{{a}}{{{a}}}{{&a}}'\n", "{\"a\":\"<\"}", "&lt;<<"},
+        {HEAD "html: '{{a}}'\nescape: none\n", "{\"a\":\"<\"}", "<"},
+        {HEAD "html: '{{a}}'\nescape: html\n", "{\"a\":\"<\"}", "&lt;"},
+        {HEAD "text: '{{a}}'\n", "{\"a\":\"<\"}", "<"},
+        {HEAD "text: '[{{b}}{{b.c}}{{#b}}{{/b}}]'\nmissing: empty\n", "{}", "[]"},
+        {HEAD "text: '[{{b}}]'\nmissing: error\n", "{}", "text, line 1, column 2: {{b}}"},
+        {HEAD "text: '{{> f x=1}}{{> f x=2}}'\npartials:\n  f: '({{x}}{{name}})'\n", "{}",
+         "(1column)(2column)"},
+        {HEAD "text: '{{> f}}'\npartials:\n  f: '{{x}}'\n", "{}", "partials, f, line 1, column 1: {{x}}"},
+        {HEAD "text: '{{> f}}'\npartials:\n  f: '{{/x}}'\n", "{}",
+         "partials, f, line 1, column 1: nothing is open"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena arena;
+        struct buf out, bytes;
+        struct err err;
+        struct content again;
+        arena_init(&arena, 1 << 20);
+        buf_init(&out, 1 << 16), buf_init(&bytes, 1 << 16);
+        struct content content = parse(&arena, cases[i].text);
+        content_encode(&content, &bytes);
+        assert_int_equal(bytes.at[0],
+                         content.partial_count || content.no_escape || content.missing_empty ? 2 : 1);
+        assert_int_equal(content_decode(buf_slice(&bytes), &arena, &again, &err), 0);
+        render_tree(&again, cases[i].json, &out);
+        if (!slice_starts(buf_slice(&out), slice_of(cases[i].out)))
+            fail_msg("%s: %s\ninstead of %s", cases[i].text, out.at, cases[i].out);
+        buf_done(&out), buf_done(&bytes);
+        arena_done(&arena);
+    }
+}
+
+/* `times` times the piece, between before and after. */
+static void repeat(struct buf *out, const char *before, const char *piece, unsigned times,
+                   const char *after) {
+    buf_init(out, SIZE_MAX / 2);
+    buf_put_text(out, before);
+    for (unsigned i = 0; i < times; i++)
+        buf_put_text(out, piece);
+    buf_put_text(out, after);
+}
+
+/* Templates and data that would cost much: what they may, they cost quickly, and what not is refused. */
+static void test_hostile(void **state) {
+    (void)state;
+    static const struct {
+        const char *before, *piece, *after;
+        unsigned times;
+        const char *json, *says; /* NULL: it may work out or not, but soon */
+    } cases[] = {
+        {"", "{{#if a}}", "", 65, "{}", "more than 64 blocks in each other"},
+        {"", "(", "", 20, "{}", ""},
+        {"{{lookup ", "(lookup ", "", 20, "{}", "more than 16 subexpressions"},
+        {"{{#if a}}", "{{else if a}}", "{{/if}}", 300, "{}", "more than 256 {{else ...}}"},
+        {"{{", "a.", "a}}", 100, "{}", "a path of more than 64 parts"},
+        {"", "{{", "", 200000, "{}", "text, line 1"},
+        {"", "{{!--", "", 200000, "{}", "this comment is never closed"},
+        {"", "{{a}}", "", 100000, "{}", NULL},
+        {"", "\\{{a ", "", 100000, "{}", NULL},
+        {"", " \t", "{{~a~}}", 1000000, "{\"a\":1}", "1"},
+        {"", "{{#if a}}{{else}} {{/if}}\n", "", 20000, "{\"a\":1}", NULL},
+        {"", "{{#*inline 'x'}}{{/inline}}{{> x}}", "", 2000, "{}", NULL},
+        {"{{#each l}}{{#each ../l}}{{#each @root.l}}{{#each @root.l}}{{#each @root.l}}{{#each "
+         "@root.l}}{{#each @root.l}}",
+         "{{@key}}", "{{/each}}{{/each}}{{/each}}{{/each}}{{/each}}{{/each}}{{/each}}", 1,
+         "{\"l\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}", NULL},
+        {"{{#each l}}{{#each ../l}}{{#each @root.l}}{{#each @root.l}}{{#each @root.l}}{{#each "
+         "@root.l}}{{#each @root.l}}",
+         "", "{{/each}}{{/each}}{{/each}}{{/each}}{{/each}}{{/each}}{{/each}}", 1,
+         "{\"l\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}", "the template does more than 20000000 steps"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf text, out;
+        repeat(&text, cases[i].before, cases[i].piece, cases[i].times, cases[i].after);
+        struct content content = {.from = SLICE("a@b.c"), .subject = SLICE("s"), .text = buf_slice(&text)};
+        buf_init(&out, 1 << 20);
+        clock_t before = clock();
+        render_tree(&content, cases[i].json, &out);
+        if (clock() - before > 6 * CLOCKS_PER_SEC) fail_msg("case %zu took too long", i);
+        if (cases[i].says && !strstr(out.at, cases[i].says)) fail_msg("case %zu: %.300s", i, out.at);
+        buf_done(&text), buf_done(&out);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files),      cmocka_unit_test(test_parts_in_files),
         cmocka_unit_test(test_payload),    cmocka_unit_test(test_templates),
         cmocka_unit_test(test_whole_mail), cmocka_unit_test(test_values),
         cmocka_unit_test(test_limits),     cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_trees),      cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_hostile),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("compose", tests, NULL, NULL);

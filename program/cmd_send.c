@@ -231,7 +231,8 @@ const struct command command_send = {
         "  text: |\n"
         "    Dear {{name}}, ...\n\n"
         "{{name}} is the column `name` of the list, which is CSV in UTF-8 or CP932 (Shift_JIS), or JSON "
-        "lines.\n"
+        "lines;\n"
+        "docs/templates.md has the whole language, and `tsubame render` shows any recipient's mail.\n"
         "Rows with a bad address are rejected and counted as failed; an address that comes twice gets one\n"
         "mail. --dry-run shows how the list was read.\n",
     .examples = "  tsubame send --template news.yaml --to list.csv --dry-run\n"
