@@ -355,8 +355,10 @@ static int push(struct machine *m, const struct operand *blame, enum frame_kind 
                 struct frame **out) {
     if (m->frame_count == FRAMES_MAX) {
         if (blame && blame->kind == OPERAND_PATH)
-            return place_fail(blame->path->place, m->err, "more than %d blocks in each other", FRAMES_MAX);
-        return err_set(m->err, ERR_INPUT, "more than %d blocks in each other", FRAMES_MAX);
+            place_fail(blame->path->place, m->err, "more than %d blocks in each other", FRAMES_MAX);
+        else
+            err_set(m->err, ERR_INPUT, "more than %d blocks in each other", FRAMES_MAX);
+        return -1;
     }
     int32_t below = m->frame_count - 1;
     struct frame *f = *out = &m->frames[m->frame_count++];
@@ -404,9 +406,9 @@ static bool next_member(struct machine *m, struct frame *f) {
         if (over) member = *over;
         f->key = (struct thing){value_of_text(key), NULL};
     } else {
-        while (f->left && replaces(m, o, f->left - 1))
+        while (o && f->left && replaces(m, o, f->left - 1))
             f->left--;
-        if (f->left == 0) return false;
+        if (!o || f->left == 0) return false;
         member = o->values[--f->left];
         f->key = (struct thing){value_of_text(o->settings[f->left].key), NULL};
     }
@@ -568,8 +570,10 @@ static int enter(struct machine *m, const struct call *call, const struct target
         return place_fail(call->place, m->err, "more than %d partials in each other", CALLS_MAX);
     uint32_t values = m->value_count;
     if (take_settings(m, call)) return -1;
-    if (push(m, NULL, FRAME_CALL, context, &f))
-        return err_wrap(m->err, "%s, line %u", call->place.part, call->place.line);
+    if (push(m, NULL, FRAME_CALL, context, &f)) {
+        err_wrap(m->err, "%s, line %u", call->place.part, call->place.line);
+        return -1;
+    }
     f->call = call;
     f->caller = caller;
     f->back = *at;

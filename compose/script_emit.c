@@ -27,9 +27,8 @@ struct emitter {
     struct arena *nodes;
     struct script *out;
     uint32_t room;
-    struct slice *names; /* of partials */
+    struct slice names[PARTIALS_MAX]; /* of partials */
     uint32_t name_count;
-    uint32_t name_room;
     unsigned temps;
     struct err *err;
 };
@@ -75,13 +74,6 @@ static int add_name(struct emitter *e, struct slice name) {
     if (find_name(e, name) != UINT32_MAX) return 0;
     if (e->name_count == PARTIALS_MAX)
         return err_set(e->err, ERR_INPUT, "%s: more than %d partials", e->options->part, PARTIALS_MAX);
-    if (e->name_count == e->name_room) {
-        e->name_room = e->name_room ? e->name_room * 2 : 16;
-        struct slice *more = arena_alloc(e->nodes, e->name_room * sizeof *more);
-        if (!more) return no_memory(e);
-        if (e->name_count) memcpy(more, e->names, e->name_count * sizeof *more);
-        e->names = more;
-    }
     e->names[e->name_count++] = name;
     return 0;
 }
@@ -100,7 +92,7 @@ static int inline_name(const struct emitter *e, const struct node *n, struct sli
 
 /* Notes the names of all inline partials, so that a call of what is nowhere can be refused. */
 static int note_names(struct emitter *e, const struct body *body) {
-    struct slice name;
+    struct slice name = {NULL, 0};
     for (const struct node *n = body ? body->first : NULL; n; n = n->next) {
         if (n->kind == NODE_INLINE && (inline_name(e, n, &name) || add_name(e, name))) return -1;
         if (note_names(e, n->program) || note_names(e, n->inverse)) return -1;
@@ -142,9 +134,9 @@ static const struct scope *find_param(const struct scope *scope, struct slice na
 }
 
 static bool is_param(const struct emitter *e, const struct site *site, const struct expr *x) {
-    unsigned up;
-    size_t which;
-    bool walled;
+    unsigned up = 0;
+    size_t which = 0;
+    bool walled = false;
     (void)e;
     return x->kind == EXPR_PATH && !x->data && !x->scoped && x->up == 0 && x->count &&
            find_param(site->scope, x->parts[0], &up, &which, &walled);
@@ -163,9 +155,9 @@ static int base_of_data(struct path *p, struct slice name) {
 }
 
 static int set_base(struct emitter *e, const struct site *site, const struct expr *x, struct path *p) {
-    unsigned up;
-    size_t which;
-    bool walled;
+    unsigned up = 0;
+    size_t which = 0;
+    bool walled = false;
     p->up = (uint16_t)x->up;
     p->base = PATH_CONTEXT;
     if (x->data) {
@@ -302,7 +294,7 @@ static int make_call(struct emitter *e, const struct site *site, const struct ex
         e->temps = temps;
         return 0;
     }
-    if (count_of(params) != 2)
+    if (!params || !params->next || params->next->next)
         return place_fail(head->place, e->err, "lookup takes a list or map and a name: {{lookup list name}}");
     struct step step = {.kind = STEP_LOOKUP};
     if (make_operand(e, site, params->value, &step.a) ||
@@ -458,8 +450,8 @@ static int emit_inlines(struct emitter *e, const struct site *site, const struct
                         uint32_t *count) {
     *count = 0;
     for (const struct node *n = body->first; n; n = n->next) {
-        struct slice name;
-        uint32_t start;
+        struct slice name = {NULL, 0};
+        uint32_t start = 0;
         if (n->kind != NODE_INLINE) continue;
         struct scope scope = {.outer = site->scope, .frame = true, .wall = true};
         if (inline_name(e, n, &name) ||
@@ -594,7 +586,7 @@ static bool calls_partials(const struct body *body) {
 
 static int emit_all(struct emitter *e) {
     const struct script_options *o = e->options;
-    struct body *main_body, **stored = arena_zalloc(e->nodes, (o->partial_count + 1) * sizeof *stored);
+    struct body *main_body = NULL, **stored = arena_zalloc(e->nodes, (o->partial_count + 1) * sizeof *stored);
     uint32_t *starts = arena_zalloc(e->arena, (o->partial_count + 1) * sizeof *starts);
     if (!stored || !starts) return no_memory(e);
     if (o->partial_count > PARTIALS_MAX)

@@ -2,6 +2,7 @@
 #include "codec.h"
 #include "script_node.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -139,7 +140,7 @@ static int read_enclosed(struct reader *r, char close, struct slice *out) {
 /* One part of a path. */
 static int read_part(struct reader *r, struct slice *part, bool *literal) {
     struct slice all = rest(r);
-    size_t n = 0, step;
+    size_t n = 0;
     *literal = peek(r, 0) == '[';
     if (*literal) return read_enclosed(r, ']', part);
     if (slice_starts(all, SLICE("..")))
@@ -147,7 +148,7 @@ static int read_part(struct reader *r, struct slice *part, bool *literal) {
     else if (slice_starts(all, SLICE(".")))
         n = ends_name(slice_skip(all, 1));
     else
-        while (n < all.len && name_char(all.at[n]) && (step = script_space_front(slice_skip(all, n))) == 0)
+        while (n < all.len && name_char(all.at[n]) && script_space_front(slice_skip(all, n)) == 0)
             n++;
     if (n == 0 || (all.at[0] != '.' && !ends_name(slice_skip(all, n)))) {
         if (n == all.len) return place_fail(r->tag, r->err, "this tag is never closed");
@@ -159,9 +160,18 @@ static int read_part(struct reader *r, struct slice *part, bool *literal) {
     return 0;
 }
 
-static bool separator(const struct reader *r) {
-    if (peek(r, 0) == '/') return true;
-    return peek(r, 0) == '.' && peek(r, 1) != '.' && !ends_name(slice_skip(rest(r), 1));
+/* Takes the . or / that leads to another part, and the white space around it; 0 when there is none. */
+static char take_separator(struct reader *r) {
+    struct reader before = *r;
+    skip_space(r);
+    char c = peek(r, 0);
+    if (c == '/' || (c == '.' && peek(r, 1) != '.' && !ends_name(slice_skip(rest(r), 1)))) {
+        advance(r, r->at + 1);
+        skip_space(r);
+        return c;
+    }
+    *r = before;
+    return 0;
 }
 
 static bool says_this(struct slice text) {
@@ -188,7 +198,7 @@ static int finish_path(struct reader *r, struct expr *e, const struct slice *par
 }
 
 static int read_path(struct reader *r, struct expr *e) {
-    struct slice parts[PARTS_MAX], part;
+    struct slice parts[PARTS_MAX], part = {NULL, 0};
     struct buf text;
     bool literal;
     e->kind = EXPR_PATH;
@@ -215,9 +225,9 @@ static int read_path(struct reader *r, struct expr *e) {
         } else {
             parts[e->count++] = part;
         }
-        if (!separator(r)) return finish_path(r, e, parts, &text);
-        buf_put_c(&text, peek(r, 0));
-        advance(r, r->at + 1);
+        char separator = take_separator(r);
+        if (!separator) return finish_path(r, e, parts, &text);
+        buf_put_c(&text, separator);
     }
     buf_done(&text);
     return -1;
@@ -616,7 +626,8 @@ static int read_inverse(struct reader *r, struct node *block, struct body **inve
 
 static int read_end(struct reader *r, struct node *block, const struct tag *end) {
     struct place at = here(r);
-    struct expr *name;
+    struct expr *name = NULL;
+    assert(block->head);
     if (end->kind == TAG_END)
         return place_fail(block->place, r->err, "this block ('%.*s') is never closed",
                           SLICE_ARG(block->head->text));
@@ -625,7 +636,7 @@ static int read_end(struct reader *r, struct node *block, const struct tag *end)
     block->close.open = end->strip.open;
     advance(r, r->at + end->length);
     skip_space(r);
-    if (read_expr(r, 0, &name)) return -1;
+    if (read_expr(r, 0, &name) || !name) return -1;
     if (!slice_eq(name->text, block->head->text) || name->kind != block->head->kind)
         return place_fail(at, r->err, "'%.*s' is closed here, but '%.*s' of line %u, column %u is open",
                           SLICE_ARG(name->text), SLICE_ARG(block->head->text), block->place.line,

@@ -174,7 +174,7 @@ static int render(struct sight *s, const char *part, struct err *err) {
                                  .message_id = SLICE("message-id-comes-here@example.invalid"),
                                  .date = clock_wall()};
     size_t which = 0;
-    while (part && strcmp(parts[which], part) != 0)
+    while (part && which + 1 < PARTS && strcmp(parts[which], part) != 0)
         which++;
     buf_init(&mail, MAIL_MAX);
     renderer_init(&r);
