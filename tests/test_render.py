@@ -29,7 +29,7 @@ def render(tmp_path, build):
 
 def test_a_row(render):
     done = render("-t", "t.yaml", "--to", "l.csv")
-    assert done.returncode == 0 and "To: Anna & Co <anna@example.com>" in done.stdout and "Dear Anna & Co in Kyoto." in done.stdout
+    assert done.returncode == 0 and "To: Anna & Co <anna@example.com>" in done.stdout and "Dear Anna & Co in Kyoto" in done.stdout
     assert render("-t", "t.yaml", "--to", "l.csv", "--row", "2", "--part", "text").stdout == "Dear Bert.\n"
     assert render("-t", "t.yaml", "--to", "-", "--part", "html", stdin=LIST).stdout == "<p>Anna &amp; Co</p>\n"
     assert render("-t", "t.yaml", "--to", "l.csv", "--address", "BERT@EXAMPLE.COM", "--part", "subject").stdout == "Bert, hello\n"
