@@ -1,6 +1,7 @@
 /* tsubame render: one recipient's mail, as it would be sent. */
+#include "address.h"
+#include "audience.h"
 #include "command.h"
-#include "csv.h"
 #include "jdoc.h"
 #include "render.h"
 #include "taking.h"
@@ -15,7 +16,7 @@ enum { MAIL_MAX = 64 << 20, DATA_MAX = 16 << 20, ARENA_MAX = 64 << 20 };
 
 static const struct arg args[] = {
     {"template", 't', "FILE", "what to render: YAML with from, subject, text, html (required)"},
-    {"to", 0, "FILE", "the list: CSV with a header line, UTF-8; - is standard input"},
+    {"to", 0, "FILE", "the list: CSV with a header line, or JSON lines; - is standard input"},
     {"row", 0, "N", "the list's row, the first one behind the header being 1 (the default)"},
     {"address", 0, "ADDRESS", "the row of this address; with --data whom the mail is to"},
     {"address-column", 0, "COLUMN",
@@ -37,55 +38,51 @@ struct sight {
 };
 
 /* Keeps the row, which the reader writes over. */
-static int keep_row(struct sight *s, const struct csv_row *row, const struct slice *names, size_t address,
+static int keep_row(struct sight *s, const struct audience_row *row, const struct audience_columns *columns,
                     struct err *err) {
     struct address to;
-    struct slice *copies = arena_alloc(&s->arena, row->count * sizeof *copies);
-    s->values = arena_alloc(&s->arena, row->count * sizeof *s->values);
-    if (!copies || !s->values) return err_set(err, ERR_SYSTEM, "out of memory");
-    for (size_t i = 0; i < row->count; i++)
-        if (!arena_copy(&s->arena, names[i], &copies[i]) ||
-            !arena_copy(&s->arena, row->fields[i], &s->values[i]))
-            return err_set(err, ERR_SYSTEM, "out of memory");
-    for (size_t i = 0; i < row->count; i++)
+    size_t count = columns->count;
+    struct slice *names = arena_alloc(&s->arena, count * sizeof *names);
+    s->values = arena_alloc(&s->arena, count * sizeof *s->values);
+    bool kept = names && s->values;
+    for (size_t i = 0; i < count && kept; i++)
+        kept = arena_copy(&s->arena, columns->names[i], &names[i]) &&
+               arena_copy(&s->arena, row->values[i], &s->values[i]);
+    if (!kept) return err_set(err, ERR_SYSTEM, "out of memory");
+    for (size_t i = 0; i < count; i++)
         if (!s->values[i].at) s->values[i] = SLICE("");
-    s->columns = copies;
-    s->count = row->count;
-    if (address_parse(s->values[address], &s->arena, &to, err))
-        return err_wrap(err, "line %llu: '%.*s'", (unsigned long long)row->line,
-                        SLICE_ARG(s->values[address]));
+    s->columns = names;
+    s->count = count;
+    if (address_parse(row->address, &s->arena, &to, err))
+        return err_wrap(err, "line %llu: '%.*s'", (unsigned long long)row->line, SLICE_ARG(row->address));
     s->to = to.text;
     return 0;
 }
 
-static bool same_address(struct sight *s, struct slice a, struct slice b) {
+/* scratch is given up for each row. */
+static bool same_address(struct arena *scratch, struct slice a, struct slice b) {
     struct address one, other;
     if (slice_eq_nocase(slice_trim(a), slice_trim(b))) return true;
-    return address_parse(a, &s->arena, &one, NULL) == 0 && address_parse(b, &s->arena, &other, NULL) == 0 &&
+    arena_reset(scratch);
+    return address_parse(a, scratch, &one, NULL) == 0 && address_parse(b, scratch, &other, NULL) == 0 &&
            slice_eq(one.text, other.text);
 }
 
 /* Rows up to the one that is wanted. */
-static int find_row(struct sight *s, struct csv *csv, struct err *err) {
+static int find_row(struct sight *s, struct audience *list, struct arena *scratch, struct err *err) {
     const char *wanted = invocation_value(s->in, "address"), *number = invocation_value(s->in, "row");
-    const struct slice *names;
     uint64_t row_number = 1, at = 0;
-    struct csv_row row;
-    size_t count;
+    struct audience_row row;
     int got;
     if (number && (!slice_to_u64(slice_of(number), &row_number) || row_number == 0))
         return err_set(err, ERR_INPUT, "--row: '%s' is not a number from 1 on", number);
-    if (csv_header(csv, &names, &count, err)) return -1;
-    ptrdiff_t address =
-        csv_address_column(names, count, slice_of(invocation_value(s->in, "address-column")), err);
-    if (address < 0) return -1;
-    while ((got = csv_next(csv, &row, err)) == 1) {
+    while ((got = audience_next(list, &row, err)) == 1) {
         at++;
         bool hit =
-            wanted ? !row.bad && same_address(s, row.fields[address], slice_of(wanted)) : at == row_number;
+            wanted ? !row.bad && same_address(scratch, row.address, slice_of(wanted)) : at == row_number;
         if (!hit) continue;
         if (row.bad) return err_set(err, ERR_INPUT, "line %llu: %s", (unsigned long long)row.line, row.bad);
-        return keep_row(s, &row, names, (size_t)address, err);
+        return keep_row(s, &row, audience_columns(list), err);
     }
     if (got < 0) return -1;
     if (wanted) return err_set(err, ERR_ABSENT, "%s is not in this list", wanted);
@@ -96,9 +93,14 @@ static int find_row(struct sight *s, struct csv *csv, struct err *err) {
 static int read_list(struct sight *s, const char *path, struct err *err) {
     int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return err_errno(err, errno, "%s", path);
-    struct csv *csv = csv_open(fd, err);
-    int failed = csv ? find_row(s, csv, err) : -1;
-    csv_free(csv);
+    struct audience_options options = {.fd = fd,
+                                       .address_column = slice_of(invocation_value(s->in, "address-column"))};
+    struct audience *list = audience_open(&options, err);
+    struct arena scratch;
+    arena_init(&scratch, 1 << 16);
+    int failed = list ? find_row(s, list, &scratch, err) : -1;
+    arena_done(&scratch);
+    audience_free(list);
     if (fd != STDIN_FILENO) close(fd);
     return failed ? err_wrap(err, "%s", path) : 0;
 }

@@ -35,6 +35,13 @@ def test_a_row(render):
     assert render("-t", "t.yaml", "--to", "l.csv", "--address", "BERT@EXAMPLE.COM", "--part", "subject").stdout == "Bert, hello\n"
 
 
+def test_json_lines(render):
+    (render.folder / "l.jsonl").write_text('{"email": "a@example.com", "name": "A", "city": null}\n'
+                                           '{"email": "b@example.com", "name": "B", "city": "Kobe"}\n')
+    assert render("-t", "t.yaml", "--to", "l.jsonl", "--part", "text").stdout == "Dear A.\n"
+    assert render("-t", "t.yaml", "--to", "l.jsonl", "--address", "b@example.com", "--part", "text").stdout == "Dear B in Kobe.\n"
+
+
 def test_data(render):
     done = render("-t", "t.yaml", "--data", '{"name": "Zoë", "city": null}', "--part", "text", "--json")
     assert json.loads(done.stdout) == {"to": "somebody@example.invalid", "text": "Dear Zoë."}
