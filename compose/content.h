@@ -10,12 +10,29 @@
  *     text: |                                     # at least one of text, html, text_file, html_file
  *       Dear {{name}}, ...
  *     html_file: welcome.html                     # relative to this file
+ *     auto_text: true                             # make the text from the HTML where there is none
  *     headers:
  *       X-Campaign: spring
  *     partials:                                   # for all texts: {{> footer}}
  *       footer: "{{company}}, Kobe"
  *     escape: html                                # {{x}} in the html part: html (default) or none
  *     missing: error                              # a variable that is not there: error (default) or empty
+ *     list:                                       # what bulk mail owes its readers (RFC 2369, 2919, 8058)
+ *       id: "Swallow News <news.example.com>"
+ *       unsubscribe_url: "https://example.com/u/{{token}}"
+ *       unsubscribe_mail: "unsubscribe@example.com"
+ *       one_click: true                           # a POST to that URL alone unsubscribes
+ *       feedback_id: "spring:news:example"
+ *     auto_submitted: false                       # Auto-Submitted: auto-generated (RFC 3834)
+ *     charset: utf-8                              # or iso-2022-jp
+ *     substitute: false                           # iso-2022-jp: put the usual in place of what does not fit
+ *     encoding: auto                              # or quoted-printable, base64
+ *     attachments:                                # the same for everybody
+ *       - terms.pdf
+ *       - {file: list.pdf, name: "Prices.pdf", type: application/pdf}
+ *       - {personal: "{{invoice}}", name: "Invoice {{number}}.pdf"}   # one for each recipient, by path
+ *     inline:                                     # pictures that the HTML shows
+ *       - {file: logo.png, cid: logo}             # <img src="cid:logo">
  *
  * An unknown key, a wrong kind of value, text that is not UTF-8 or holds a NUL: an error with file, line and
  * column. */
@@ -28,7 +45,11 @@
 enum {
     CONTENT_HEADERS_MAX = 64,
     CONTENT_PARTIALS_MAX = 64,
-    CONTENT_MAX = 4 * 1024 * 1024 /* bytes encoded */
+    CONTENT_FILES_MAX = 64,
+    CONTENT_FILE_MAX = 25 * 1024 * 1024, /* bytes of one file, and of all of them */
+    CONTENT_TEXT_MAX = 4 * 1024 * 1024,  /* bytes of everything else, encoded */
+    CONTENT_MAX = CONTENT_FILE_MAX + CONTENT_TEXT_MAX,
+    CONTENT_ROOM = 2 * CONTENT_MAX
 };
 
 struct content_header {
@@ -39,6 +60,19 @@ struct content_header {
 struct content_partial {
     struct slice name;
     struct slice text;
+};
+
+enum content_charset { CONTENT_UTF_8, CONTENT_ISO_2022_JP };
+enum content_encoding { CONTENT_AUTO, CONTENT_QUOTED_PRINTABLE, CONTENT_BASE64 };
+
+/* A file that goes with the mail. */
+struct content_file {
+    bool is_inline;     /* shown by the HTML, which names it by its cid */
+    struct slice name;  /* as the reader sees it; of a personal file with variables */
+    struct slice type;  /* "application/pdf" */
+    struct slice cid;   /* only inline */
+    struct slice path;  /* of a personal file: a text with variables, below the folder of such files */
+    struct slice bytes; /* of one that is the same for everybody */
 };
 
 struct content {
@@ -56,13 +90,25 @@ struct content {
     size_t partial_count;
     bool no_escape;     /* escape: none */
     bool missing_empty; /* missing: empty */
+    struct slice list_id;          /* each empty: no such header */
+    struct slice unsubscribe_url;  /* https: */
+    struct slice unsubscribe_mail; /* an address or a mailto: URI */
+    struct slice feedback_id;
+    bool one_click;
+    bool auto_submitted;
+    bool no_auto_text;
+    enum content_charset charset;
+    bool substitute;
+    enum content_encoding encoding;
+    const struct content_file *files;
+    size_t file_count;
 };
 
-/* All slices lie in the arena, of which up to 14 MB are used. 0, or -1 with err. */
+/* All slices lie in the arena, of which up to CONTENT_ROOM bytes are used. 0, or -1 with err. */
 int content_read(const char *path, struct arena *arena, struct content *out, struct err *err);
 
-/* The same from a tree. name: the file's name for messages; folder: where text_file and html_file are looked
- * for, NULL to refuse them. Slices point into the tree's text or the arena. */
+/* The same from a tree. name: the file's name for messages; folder: where files are looked for, NULL to
+ * refuse them. Slices point into the tree's text or the arena. */
 int content_from_yaml(const struct yaml *root, const char *name, const char *folder, struct arena *arena,
                       struct content *out, struct err *err);
 

@@ -138,7 +138,7 @@ static void test_payload(void **state) {
     struct buf bytes;
     struct content in, out;
     struct err err;
-    arena_init(&arena, 1 << 20);
+    arena_init(&arena, 16 << 20);
     buf_init(&bytes, 1 << 16);
     in = parse(&arena,
                "from: A <a@b.c>\nsubject: s {{name}}\ntext: t\nhtml: h\nreply_to: R <r@b.c>\nto_name: n\n"

@@ -164,7 +164,7 @@ static bool load_content(struct engine *e, struct campaign *c, struct err *err) 
     struct buf payload;
     struct content written;
     arena_init(&content->arena, 1 << 20);
-    arena_init(&arena, CONTENT_MAX * 2);
+    arena_init(&arena, CONTENT_ROOM);
     buf_init(&payload, CONTENT_MAX + 1024);
     bool ok = read_payload(e, c->row.payload, &payload, err) &&
               content_decode(buf_slice(&payload), &arena, &written, err) == 0 &&

@@ -114,7 +114,7 @@ static int read_template(struct sendjob *job, const char *path) {
     struct arena arena;
     struct content content;
     struct err err;
-    arena_init(&arena, 32 << 20);
+    arena_init(&arena, CONTENT_ROOM);
     int failed = content_read(path, &arena, &content, &err);
     if (!failed) content_encode(&content, &job->payload);
     if (!failed) warn_unsigned(job->in->options, content.from);

@@ -125,7 +125,7 @@ static int render(struct trial *t, struct err *err) {
     struct content content;
     size_t count;
     const struct slice *columns = load_columns(t->load, &count);
-    arena_init(&arena, 32 << 20);
+    arena_init(&arena, CONTENT_ROOM);
     struct template *compiled = NULL;
     if (content_decode(buf_slice(&t->job->payload), &arena, &content, err) == 0)
         compiled = template_compile(&content, columns, count, err);

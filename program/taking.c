@@ -4,7 +4,7 @@
 #include "codec.h"
 #include "template.h"
 
-enum { CONTENT_ROOM = CONTENT_MAX + (1 << 20), BLAMED_MOST = 200 };
+enum { BLAMED_MOST = 200 };
 
 int taking_check_content(struct slice payload, const struct slice *columns, size_t count, struct err *err) {
     struct arena arena;
