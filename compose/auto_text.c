@@ -1,0 +1,275 @@
+/* Template tags are masked as html_text.h wants it, the HTML becomes text, and the tags come back.
+ *
+ * What a tag stands in (text, an element's attributes, a comment, a style sheet) is found by walking over the
+ * HTML between the tags as a browser's tokenizer would. */
+#include "auto_text.h"
+
+#include "hash.h"
+#include "html_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TAGS_MAX = 100000, MASKED_MAX = 8 * 1024 * 1024 };
+
+enum place { IN_TEXT, IN_ELEMENT, IN_DOUBLE, IN_SINGLE, IN_COMMENT, IN_RAW };
+
+struct masker {
+    struct slice html;
+    struct slice *tags; /* distinct */
+    size_t count;
+    uint32_t *slots; /* hash table: index into tags + 1 */
+    size_t slot_mask;
+    enum place place;
+    struct slice element; /* the name of the one that is being read, or whose raw text this is */
+    struct buf *out;
+    struct err *err;
+};
+
+/* ---- tags ---- */
+
+/* Where the closing braces of a tag are looked for, texts in quotes are passed over. */
+static size_t find_close(struct slice html, size_t from, unsigned braces) {
+    char quote = 0;
+    for (size_t i = from; i + braces <= html.len; i++) {
+        char c = html.at[i];
+        if (quote) {
+            if (c == quote) quote = 0;
+        } else if (c == '"' || c == '\'') {
+            quote = c;
+        } else if (c == '}' && memcmp(html.at + i, "}}}}", braces) == 0) {
+            return i + braces;
+        }
+    }
+    return 0;
+}
+
+static size_t find_text(struct slice html, size_t from, struct slice text) {
+    const char *hit = memmem(html.at + from, html.len - from, text.at, text.len);
+    return hit ? (size_t)(hit - html.at) + text.len : 0;
+}
+
+/* {{{{name}}}} ... {{{{/name}}}}: all of it. */
+static size_t raw_block_end(struct slice html, size_t at) {
+    size_t inside = find_close(html, at + 4, 4);
+    if (!inside) return 0;
+    size_t close = find_text(html, inside, SLICE("{{{{/"));
+    return close ? find_close(html, close, 4) : 0;
+}
+
+/* The index behind the tag that begins at `at`, or 0 when it does not end. */
+static size_t tag_end(struct slice html, size_t at) {
+    struct slice rest = slice_skip(html, at);
+    if (slice_starts(rest, SLICE("{{{{"))) return raw_block_end(html, at);
+    if (slice_starts(rest, SLICE("{{{"))) return find_close(html, at + 3, 3);
+    struct slice name = slice_skip(rest, 2);
+    if (name.len && name.at[0] == '~') name = slice_skip(name, 1);
+    if (slice_starts(name, SLICE("!--"))) {
+        size_t dashes = find_text(html, (size_t)(name.at + 3 - html.at), SLICE("--"));
+        return dashes ? find_text(html, dashes, SLICE("}}")) : 0;
+    }
+    if (slice_starts(name, SLICE("!"))) return find_text(html, at, SLICE("}}"));
+    return find_close(html, at + 2, 2);
+}
+
+enum tag_kind { TAG_NOTHING, TAG_VALUE, TAG_OPEN, TAG_ELSE, TAG_CLOSE };
+
+/* What stands between the braces, without `~` and blanks. */
+static struct slice inside_of(struct slice tag) {
+    size_t braces = 0;
+    while (braces < 4 && braces < tag.len && tag.at[braces] == '{')
+        braces++;
+    struct slice in = slice_make(tag.at + braces, tag.len - 2 * braces);
+    if (in.len && in.at[0] == '~') in = slice_skip(in, 1);
+    if (in.len && in.at[in.len - 1] == '~') in.len--;
+    return slice_trim(in);
+}
+
+static enum tag_kind kind_of(struct slice tag) {
+    if (slice_starts(tag, SLICE("{{{"))) return TAG_VALUE;
+    struct slice in = inside_of(tag), rest = in, word;
+    if (in.len == 0) return TAG_VALUE;
+    if (in.at[0] == '!') return TAG_NOTHING;
+    if (in.at[0] == '#') return TAG_OPEN;
+    if (in.at[0] == '/') return TAG_CLOSE;
+    if (in.at[0] == '^') return in.len > 1 ? TAG_OPEN : TAG_ELSE;
+    slice_cut(&rest, ' ', &word);
+    return slice_eq(word, SLICE("else")) ? TAG_ELSE : TAG_VALUE;
+}
+
+/* Tags that say the same have the same number. */
+static bool number_of(struct masker *m, struct slice tag, size_t *number) {
+    size_t at = hash_bytes(tag, 0) & m->slot_mask;
+    for (; m->slots[at]; at = (at + 1) & m->slot_mask) {
+        *number = m->slots[at] - 1;
+        if (slice_eq(m->tags[*number], tag)) return true;
+    }
+    if (m->count == TAGS_MAX) return false;
+    *number = m->count;
+    m->tags[m->count++] = tag;
+    m->slots[at] = (uint32_t)m->count;
+    return true;
+}
+
+static int put_tag(struct masker *m, struct slice tag) {
+    static const char *const suffix[] = {
+        [TAG_VALUE] = "", [TAG_OPEN] = ":open", [TAG_ELSE] = ":else", [TAG_CLOSE] = ":close"};
+    enum tag_kind kind = kind_of(tag);
+    size_t number;
+    if (kind == TAG_NOTHING || m->place == IN_COMMENT || m->place == IN_RAW) return 0;
+    if (!number_of(m, tag, &number))
+        return err_set(m->err, ERR_INPUT, "more than %d different tags", TAGS_MAX);
+    if (m->place == IN_TEXT)
+        buf_printf(m->out, "<!--tsubame:%zu%s-->", number, suffix[kind]);
+    else
+        buf_printf(m->out, "%s%zu%s", HTML_TOKEN_OPEN, number, HTML_TOKEN_CLOSE);
+    return 0;
+}
+
+/* ---- HTML between the tags ---- */
+
+static bool is_raw(struct slice element) {
+    return slice_eq_nocase(element, SLICE("style")) || slice_eq_nocase(element, SLICE("script")) ||
+           slice_eq_nocase(element, SLICE("title")) || slice_eq_nocase(element, SLICE("textarea"));
+}
+
+static struct slice name_at(struct slice text) {
+    size_t n = 0;
+    while (n < text.len && (ascii_alpha(text.at[n]) || ascii_digit(text.at[n])))
+        n++;
+    return slice_make(text.at, n);
+}
+
+/* A `<` in text: how much of what follows belongs to it. */
+static size_t open_angle(struct masker *m, struct slice rest) {
+    if (slice_starts(rest, SLICE("<!--"))) {
+        m->place = IN_COMMENT;
+        return 4;
+    }
+    if (rest.len < 2 || !(ascii_alpha(rest.at[1]) || rest.at[1] == '/' || rest.at[1] == '!')) return 1;
+    m->place = IN_ELEMENT;
+    m->element = name_at(slice_skip(rest, 1)); /* empty for the end of an element */
+    return 2;
+}
+
+static void in_element(struct masker *m, char c) {
+    if (c == '"') m->place = IN_DOUBLE;
+    if (c == '\'') m->place = IN_SINGLE;
+    if (c == '>') m->place = is_raw(m->element) ? IN_RAW : IN_TEXT;
+}
+
+static size_t in_raw(struct masker *m, struct slice rest) {
+    if (!slice_starts(rest, SLICE("</")) || !slice_starts_nocase(slice_skip(rest, 2), m->element)) return 1;
+    m->place = IN_ELEMENT;
+    m->element = (struct slice){NULL, 0};
+    return 2;
+}
+
+static void walk(struct masker *m, struct slice text) {
+    for (size_t i = 0, n; i < text.len; i += n) {
+        struct slice rest = slice_skip(text, i);
+        char c = text.at[i];
+        n = 1;
+        if (m->place == IN_TEXT && c == '<') {
+            n = open_angle(m, rest);
+        } else if (m->place == IN_COMMENT && slice_starts(rest, SLICE("-->"))) {
+            m->place = IN_TEXT;
+            n = 3;
+        } else if (m->place == IN_RAW) {
+            n = in_raw(m, rest);
+        } else if (m->place == IN_ELEMENT) {
+            in_element(m, c);
+        } else if ((m->place == IN_DOUBLE && c == '"') || (m->place == IN_SINGLE && c == '\'')) {
+            m->place = IN_ELEMENT;
+        }
+    }
+    buf_put_slice(m->out, text);
+}
+
+/* ---- masking, unmasking ---- */
+
+static int mask(struct masker *m) {
+    size_t at = 0;
+    while (at < m->html.len) {
+        const char *hit = memmem(m->html.at + at, m->html.len - at, "{{", 2);
+        size_t braces = hit ? (size_t)(hit - m->html.at) : m->html.len;
+        bool escaped = hit && braces > at && hit[-1] == '\\' && !(braces > at + 1 && hit[-2] == '\\');
+        if (!hit || escaped) {
+            size_t end = escaped ? braces - 1 : braces;
+            walk(m, slice_make(m->html.at + at, end - at));
+            if (escaped) walk(m, SLICE("{{"));
+            at = escaped ? braces + 2 : braces;
+            continue;
+        }
+        walk(m, slice_make(m->html.at + at, braces - at));
+        size_t end = tag_end(m->html, braces);
+        if (!end) return err_set(m->err, ERR_INPUT, "a tag is not closed");
+        if (put_tag(m, slice_make(hit, end - braces))) return -1;
+        at = end;
+    }
+    return 0;
+}
+
+/* The tag without `~`. */
+static void put_plain(struct buf *out, struct slice tag) {
+    if (slice_starts(tag, SLICE("{{{"))) {
+        buf_put_slice(out, tag);
+        return;
+    }
+    buf_put_text(out, "{{");
+    buf_put_slice(out, inside_of(tag));
+    buf_put_text(out, "}}");
+}
+
+/* Text between tokens; braces that the HTML wrote as entities are no tags. */
+static void put_literal(struct buf *out, struct slice text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '{' && i + 1 < text.len && text.at[i + 1] == '{') buf_put_c(out, '\\');
+        buf_put_c(out, text.at[i]);
+        if (text.at[i] == '{' && i + 1 < text.len && text.at[i + 1] == '{') buf_put_c(out, text.at[++i]);
+    }
+}
+
+static void unmask(const struct masker *m, struct slice text) {
+    while (text.len) {
+        const char *open = memmem(text.at, text.len, HTML_TOKEN_OPEN, 3);
+        size_t before = open ? (size_t)(open - text.at) : text.len;
+        put_literal(m->out, slice_make(text.at, before));
+        if (!open) return;
+        struct slice token = slice_skip(text, before + 3);
+        const char *close = memmem(token.at, token.len, HTML_TOKEN_CLOSE, 3);
+        uint64_t number;
+        size_t digits = close ? (size_t)(close - token.at) : 0;
+        if (close && slice_to_u64(slice_make(token.at, digits), &number) && number < m->count)
+            put_plain(m->out, m->tags[number]);
+        text = close ? slice_skip(token, digits + 3) : token;
+    }
+}
+
+static int convert(struct masker *m, struct buf *text, struct buf *out) {
+    if (mask(m)) return -1;
+    if (m->out->failed) return err_set(m->err, ERR_INPUT, "the html is too large to make a text from it");
+    struct slice masked = buf_slice(m->out);
+    if (html_to_text(masked, text, m->err)) return -1;
+    m->out = out;
+    unmask(m, buf_slice(text));
+    return text->failed || out->failed
+               ? err_set(m->err, ERR_INPUT, "the text made from the html is too large")
+               : 0;
+}
+
+int auto_text(struct slice html, struct buf *out, struct err *err) {
+    enum { SLOTS = 1 << 18 };
+    struct buf masked, text;
+    struct masker m = {.html = html, .slot_mask = SLOTS - 1, .out = &masked, .err = err};
+    m.tags = malloc(TAGS_MAX * sizeof *m.tags);
+    m.slots = calloc(SLOTS, sizeof *m.slots);
+    buf_init(&masked, MASKED_MAX);
+    buf_init(&text, MASKED_MAX);
+    int rc = m.tags && m.slots ? convert(&m, &text, out) : err_set(err, ERR_SYSTEM, "no memory");
+    buf_done(&masked);
+    buf_done(&text);
+    free(m.tags);
+    free(m.slots);
+    return rc;
+}
