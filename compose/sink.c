@@ -1,6 +1,8 @@
 /* Text into a part's encoding. */
 #include "sink.h"
 
+#include "escape.h"
+
 void sink_fixed(struct sink *s, const struct fixed_text *text) {
     if (s->kind == SINK_QP)
         qp_put_run(s->qp, &text->qp);
@@ -31,7 +33,7 @@ void sink_escaped(struct sink *s, struct slice text) {
         return;
     }
     for (size_t i = 0; i < text.len; i++) {
-        struct slice name = qp_html_entity(text.at[i]);
+        struct slice name = escape_entity(text.at[i]);
         if (name.len == 0) continue;
         sink_text(s, slice_make(text.at + from, i - from));
         sink_text(s, name);

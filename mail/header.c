@@ -2,16 +2,19 @@
 #include "header.h"
 
 #include "codec.h"
+#include "visible.h"
 
 enum {
     LINE = 78,       /* RFC 5322 section 2.1.1: should not be longer */
     TOKEN_MAX = 900, /* and must not be longer than 998 */
     WORD_LINE = 76,  /* RFC 2047 section 2: of a line that holds an encoded word */
     WORD_MAX = 75,   /* of an encoded word itself */
-    WORD_FRAME = 12, /* =?utf-8?Q??= */
+    WORD_FRAME = 7,  /* of it, without the name of the character set: =??Q??= */
     WORD_WORTH = 16, /* do not begin an encoded word with less room for its text */
+    JIS_WORTH = 32,  /* the same: a substitute may be of eight characters, between two escapes */
     QUOTED_MAX = 64, /* longer display names are encoded, which can be folded */
-    FIELD_NAME_MAX = 64
+    FIELD_NAME_MAX = 64,
+    DISPLAY_MAX = 1 << 20 /* as much as a renderer's header may have */
 };
 
 /* Where we are in the field under way. */
@@ -138,36 +141,56 @@ static void put_q(struct buf *out, struct slice s) {
     }
 }
 
-/* As many whole characters from the front as fit into `room` once encoded; at least one. */
-static struct slice fitting(struct slice s, size_t room, bool q) {
+/* As many whole characters from the front as fit into `room` once in Q; at least one. */
+static struct slice fitting_q(struct slice s, size_t room) {
     size_t n = 0, used = 0;
     while (n < s.len) {
         size_t next = n + 1;
         while (next < s.len && (s.at[next] & 0xC0) == 0x80)
             next++;
-        used = q ? used + q_length(slice_make(s.at + n, next - n)) : b_length(slice_make(s.at, next));
+        used += q_length(slice_make(s.at + n, next - n));
         if (n && used > room) break;
         n = next;
     }
     return slice_make(s.at, n);
 }
 
-static void put_encoded(struct writer *w, struct slice value) {
-    bool q = q_length(value) <= b_length(value);
+/* The text in its character set, into a small buffer of its own: a word has less than 76 bytes. */
+static void put_b(struct buf *out, struct slice piece, enum charset c) {
+    struct buf bytes;
+    buf_init(&bytes, 256);
+    if (charset_put(&bytes, piece, c, NULL) || bytes.failed)
+        out->failed = true;
+    else
+        codec_base64(out, buf_slice(&bytes), 0);
+    buf_done(&bytes);
+}
+
+/* One word from the front of *value; no longer than `room`. */
+static void put_word(struct writer *w, struct slice *value, size_t room, bool q, enum charset c) {
+    size_t before = w->out->len;
+    struct slice piece = q ? fitting_q(*value, room) : charset_fitting(*value, c, room / 4 * 3);
+    buf_put_text(w->out, "=?");
+    buf_put_text(w->out, charset_name(c));
+    buf_put_text(w->out, q ? "?Q?" : "?B?");
+    if (q)
+        put_q(w->out, piece);
+    else
+        put_b(w->out, piece, c);
+    buf_put(w->out, "?=", 2);
+    w->column += w->out->len - before;
+    *value = slice_skip(*value, piece.len);
+}
+
+static void put_encoded(struct writer *w, struct slice value, enum charset c) {
+    bool q = c == CHARSET_UTF8 && q_length(value) <= b_length(value);
+    size_t frame = WORD_FRAME + strlen(charset_name(c));
+    size_t worth = c == CHARSET_UTF8 ? WORD_WORTH : JIS_WORTH;
     bool first = true;
     while (value.len && !w->out->failed) {
-        if (!first || w->column + WORD_FRAME + WORD_WORTH > WORD_LINE) fold(w);
+        if (!first || w->column + frame + worth > WORD_LINE) fold(w);
         size_t room = WORD_LINE - w->column < WORD_MAX ? WORD_LINE - w->column : WORD_MAX;
-        struct slice piece = fitting(value, room - WORD_FRAME, q);
-        size_t before = w->out->len;
-        buf_put_text(w->out, q ? "=?utf-8?Q?" : "=?utf-8?B?");
-        if (q)
-            put_q(w->out, piece);
-        else
-            codec_base64(w->out, piece, 0);
-        buf_put(w->out, "?=", 2);
-        w->column += w->out->len - before;
-        value = slice_skip(value, piece.len);
+        put_word(w, &value, room - frame, q, c);
         first = false;
     }
 }
@@ -180,7 +203,8 @@ static struct writer begin(struct buf *out, struct slice name) {
     return w;
 }
 
-void header_put_text(struct buf *out, struct slice name, struct slice value, enum header_words words) {
+void header_put_text_in(struct buf *out, struct slice name, struct slice value, enum header_words words,
+                        enum charset c) {
     if (!header_name_valid(name) || !header_value_safe(value)) {
         out->failed = true;
         return;
@@ -190,8 +214,12 @@ void header_put_text(struct buf *out, struct slice name, struct slice value, enu
     if (plain(value, w.column, words))
         put_plain(&w, value);
     else
-        put_encoded(&w, value);
+        put_encoded(&w, value, c);
     buf_put(out, "\r\n", 2);
+}
+
+void header_put_text(struct buf *out, struct slice name, struct slice value, enum header_words words) {
+    header_put_text_in(out, name, value, words, CHARSET_UTF8);
 }
 
 /* RFC 5322 atext, or a blank between two of them. */
@@ -217,26 +245,28 @@ static void put_quoted(struct writer *w, struct slice s) {
     w->column += 2;
 }
 
-void header_put_mailbox(struct buf *out, struct slice name, struct slice display, struct slice address) {
-    if (!header_name_valid(name) || !header_value_safe(display) || !header_value_safe(address)) {
-        out->failed = true;
-        return;
-    }
+/* Returns how long the line may become that it stands on. */
+static size_t put_display(struct writer *w, struct slice display, enum charset c) {
+    bool as_is =
+        display.len <= QUOTED_MAX && printable(display) && slice_find_nocase(display, SLICE("=?")) < 0;
+    put(w, SLICE(" "));
+    if (!as_is)
+        put_encoded(w, display, c);
+    else if (is_phrase(display))
+        put(w, display);
+    else
+        put_quoted(w, display);
+    return as_is ? LINE : WORD_LINE;
+}
+
+/* display has nothing that can't be seen. */
+static void put_mailbox(struct buf *out, struct slice name, struct slice display, struct slice address,
+                        enum charset c) {
     display = slice_trim(display);
     struct writer w = begin(out, name);
     size_t brackets = display.len ? 2 : 0;
-    if (display.len) {
-        put(&w, SLICE(" "));
-        bool as_is =
-            display.len <= QUOTED_MAX && printable(display) && slice_find_nocase(display, SLICE("=?")) < 0;
-        if (!as_is)
-            put_encoded(&w, display);
-        else if (is_phrase(display))
-            put(&w, display);
-        else
-            put_quoted(&w, display);
-    }
-    if (w.column + 1 + address.len + brackets > LINE)
+    size_t line = display.len ? put_display(&w, display, c) : LINE;
+    if (w.column + 1 + address.len + brackets > line)
         fold(&w);
     else
         put(&w, SLICE(" "));
@@ -244,6 +274,30 @@ void header_put_mailbox(struct buf *out, struct slice name, struct slice display
     put(&w, address);
     if (brackets) buf_put_c(out, '>');
     buf_put(out, "\r\n", 2);
+}
+
+void header_put_mailbox_in(struct buf *out, struct slice name, struct slice display, struct slice address,
+                           enum charset c) {
+    if (!header_name_valid(name) || !header_value_safe(display) || !header_value_safe(address)) {
+        out->failed = true;
+        return;
+    }
+    if (visible_all(display)) {
+        put_mailbox(out, name, display, address, c);
+        return;
+    }
+    struct buf seen;
+    buf_init(&seen, DISPLAY_MAX);
+    visible_put(&seen, display);
+    if (seen.failed)
+        out->failed = true;
+    else
+        put_mailbox(out, name, buf_slice(&seen), address, c);
+    buf_done(&seen);
+}
+
+void header_put_mailbox(struct buf *out, struct slice name, struct slice display, struct slice address) {
+    header_put_mailbox_in(out, name, display, address, CHARSET_UTF8);
 }
 
 /* Index behind the CRLF that ends the field which starts at s.at, folded lines included; 0 without one. */

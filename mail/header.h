@@ -3,11 +3,12 @@
  *
  * Writers fold at 78 columns where there is a blank to fold at, and end with CRLF. What plain ASCII can't
  * carry exactly (other characters, controls, blanks at the ends, text that looks like an encoded word)
- * becomes RFC 2047 encoded words, in B or Q, whichever is shorter, cut between characters. */
+ * becomes RFC 2047 encoded words, in B or Q, whichever is shorter, cut between characters; in ISO-2022-JP in
+ * B, each word beginning and ending in ASCII. */
 #ifndef TSUBAME_HEADER_H
 #define TSUBAME_HEADER_H
 
-#include "buf.h"
+#include "charset.h"
 
 /* Is this a field name (RFC 5322: printable ASCII without the colon; here also at most 64 bytes)? */
 bool header_name_valid(struct slice name);
@@ -23,9 +24,17 @@ enum header_words {
 /* "Name: value CRLF". value must be header_value_safe (else out->failed is set). */
 void header_put_text(struct buf *out, struct slice name, struct slice value, enum header_words words);
 
+/* The same with the character set of its encoded words. What the character set can't carry
+ * (charset_fits) sets out->failed. */
+void header_put_text_in(struct buf *out, struct slice name, struct slice value, enum header_words words,
+                        enum charset c);
+
 /* "Name: display <address> CRLF", or "Name: address CRLF" when display is empty. address is canonical (see
- * address.h); display must be header_value_safe. */
+ * address.h); display must be header_value_safe. What can't be seen in display is left out (visible.h): it
+ * would serve nobody but who wants to show another name than is there. */
 void header_put_mailbox(struct buf *out, struct slice name, struct slice display, struct slice address);
+void header_put_mailbox_in(struct buf *out, struct slice name, struct slice display, struct slice address,
+                           enum charset c);
 
 struct header_field {
     struct slice name;  /* without blanks before the colon */

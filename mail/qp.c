@@ -3,6 +3,8 @@
  * What holds between pieces: the column is at most 75, so that a soft break's "=" always fits. */
 #include "qp.h"
 
+#include "escape.h"
+
 #include <assert.h>
 
 enum { FULL = QP_LINE - 1 }; /* a line that goes on needs a column for its "=" */
@@ -83,23 +85,10 @@ void qp_put(struct qp *q, struct slice text) {
     }
 }
 
-struct slice qp_html_entity(char c) {
-    switch (c) {
-    case '&': return SLICE("&amp;");
-    case '<': return SLICE("&lt;");
-    case '>': return SLICE("&gt;");
-    case '"': return SLICE("&quot;");
-    case '\'': return SLICE("&#x27;");
-    case '`': return SLICE("&#x60;");
-    case '=': return SLICE("&#x3D;");
-    default: return (struct slice){NULL, 0};
-    }
-}
-
 void qp_put_html(struct qp *q, struct slice text) {
     size_t from = 0;
     for (size_t i = 0; i < text.len; i++) {
-        struct slice name = qp_html_entity(text.at[i]);
+        struct slice name = escape_entity(text.at[i]);
         if (name.len == 0) continue;
         qp_put(q, slice_make(text.at + from, i - from));
         qp_put(q, name);

@@ -25,9 +25,6 @@ void qp_put(struct qp *q, struct slice text);
 /* The same with what HTML takes for itself (& < > " ' ` =, as Handlebars has it) replaced by entities. */
 void qp_put_html(struct qp *q, struct slice text);
 
-/* The entity for a character that HTML takes for itself; empty for all others. */
-struct slice qp_html_entity(char c);
-
 /* Ends the last line, if it was begun. */
 void qp_end(struct qp *q);
 

@@ -60,6 +60,9 @@ static const struct mailbox_case mailboxes[] = {
     {"x <evil@e.e>", "To: \"x <evil@e.e>\" <a@b.c>\r\n"},
     {"山田", "To: =?utf-8?B?5bGx55Sw?= <a@b.c>\r\n"},
     {"a@b.c", "To: \"a@b.c\" <a@b.c>\r\n"},
+    {"é" X10 X10 X10 X10 X10, "To: =?utf-8?Q?=C3=A9" X10 X10 X10 X10 X10 "?=\r\n <a@b.c>\r\n"},
+    {"é" X10 X10 X10 X10 "xxxxxx", "To: =?utf-8?Q?=C3=A9" X10 X10 X10 X10 "xxxxxx?= <a@b.c>\r\n"},
+    {"é" X10 X10 X10 X10 "xxxxxxx", "To: =?utf-8?Q?=C3=A9" X10 X10 X10 X10 "xxxxxxx?=\r\n <a@b.c>\r\n"},
     {"=?utf-8?Q?x?=", "To: =?utf-8?B?PT91dGYtOD9RP3g/PQ==?= <a@b.c>\r\n"},
 };
 
