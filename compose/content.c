@@ -4,6 +4,7 @@
 #include "address.h"
 #include "codec.h"
 #include "header.h"
+#include "mime_param.h"
 
 /* What is wrong with a text as such, or NULL. A header takes no line breaks. */
 const char *content_text_fault(struct slice text, bool header) {
@@ -93,17 +94,10 @@ static int check_list(const struct content *c, struct err *err) {
     return 0;
 }
 
-static bool is_token(struct slice s) {
-    for (size_t i = 0; i < s.len; i++)
-        if (!ascii_alpha(s.at[i]) && !ascii_digit(s.at[i]) && !memchr("!#$&^_.+-", s.at[i], 9)) return false;
-    return s.len > 0;
-}
-
-/* RFC 2045 section 5.1, without parameters. */
-static bool is_type(struct slice type) {
-    struct slice rest = type, first;
-    return slice_cut(&rest, '/', &first) && is_token(first) && rest.at && is_token(rest) &&
-           !slice_eq_nocase(first, SLICE("multipart")) && !slice_eq_nocase(first, SLICE("message"));
+/* A media type that can be sent in base64. */
+static bool is_file_type(struct slice type) {
+    return slice_find(type, '/') > 0 && !slice_starts_nocase(type, SLICE("multipart/")) &&
+           !slice_starts_nocase(type, SLICE("message/"));
 }
 
 static bool is_cid(struct slice cid) {
@@ -115,9 +109,11 @@ static bool is_cid(struct slice cid) {
 
 const char *content_file_fault(const struct content_file *f) {
     if (f->name.len == 0) return "a name is required";
-    if (f->name.len > 1024) return "the name is longer than 1,024 bytes";
     if (content_text_fault(f->name, true)) return "the name must be UTF-8 on one line";
-    if (!is_type(f->type)) return "the type is no media type such as application/pdf";
+    if (f->path.len ? f->name.len > 1024 : !mime_param_valid(f->name))
+        return "the name is longer than 255 bytes";
+    if (!mime_value_valid(f->type) || !is_file_type(f->type))
+        return "the type is no media type such as application/pdf";
     if (f->is_inline && !is_cid(f->cid)) return "the cid is 1 to 128 letters, digits and any of _ . + - @";
     if (f->path.len && content_text_fault(f->path, true)) return "the path must be UTF-8 on one line";
     return NULL;

@@ -88,8 +88,8 @@ struct content {
     size_t header_count;
     const struct content_partial *partials;
     size_t partial_count;
-    bool no_escape;     /* escape: none */
-    bool missing_empty; /* missing: empty */
+    bool no_escape;                /* escape: none */
+    bool missing_empty;            /* missing: empty */
     struct slice list_id;          /* each empty: no such header */
     struct slice unsubscribe_url;  /* https: */
     struct slice unsubscribe_mail; /* an address or a mailto: URI */

@@ -190,7 +190,8 @@ int content_decode(struct slice bytes, struct arena *arena, struct content *out,
     struct decoder d = {out, arena_alloc(arena, CONTENT_HEADERS_MAX * sizeof *d.headers),
                         arena_alloc(arena, CONTENT_PARTIALS_MAX * sizeof *d.partials),
                         arena_zalloc(arena, CONTENT_FILES_MAX * sizeof *d.files)};
-    if (!d.headers || !d.partials || !d.files) return err_set(err, ERR_SYSTEM, "no memory for a message content");
+    if (!d.headers || !d.partials || !d.files)
+        return err_set(err, ERR_SYSTEM, "no memory for a message content");
     out->headers = d.headers;
     out->partials = d.partials;
     out->files = d.files;

@@ -195,7 +195,8 @@ static int read_setting(struct content_reader *r, const struct yaml *node) {
         r, node,
         "unknown key (known are from, to_name, reply_to, subject, text, html, text_file, html_file, "
         "auto_text, "
-        "headers, partials, escape, missing, list, auto_submitted, charset, substitute, encoding, attachments, "
+        "headers, partials, escape, missing, list, auto_submitted, charset, substitute, encoding, "
+        "attachments, "
         "inline)");
 }
 

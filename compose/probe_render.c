@@ -55,16 +55,11 @@ static int write_mail(struct probe *p, const struct csv_row *row, struct arena *
     char id[64];
     if (address_parse(row->fields[p->address], arena, &to, err)) return -1;
     int n = snprintf(id, sizeof id, "probe.%llu@example.org", (unsigned long long)p->sent++);
-    struct render_list list = {.unsubscribe = SLICE("<https://example.org/u/abc>"),
-                               .one_click = true,
-                               .list_id = SLICE("probe.example.org"),
-                               .feedback_id = SLICE("1:probe:tsubame")};
     struct render_input in = {.to = to.text,
                               .values = row->fields,
                               .value_count = p->columns,
                               .message_id = slice_make(id, (size_t)n),
-                              .date = INT64_C(1700000000000000),
-                              .list = p->sent % 2 ? &list : NULL};
+                              .date = INT64_C(1700000000000000)};
     if (render_mail(&p->renderer, p->template, &in, mail, err)) return -1;
     if (p->key_count && dkim_mail_read(p->mail, buf_slice(mail), NULL, 0, err)) return -1;
     for (int i = 0; i < p->key_count; i++)

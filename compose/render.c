@@ -1,14 +1,20 @@
 /* Runs a template's program for one recipient. */
 #include "render.h"
 
-#include "hash.h"
+#include "b64.h"
 #include "header.h"
 #include "machine.h"
+#include "mime_param.h"
 #include "program.h"
 
 #include <assert.h>
 
-enum { SCRATCH_MAX = 1024 * 1024, ARENA_MAX = 64 * 1024 };
+enum {
+    SCRATCH_MAX = 1024 * 1024,   /* bytes of a header */
+    BODY_MAX = 32 * 1024 * 1024, /* of a part before it is encoded */
+    ARENA_MAX = 64 * 1024,
+    KEEP_MAX = 1024 * 1024 /* a larger one is given back after its mail */
+};
 
 /* One rendering under way. */
 struct run {
@@ -16,21 +22,31 @@ struct run {
     const struct template *t;
     const struct render_input *in;
     struct buf *out;
-    struct qp qp;
-    char boundary[20];
     struct err *err;
 };
 
 void renderer_init(struct renderer *r) {
     *r = (struct renderer){.date = INT64_MIN};
     buf_init(&r->scratch, SCRATCH_MAX);
+    buf_init(&r->body, BODY_MAX);
     arena_init(&r->arena, ARENA_MAX);
 }
 
 void renderer_done(struct renderer *r) {
     buf_done(&r->scratch);
+    buf_done(&r->body);
     arena_done(&r->arena);
     machine_free(r->machine);
+}
+
+/* Can the mail's character set carry it? Else a failure that names the character. */
+static int check_charset(struct run *run, struct slice text) {
+    if (charset_fits(text, run->t->charset)) return 0;
+    struct buf unused;
+    buf_init(&unused, SCRATCH_MAX);
+    int rc = charset_put(&unused, text, run->t->charset, run->err);
+    buf_done(&unused);
+    return rc ? err_wrap(run->err, "'%.*s'", text.len < 100 ? (int)text.len : 0, text.at) : 0;
 }
 
 /* A header's text, behind what is in scratch already; *text is valid until scratch grows. */
@@ -42,14 +58,14 @@ static int gather(struct run *run, const struct script *script, struct slice *te
     if (machine_run(run->r->machine, script, &sink, run->err)) return -1;
     if (scratch->failed) return err_set(run->err, ERR_INPUT, "a header becomes larger than 1 MB");
     if (scratch->len > start) *text = slice_make(scratch->at + start, scratch->len - start);
-    return 0;
+    return check_charset(run, *text);
 }
 
 static int put_text(struct run *run, const struct op *op, enum header_words words) {
     struct slice text;
     buf_reset(&run->r->scratch);
     if (gather(run, op->script, &text)) return -1;
-    header_put_text(run->out, op->bytes, text, words);
+    header_put_text_in(run->out, op->bytes, text, words, run->t->charset);
     return 0;
 }
 
@@ -58,7 +74,7 @@ static int put_mailbox(struct run *run, struct slice name, const struct script *
     struct slice text;
     buf_reset(&run->r->scratch);
     if (gather(run, display, &text)) return -1;
-    header_put_mailbox(run->out, name, text, address);
+    header_put_mailbox_in(run->out, name, text, address, run->t->charset);
     return 0;
 }
 
@@ -67,7 +83,7 @@ static int put_reply_to(struct run *run, const struct op *op) {
     struct address address = {.text = {NULL, 0}};
     buf_reset(&run->r->scratch);
     arena_reset(&run->r->arena);
-    if (gather(run, op->address, &text)) return -1;
+    if (gather(run, op->other, &text)) return -1;
     if (address_parse_ascii(text, &run->r->arena, &address, run->err)) return err_wrap(run->err, "reply_to");
     return put_mailbox(run, SLICE("Reply-To"), op->script, address.text);
 }
@@ -95,31 +111,157 @@ static int put_message_id(struct run *run) {
     return 0;
 }
 
-static void put_list(struct run *run) {
-    const struct render_list *list = run->in->list;
-    if (!list) return;
-    struct buf *out = run->out;
-    if (list->unsubscribe.len)
-        header_put_text(out, SLICE("List-Unsubscribe"), list->unsubscribe, HEADER_TOKENS);
-    if (list->unsubscribe.len && list->one_click)
-        buf_put_text(out, "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n");
-    if (list->list_id.len) header_put_text(out, SLICE("List-Id"), list->list_id, HEADER_TOKENS);
-    if (list->feedback_id.len) header_put_text(out, SLICE("Feedback-ID"), list->feedback_id, HEADER_TOKENS);
+/* A URI with everything that can't stand in one, or would end it here, in percent encoding (RFC 3986). */
+static void put_uri(struct buf *out, struct slice uri) {
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < uri.len; i++) {
+        unsigned char c = (unsigned char)uri.at[i];
+        if (c > ' ' && c < 0x7f && !strchr("<>\"\\^`{|},", c)) {
+            buf_put_c(out, (char)c);
+        } else {
+            const char code[3] = {'%', digits[c >> 4], digits[c & 15]};
+            buf_put(out, code, sizeof code);
+        }
+    }
 }
 
-/* "=_" can't occur in quoted-printable, so no text ends a part early. */
-static void make_boundary(struct run *run) {
-    static const char digits[] = "0123456789abcdef";
-    uint64_t hash = hash_bytes(run->in->message_id, 0);
-    memcpy(run->boundary, "=_t_", 4);
-    for (int i = 0; i < 16; i++)
-        run->boundary[4 + i] = digits[hash >> (60 - 4 * i) & 15];
+static int put_unsubscribe_url(struct run *run, const struct op *op, struct buf *value) {
+    struct slice url;
+    if (gather(run, op->script, &url)) return -1;
+    url = slice_trim(url);
+    bool https = slice_starts_nocase(url, SLICE("https://"));
+    if (!https && (run->t->one_click || !slice_starts_nocase(url, SLICE("http://"))))
+        return err_set(run->err, ERR_INPUT, "list, unsubscribe_url: '%.*s' does not begin with https://",
+                       url.len < 200 ? (int)url.len : 200, url.at);
+    buf_put_c(value, '<');
+    put_uri(value, url);
+    buf_put_c(value, '>');
+    return 0;
 }
 
-static int put_body(struct run *run, const struct op *op) {
-    struct sink sink = {.kind = SINK_QP, .out = run->out, .qp = &run->qp};
-    qp_begin(&run->qp, run->out);
-    return machine_run(run->r->machine, op->script, &sink, run->err);
+static int put_unsubscribe_mail(struct run *run, const struct op *op, struct buf *value) {
+    struct slice mail;
+    if (gather(run, op->other, &mail)) return -1;
+    mail = slice_trim(mail);
+    if (mail.len == 0) return err_set(run->err, ERR_INPUT, "list, unsubscribe_mail: it is empty");
+    buf_put_text(value, value->len ? ", <" : "<");
+    if (!slice_starts_nocase(mail, SLICE("mailto:"))) buf_put_text(value, "mailto:");
+    put_uri(value, mail);
+    buf_put_c(value, '>');
+    return 0;
+}
+
+/* RFC 2369 section 3.2, RFC 8058. */
+static int put_unsubscribe(struct run *run, const struct op *op) {
+    struct buf value;
+    buf_init(&value, SCRATCH_MAX);
+    buf_reset(&run->r->scratch);
+    int rc = op->script ? put_unsubscribe_url(run, op, &value) : 0;
+    if (rc == 0 && op->other) rc = put_unsubscribe_mail(run, op, &value);
+    if (rc == 0) header_put_text(run->out, SLICE("List-Unsubscribe"), buf_slice(&value), HEADER_TOKENS);
+    if (rc == 0 && run->t->one_click)
+        buf_put_text(run->out, "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n");
+    buf_done(&value);
+    return rc;
+}
+
+/* ---- bodies ---- */
+
+static int put_qp(struct run *run, const struct op *op) {
+    struct qp qp;
+    struct sink sink = {.kind = SINK_QP, .out = run->out, .qp = &qp};
+    qp_begin(&qp, run->out);
+    if (machine_run(run->r->machine, op->script, &sink, run->err)) return -1;
+    if (op->last)
+        qp_end(&qp);
+    else
+        qp_close(&qp);
+    return 0;
+}
+
+/* A part's text as it is, before it is encoded. */
+static int gather_body(struct run *run, const struct op *op, struct slice *text) {
+    struct buf *body = &run->r->body;
+    struct sink sink = {.kind = SINK_TEXT, .out = body};
+    buf_reset(body);
+    if (machine_run(run->r->machine, op->script, &sink, run->err)) return -1;
+    if (body->failed) return err_set(run->err, ERR_INPUT, "a part becomes larger than %zu bytes", body->max);
+    *text = buf_slice(body);
+    return 0;
+}
+
+static void put_base64(struct buf *out, struct slice bytes, bool is_text) {
+    struct b64 b;
+    b64_begin(&b, out);
+    if (is_text)
+        b64_put_text(&b, bytes);
+    else
+        b64_put(&b, bytes);
+    b64_end(&b);
+}
+
+static int put_base64_text(struct run *run, const struct op *op) {
+    struct slice text;
+    if (gather_body(run, op, &text)) return -1;
+    put_base64(run->out, text, true);
+    return 0;
+}
+
+static bool has_long_line(struct slice text) {
+    struct slice line;
+    while (slice_cut(&text, '\n', &line))
+        if (line.len > JIS_LINE / 2) return true; /* escapes may double it */
+    return false;
+}
+
+/* As it is, in 7 bits, as readers of this character set know it; in base64 where a line is too long for that,
+ * or where the text has what looks like the end of the part. */
+static int put_jis(struct run *run, const struct op *op) {
+    struct slice text;
+    struct jis_body j;
+    if (gather_body(run, op, &text)) return -1;
+    bool plain = !has_long_line(text) && (!text.len || !memmem(text.at, text.len, run->t->boundary, 4));
+    if (plain) {
+        buf_put_text(run->out, "Content-Transfer-Encoding: 7bit\r\n\r\n");
+        jis_begin(&j, run->out, run->t->charset, JIS_LINE);
+        if (jis_put(&j, text, run->err)) return -1;
+        jis_end(&j);
+        char end = text.len ? text.at[text.len - 1] : '\n';
+        if (!op->last && end != '\n' && end != '\r' && !run->out->failed)
+            run->out->len -= 2; /* its CRLF is the boundary's */
+        return 0;
+    }
+    struct buf encoded;
+    buf_init(&encoded, BODY_MAX);
+    int rc = charset_put(&encoded, text, run->t->charset, run->err);
+    if (rc == 0) buf_put_text(run->out, "Content-Transfer-Encoding: base64\r\n\r\n");
+    if (rc == 0) put_base64(run->out, buf_slice(&encoded), true);
+    if (encoded.failed) run->out->failed = true;
+    buf_done(&encoded);
+    return rc;
+}
+
+/* A recipient's own file: a whole part. */
+static int put_file(struct run *run, const struct op *op) {
+    const struct render_input *in = run->in;
+    struct buf *out = run->out, *body = &run->r->body;
+    struct slice path, name;
+    buf_reset(&run->r->scratch);
+    buf_reset(body);
+    if (gather(run, op->other, &name)) return -1;
+    if (!mime_param_valid(name) || name.len == 0)
+        return err_set(run->err, ERR_INPUT, "attachments, name: it is empty or longer than %d bytes",
+                       MIME_PARAM_MAX);
+    mime_put_field(out, SLICE("Content-Type"), op->bytes, SLICE("name"), name);
+    buf_put_text(out, "Content-Transfer-Encoding: base64\r\n");
+    mime_put_field(out, SLICE("Content-Disposition"), SLICE("attachment"), SLICE("filename"), name);
+    buf_put_text(out, "\r\n");
+    buf_reset(&run->r->scratch);
+    if (gather(run, op->script, &path)) return -1;
+    if (!in->file) return err_set(run->err, ERR_INPUT, "personal files can't be read here");
+    if (in->file(in->file_ctx, path, body, run->err)) return err_wrap(run->err, "attachments, personal");
+    put_base64(out, buf_slice(body), false);
+    return 0;
 }
 
 static int step(struct run *run, const struct op *op) {
@@ -127,16 +269,16 @@ static int step(struct run *run, const struct op *op) {
     case OP_BYTES: buf_put_slice(run->out, op->bytes); return 0;
     case OP_DATE: put_date(run); return 0;
     case OP_MESSAGE_ID: return put_message_id(run);
-    case OP_LIST: put_list(run); return 0;
     case OP_TO: return put_mailbox(run, SLICE("To"), op->script, run->in->to);
     case OP_FROM: return put_mailbox(run, SLICE("From"), op->script, run->t->from.text);
     case OP_REPLY_TO: return put_reply_to(run, op);
     case OP_TEXT: return put_text(run, op, HEADER_TEXT);
     case OP_TOKENS: return put_text(run, op, HEADER_TOKENS);
-    case OP_BOUNDARY: buf_put(run->out, run->boundary, sizeof run->boundary); return 0;
-    case OP_BODY: return put_body(run, op);
-    case OP_CLOSE: qp_close(&run->qp); return 0;
-    case OP_END: qp_end(&run->qp); return 0;
+    case OP_UNSUBSCRIBE: return put_unsubscribe(run, op);
+    case OP_QP: return put_qp(run, op);
+    case OP_BASE64: return put_base64_text(run, op);
+    case OP_JIS: return put_jis(run, op);
+    case OP_FILE: return put_file(run, op);
     }
     return 0;
 }
@@ -153,9 +295,14 @@ int render_mail(struct renderer *r, const struct template *t, const struct rende
                 struct err *err) {
     struct run run = {.r = r, .t = t, .in = in, .out = out, .err = err};
     if (begin(r, t, in, err)) return -1;
-    make_boundary(&run);
-    for (size_t i = 0; i < t->count && !out->failed; i++) /* a bomb costs no more than the room there is */
-        if (step(&run, &t->ops[i])) return -1;
+    int rc = 0;
+    for (size_t i = 0; i < t->count && rc == 0 && !out->failed; i++) /* a bomb costs no more than the room */
+        rc = step(&run, &t->ops[i]);
+    if (r->body.cap > KEEP_MAX) {
+        buf_done(&r->body);
+        buf_init(&r->body, BODY_MAX);
+    }
+    if (rc) return -1;
     if (!out->failed) return 0;
     return err_set(err, ERR_INPUT, "the mail can't be written, or becomes larger than %zu bytes", out->max);
 }

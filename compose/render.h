@@ -1,8 +1,8 @@
 /* One recipient's mail out of a template: a pure function of template and input. A retry renders the same
  * bytes.
  *
- * The result is a whole RFC 5322 message in 7 bits: header and body with CRLF line ends, quoted-printable
- * bodies with lines of at most 76, not dot-stuffed, not signed. */
+ * The result is a whole RFC 5322 message in 7 bits: header and body with CRLF line ends, lines of at most 76
+ * in quoted-printable and base64 and of at most 998 in ISO-2022-JP, not dot-stuffed, not signed. */
 #ifndef TSUBAME_RENDER_H
 #define TSUBAME_RENDER_H
 
@@ -14,6 +14,7 @@ struct machine;
 /* Per worker: scratch memory that is kept from mail to mail. */
 struct renderer {
     struct buf scratch;
+    struct buf body;
     struct arena arena;
     struct machine *machine; /* made when first needed */
     wall_us date;            /* the last Date written, and its text */
@@ -24,14 +25,9 @@ struct renderer {
 void renderer_init(struct renderer *r);
 void renderer_done(struct renderer *r);
 
-/* The headers of bulk mail (RFC 2369, 2919, 8058). An empty slice leaves its header out. All printable ASCII.
- */
-struct render_list {
-    struct slice unsubscribe; /* "<https://...>, <mailto:...>" */
-    bool one_click;           /* add List-Unsubscribe-Post */
-    struct slice list_id;
-    struct slice feedback_id;
-};
+/* Appends a recipient's own file to out. The path comes from data: not to be trusted. 0, or -1 with err: a
+ * rendering failure. */
+typedef int render_file_fn(void *ctx, struct slice path, struct buf *out, struct err *err);
 
 struct render_input {
     struct slice to;            /* canonical envelope address */
@@ -39,15 +35,17 @@ struct render_input {
     size_t value_count;         /* as many as the template has columns */
     struct slice message_id;    /* without <>: printable ASCII without blanks and brackets */
     wall_us date;
-    const struct render_list *list; /* or NULL */
+    render_file_fn *file; /* NULL: there are none to be read */
+    void *file_ctx;
 };
 
 /* Appends the mail to out. 0, or -1 with err (ERR_INPUT): a rendering failure. This recipient gets nothing;
  * others are not affected. It is one when a variable that the template uses is missing (an empty value is
  * fine), a value that goes into a header holds CR, LF or NUL, or one that goes into a body holds NUL or is
  * not UTF-8; when the result is larger than out may become, or more work than a mail may be (see
- * docs/templates.md); when reply_to does not become an address. The text names variable, part, line and
- * column. out is then left with part of a mail: reset it. */
+ * docs/templates.md); when reply_to does not become an address; when a header or part
+ * has a character that the mail's character set can't carry, or the recipient's own file can't be had. The
+ * text names variable, part, line and column. out is then left with part of a mail: reset it. */
 int render_mail(struct renderer *r, const struct template *t, const struct render_input *in, struct buf *out,
                 struct err *err);
 

@@ -1,30 +1,24 @@
 /* The compiler: content into a flat program. Everything that is the same for all recipients is encoded here.
  */
+#include "compiler.h"
+#include "hash.h"
 #include "header.h"
-#include "program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { COLUMNS_MAX = 1024, ARENA_MAX = 192 * 1024 * 1024, ENCODED_MAX = 16 * 1024 * 1024 };
+enum { COLUMNS_MAX = 1024, ARENA_MAX = 256 * 1024 * 1024, FIELD_MAX = 16 * 1024 * 1024 };
 
-struct compiler {
-    struct template *t;
-    const struct content *content;
-    size_t room; /* ops allocated */
-    struct err *err;
-};
-
-static int no_memory(struct compiler *c) {
+int compiler_no_memory(struct compiler *c) {
     return err_set(c->err, ERR_SYSTEM, "no memory for the template");
 }
 
-static int add(struct compiler *c, struct op op) {
+int compiler_add(struct compiler *c, struct op op) {
     struct template *t = c->t;
     if (t->count == c->room) {
         size_t room = c->room ? c->room * 2 : 32;
         struct op *more = arena_alloc(&t->arena, room * sizeof *more);
-        if (!more) return no_memory(c);
+        if (!more) return compiler_no_memory(c);
         if (t->count) memcpy(more, t->ops, t->count * sizeof *more);
         t->ops = more;
         c->room = room;
@@ -34,51 +28,90 @@ static int add(struct compiler *c, struct op op) {
 }
 
 static int add_kind(struct compiler *c, enum op_kind kind) {
-    return add(c, (struct op){.kind = kind});
+    return compiler_add(c, (struct op){.kind = kind});
 }
 
-static int add_bytes(struct compiler *c, struct slice bytes) {
+int compiler_add_bytes(struct compiler *c, struct slice bytes) {
     struct op op = {.kind = OP_BYTES};
-    if (!arena_copy(&c->t->arena, bytes, &op.bytes)) return no_memory(c);
-    return add(c, op);
+    if (!arena_copy(&c->t->arena, bytes, &op.bytes)) return compiler_no_memory(c);
+    return compiler_add(c, op);
 }
 
-/* The text of one part. part must outlive the template. */
-static const struct script *compile_text(struct compiler *c, struct slice text, const char *part, bool body,
-                                         bool html) {
+/* What ISO-2022-JP can't carry, for a person: where it is, and what could stand for it. */
+static int complain_of_misfits(struct compiler *c, const struct charset_misfits *list, const char *part) {
+    struct buf said;
+    buf_init(&said, 400);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct charset_misfit *m = &list->at[i];
+        struct buf one;
+        buf_init(&one, 100);
+        buf_printf(&one, "%sU+%04X (line %u, column %u", i ? ", " : "", (unsigned)m->code, m->line,
+                   m->column);
+        if (m->replaced && m->near.len) buf_printf(&one, "; near: %.*s", SLICE_ARG(m->near));
+        if (m->replaced && !m->near.len) buf_put_text(&one, "; can be left out");
+        buf_put_text(&one, ")");
+        bool fits = said.len + one.len + 8 <= said.max && buf_put_slice(&said, buf_slice(&one));
+        buf_done(&one);
+        if (!fits) {
+            buf_put_text(&said, " ...");
+            break;
+        }
+    }
+    err_set(c->err, ERR_INPUT, "%s: ISO-2022-JP can't carry %.*s", part, SLICE_ARG(buf_slice(&said)));
+    buf_done(&said);
+    return -1;
+}
+
+int compiler_check_charset(struct compiler *c, struct slice text, const char *part) {
+    if (charset_fits(text, c->t->charset)) return 0;
+    struct charset_misfits *list = malloc(sizeof *list);
+    if (!list) return compiler_no_memory(c);
+    charset_check(text, list);
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (c->t->charset == CHARSET_JIS || !list->at[i].replaced) list->at[kept++] = list->at[i];
+    list->count = kept;
+    complain_of_misfits(c, list, part);
+    free(list);
+    return -1;
+}
+
+const struct script *compiler_text(struct compiler *c, struct slice text, const char *part, bool body,
+                                   bool html) {
     struct script *s = arena_zalloc(&c->t->arena, sizeof *s);
     struct script_options options = {.text = text,
                                      .part = part,
-                                     .encode = body,
+                                     .encode = body && c->t->charset == CHARSET_UTF8,
                                      .escape = html && !c->content->no_escape,
                                      .lenient = c->content->missing_empty,
                                      .partials = c->content->partials,
                                      .partial_count = c->content->partial_count};
     if (!s) {
-        no_memory(c);
+        compiler_no_memory(c);
         return NULL;
     }
+    if (compiler_check_charset(c, text, part)) return NULL;
     return script_compile(&options, &c->t->words, s, c->err) ? NULL : s;
 }
 
 static const struct script *compile_header(struct compiler *c, struct slice text, const char *part) {
-    return compile_text(c, text, part, false, false);
+    return compiler_text(c, text, part, false, false);
 }
 
 /* A field that is the same for everybody, as bytes. */
 static int add_fixed_field(struct compiler *c, struct slice name, struct slice text,
                            const struct address *address, enum header_words words) {
     struct buf field;
-    buf_init(&field, ENCODED_MAX);
+    buf_init(&field, FIELD_MAX);
     if (!header_value_safe(text)) {
         field.failed = true;
     } else if (address) {
-        header_put_mailbox(&field, name, text, address->text);
+        header_put_mailbox_in(&field, name, text, address->text, c->t->charset);
     } else {
-        header_put_text(&field, name, text, words);
+        header_put_text_in(&field, name, text, words, c->t->charset);
     }
     int rc = field.failed ? err_set(c->err, ERR_INPUT, "the header %.*s can't be written", SLICE_ARG(name))
-                          : add_bytes(c, buf_slice(&field));
+                          : compiler_add_bytes(c, buf_slice(&field));
     buf_done(&field);
     return rc;
 }
@@ -95,12 +128,12 @@ static int add_from(struct compiler *c) {
     op.script = compile_header(c, c->content->from_name, "from");
     if (!op.script) return -1;
     return fixed(c, op.script, &name) ? add_fixed_field(c, SLICE("From"), name, &t->from, HEADER_TEXT)
-                                      : add(c, op);
+                                      : compiler_add(c, op);
 }
 
 static int add_to(struct compiler *c) {
     struct op op = {.kind = OP_TO, .script = compile_header(c, c->content->to_name, "to_name")};
-    return op.script ? add(c, op) : -1;
+    return op.script ? compiler_add(c, op) : -1;
 }
 
 static int add_reply_to(struct compiler *c) {
@@ -109,12 +142,12 @@ static int add_reply_to(struct compiler *c) {
     struct slice name, text;
     if (c->content->reply_to.len == 0) return 0;
     op.script = compile_header(c, c->content->reply_to_name, "reply_to");
-    op.address = op.script ? compile_header(c, c->content->reply_to, "reply_to") : NULL;
-    if (!op.address) return -1;
-    if (!fixed(c, op.address, &text)) return add(c, op);
+    op.other = op.script ? compile_header(c, c->content->reply_to, "reply_to") : NULL;
+    if (!op.other) return -1;
+    if (!fixed(c, op.other, &text)) return compiler_add(c, op);
     if (address_parse_ascii(text, &c->t->arena, &address, c->err)) return err_wrap(c->err, "reply_to");
     return fixed(c, op.script, &name) ? add_fixed_field(c, SLICE("Reply-To"), name, &address, HEADER_TEXT)
-                                      : add(c, op);
+                                      : compiler_add(c, op);
 }
 
 /* part: where the text was written; it becomes part of messages, so it lives in the arena. *out: the script.
@@ -126,8 +159,8 @@ static int add_text_field(struct compiler *c, struct slice name, struct slice va
     op.script = *out = compile_header(c, value, part);
     if (!op.script) return -1;
     if (fixed(c, op.script, &text)) return add_fixed_field(c, name, text, NULL, words);
-    if (!arena_copy(&c->t->arena, name, &op.bytes)) return no_memory(c);
-    return add(c, op);
+    if (!arena_copy(&c->t->arena, name, &op.bytes)) return compiler_no_memory(c);
+    return compiler_add(c, op);
 }
 
 static int add_custom_headers(struct compiler *c) {
@@ -137,49 +170,46 @@ static int add_custom_headers(struct compiler *c) {
         char part[96];
         int n = snprintf(part, sizeof part, "headers, %.*s", SLICE_ARG(h->name));
         const char *kept = arena_string(&c->t->arena, slice_make(part, (size_t)n));
-        if (!kept) return no_memory(c);
+        if (!kept) return compiler_no_memory(c);
         if (add_text_field(c, h->name, h->value, kept, HEADER_TOKENS, &script)) return -1;
     }
     return 0;
 }
 
-#define ENCODING "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-
-static int add_part(struct compiler *c, struct slice text, bool html) {
-    struct op op = {.kind = OP_BODY, .script = compile_text(c, text, html ? "html" : "text", true, html)};
-    if (!op.script) return -1;
-    *(html ? &c->t->html : &c->t->text) = op.script;
-    if (add_bytes(c, html ? SLICE("Content-Type: text/html; charset=utf-8\r\n" ENCODING)
-                          : SLICE("Content-Type: text/plain; charset=utf-8\r\n" ENCODING)))
+static int add_unsubscribe(struct compiler *c) {
+    const struct content *in = c->content;
+    struct op op = {.kind = OP_UNSUBSCRIBE};
+    if (in->unsubscribe_url.len &&
+        !(op.script = compile_header(c, in->unsubscribe_url, "list, unsubscribe_url")))
         return -1;
-    return add(c, op);
+    if (in->unsubscribe_mail.len &&
+        !(op.other = compile_header(c, in->unsubscribe_mail, "list, unsubscribe_mail")))
+        return -1;
+    return op.script || op.other ? compiler_add(c, op) : 0;
 }
 
-static int add_parts(struct compiler *c) {
+/* What bulk mail owes its readers; what is not configured is not promised. */
+static int add_list(struct compiler *c) {
     const struct content *in = c->content;
-    if (add_bytes(c, SLICE("MIME-Version: 1.0\r\n"))) return -1;
-    if (in->text.len == 0 || in->html.len == 0) {
-        bool html = in->html.len > 0;
-        return add_part(c, html ? in->html : in->text, html) || add_kind(c, OP_END) ? -1 : 0;
-    }
-    if (add_bytes(c, SLICE("Content-Type: multipart/alternative;\r\n boundary=\"")) ||
-        add_kind(c, OP_BOUNDARY) || add_bytes(c, SLICE("\"\r\n\r\n--")) || add_kind(c, OP_BOUNDARY) ||
-        add_bytes(c, SLICE("\r\n")) || add_part(c, in->text, false) || add_kind(c, OP_CLOSE) ||
-        add_bytes(c, SLICE("\r\n--")) || add_kind(c, OP_BOUNDARY) || add_bytes(c, SLICE("\r\n")) ||
-        add_part(c, in->html, true) || add_kind(c, OP_CLOSE) || add_bytes(c, SLICE("\r\n--")) ||
-        add_kind(c, OP_BOUNDARY) || add_bytes(c, SLICE("--\r\n")))
+    const struct script *script;
+    if (in->list_id.len &&
+        add_text_field(c, SLICE("List-Id"), in->list_id, "list, id", HEADER_TOKENS, &script))
         return -1;
-    return 0;
+    if (add_unsubscribe(c)) return -1;
+    if (in->feedback_id.len &&
+        add_text_field(c, SLICE("Feedback-ID"), in->feedback_id, "list, feedback_id", HEADER_TOKENS, &script))
+        return -1;
+    return in->auto_submitted ? compiler_add_bytes(c, SLICE("Auto-Submitted: auto-generated\r\n")) : 0;
 }
 
 static int copy_columns(struct compiler *c, const struct slice *names, size_t count) {
     struct vocabulary *words = &c->t->words;
     if (count > COLUMNS_MAX) return err_set(c->err, ERR_INPUT, "more than 1024 columns");
     struct slice *copies = arena_alloc(&c->t->arena, (count + 1) * sizeof *copies);
-    if (!copies) return no_memory(c);
+    if (!copies) return compiler_no_memory(c);
     *words = (struct vocabulary){.arena = &c->t->arena, .columns = copies, .column_count = count, .data = -1};
     for (size_t i = 0; i < count; i++) {
-        if (!arena_copy(&c->t->arena, names[i], &copies[i])) return no_memory(c);
+        if (!arena_copy(&c->t->arena, names[i], &copies[i])) return compiler_no_memory(c);
         if (slice_eq(names[i], SLICE(DATA_COLUMN))) words->data = (int32_t)i;
     }
     return 0;
@@ -190,7 +220,7 @@ static int list_used(struct compiler *c) {
     const struct vocabulary *words = &t->words;
     bool *used = arena_zalloc(&t->arena, words->column_count + 1);
     t->used = arena_alloc(&t->arena, (words->column_count + 1) * sizeof *t->used);
-    if (!t->used || !used) return no_memory(c);
+    if (!t->used || !used) return compiler_no_memory(c);
     for (uint32_t i = 0; i < words->count; i++)
         if (words->words[i].column >= 0) used[words->words[i].column] = true;
     for (size_t i = 0; i < words->column_count; i++)
@@ -198,12 +228,29 @@ static int list_used(struct compiler *c) {
     return 0;
 }
 
+/* "=_" can't occur in quoted-printable, nor "_" in base64: no text ends a part early. (For ISO-2022-JP see
+ * render.c.) The same in all mails, so that their bodies begin alike. */
+static void begin(struct compiler *c) {
+    static const char digits[] = "0123456789abcdef";
+    const struct content *in = c->content;
+    struct template *t = c->t;
+    t->charset = in->charset == CONTENT_UTF_8 ? CHARSET_UTF8
+                 : in->substitute             ? CHARSET_JIS_NEAR
+                                              : CHARSET_JIS;
+    t->one_click = in->one_click;
+    uint64_t hash = hash_bytes(in->html, hash_bytes(in->text, hash_bytes(in->subject, 0)));
+    memcpy(t->boundary, "=_t_", 4);
+    for (int i = 0; i < 16; i++)
+        t->boundary[4 + i] = digits[hash >> (60 - 4 * i) & 15];
+}
+
 static int compile(struct compiler *c, const struct slice *names, size_t count) {
     const struct content *in = c->content;
     if (content_check(in, c->err) || copy_columns(c, names, count)) return -1;
+    begin(c);
     if (add_kind(c, OP_DATE) || add_from(c) || add_to(c) || add_reply_to(c) ||
         add_text_field(c, SLICE("Subject"), in->subject, "subject", HEADER_TEXT, &c->t->subject) ||
-        add_kind(c, OP_MESSAGE_ID) || add_kind(c, OP_LIST) || add_custom_headers(c) || add_parts(c))
+        add_kind(c, OP_MESSAGE_ID) || add_list(c) || add_custom_headers(c) || compile_parts(c))
         return -1;
     return list_used(c);
 }
@@ -235,4 +282,8 @@ const uint32_t *template_columns(const struct template *t, size_t *count) {
 
 const struct address *template_from(const struct template *t) {
     return &t->from;
+}
+
+struct slice template_prefix(const struct template *t) {
+    return t->prefix;
 }

@@ -224,16 +224,16 @@ static void test_whole_mail(void **state) {
                                 "X-Who: u@x.y\r\n"
                                 "MIME-Version: 1.0\r\n"
                                 "Content-Type: multipart/alternative;\r\n"
-                                " boundary=\"=_t_875d18b7ea5102a8\"\r\n\r\n"
-                                "--=_t_875d18b7ea5102a8\r\n"
+                                " boundary=\"=_t_36ce906bf8808e31a\"\r\n\r\n"
+                                "--=_t_36ce906bf8808e31a\r\n"
                                 "Content-Type: text/plain; charset=utf-8\r\n"
                                 "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
                                 "A & \"B\" A & \"B\" {{name}}\r\n"
-                                "--=_t_875d18b7ea5102a8\r\n"
+                                "--=_t_36ce906bf8808e31a\r\n"
                                 "Content-Type: text/html; charset=utf-8\r\n"
                                 "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
                                 "<b>A &amp; &quot;B&quot; A & \"B\"\r\n"
-                                "--=_t_875d18b7ea5102a8--\r\n");
+                                "--=_t_36ce906bf8808e31a--\r\n");
     buf_done(&out);
 }
 
