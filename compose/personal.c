@@ -75,3 +75,14 @@ int personal_read(int folder, struct slice path, struct buf *out, struct err *er
     if (why == EBUSY) return complain(err, path, "it is being written");
     return why ? complain(err, path, strerror(why)) : 0;
 }
+
+int personal_file(void *folder, struct slice path, struct buf *out, struct err *err) {
+    return personal_read(*(const int *)folder, path, out, err);
+}
+
+int personal_folder(const char *path, int *folder, struct err *err) {
+    *folder = -1;
+    if (!path) return 0;
+    *folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *folder < 0 ? err_errno(err, errno, "attachments.folder: %s", path) : 0;
+}

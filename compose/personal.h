@@ -14,4 +14,10 @@ enum { PERSONAL_PATH_MAX = 1024, PERSONAL_FILE_MAX = 25 * 1024 * 1024 /* bytes *
  * PERSONAL_FILE_MAX bytes. 0, or -1 with err (ERR_INPUT: names the path). */
 int personal_read(int folder, struct slice path, struct buf *out, struct err *err);
 
+/* The same as a render_file_fn. folder: const int *. */
+int personal_file(void *folder, struct slice path, struct buf *out, struct err *err);
+
+/* Opens the folder itself; path NULL: *folder is -1. 0, or -1 with err. The descriptor is the caller's. */
+int personal_folder(const char *path, int *folder, struct err *err);
+
 #endif

@@ -66,6 +66,7 @@ struct engine_options {
     int64_t connect_us;              /* deadline of a connection attempt */
     double timeout_scale;            /* of RFC 5321's time-outs; 1 outside of tests */
     bool log_outcomes;               /* a log line for each */
+    int personal_folder;             /* descriptor of the folder of recipients' own files; -1: none */
     bool suppress_auto;              /* answers put addresses on the suppression list */
     unsigned suppress_after;         /* failures in a row that do, where one is not certain; 0: never */
     const struct classify_rules *rules; /* what replies mean; outlive the engine */

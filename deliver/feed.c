@@ -117,9 +117,12 @@ static bool load_table(struct engine *e, struct chunk *chunk, struct err *err) {
     return true;
 }
 
+enum { PREFIX_LEAST = 256 /* bytes: fewer are not worth a copy of the hash's state */ };
+
 static void content_free(struct campaign_content *content) {
     if (!content) return;
     template_free(content->template);
+    dkim_body_free(content->prefix);
     arena_done(&content->arena);
     free(content);
 }
@@ -156,6 +159,17 @@ static bool read_payload(struct engine *e, uint64_t key, struct buf *payload, st
     return ok;
 }
 
+/* The same hash would be made for every mail. */
+static bool begin_hash(struct campaign_content *content, struct err *err) {
+    struct slice prefix = template_prefix(content->template);
+    if (prefix.len < PREFIX_LEAST) return true;
+    content->prefix = dkim_body_open(err);
+    if (!content->prefix) return false;
+    dkim_body_put(content->prefix, prefix);
+    content->prefix_len = prefix.len;
+    return true;
+}
+
 static bool load_content(struct engine *e, struct campaign *c, struct err *err) {
     if (c->user) return true;
     struct campaign_content *content = calloc(1, sizeof *content);
@@ -166,10 +180,12 @@ static bool load_content(struct engine *e, struct campaign *c, struct err *err) 
     arena_init(&content->arena, 1 << 20);
     arena_init(&arena, CONTENT_ROOM);
     buf_init(&payload, CONTENT_MAX + 1024);
-    bool ok = read_payload(e, c->row.payload, &payload, err) &&
-              content_decode(buf_slice(&payload), &arena, &written, err) == 0 &&
-              split_columns(content, c->row.columns) &&
-              (content->template = template_compile(&written, content->columns, content->column_count, err));
+    bool ok =
+        read_payload(e, c->row.payload, &payload, err) &&
+        content_decode(buf_slice(&payload), &arena, &written, err) == 0 &&
+        split_columns(content, c->row.columns) &&
+        (content->template = template_compile(&written, content->columns, content->column_count, err)) &&
+        begin_hash(content, err);
     buf_done(&payload);
     arena_done(&arena);
     if (!ok) {

@@ -1,6 +1,7 @@
 /* One recipient's mail: identity, rendering, signature. A pure function of the window's item and the
  * campaign's content, save for the signature's time. */
 #include "chunk_table.h"
+#include "personal.h"
 #include "worker.h"
 
 enum { MESSAGE_ID_MAX = RID_TEXT_LEN + 1 + 255 };
@@ -39,13 +40,18 @@ int mail_render(struct worker *w, const struct window *window, unsigned index, s
                                  .values = values,
                                  .value_count = content->column_count,
                                  .message_id = identity(w, window, index, at, id, sizeof id),
-                                 .date = window->date};
+                                 .date = window->date,
+                                 .file = personal_file,
+                                 .file_ctx = (void *)(uintptr_t)&w->options->personal_folder};
     return render_mail(&w->renderer, content->template, &input, out, err);
 }
 
 int mail_sign(struct worker *w, const struct window *window, const struct buf *mail, struct buf *out,
               struct err *err) {
-    struct slice from = template_from(window->content->template)->domain;
-    if (signing_put(&w->signing, from, buf_slice(mail), NULL, 0, clock_wall(), out, err)) return -1;
+    const struct campaign_content *content = window->content;
+    struct slice from = template_from(content->template)->domain;
+    if (signing_put(&w->signing, from, buf_slice(mail), content->prefix, content->prefix_len, clock_wall(),
+                    out, err))
+        return -1;
     return buf_put_slice(out, buf_slice(mail)) ? 0 : err_set(err, ERR_INPUT, "the mail is too large");
 }

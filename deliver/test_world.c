@@ -277,6 +277,7 @@ void world_init(struct world *w) {
     w->rules = classify_rules_load(NULL, &err);
     assert_non_null(w->rules);
     w->options = (struct engine_options){.rules = w->rules,
+                                         .personal_folder = -1,
                                          .workers = 2,
                                          .max_sessions = 64,
                                          .dns_server_count = 1,

@@ -9,6 +9,7 @@
 
 #include "backlog.h"
 #include "content.h"
+#include "dkim.h"
 #include "event.h"
 #include "mx.h"
 #include "smtp_client.h"
@@ -22,6 +23,8 @@ struct campaign_content {
     struct arena arena; /* columns' names */
     struct slice *columns;
     size_t column_count;
+    struct dkim_body *prefix; /* the hash of what all bodies begin with; NULL: nothing to speak of */
+    size_t prefix_len;
 };
 
 /* What became of one recipient of a window. Written by the worker, read by the owner after MSG_DONE. */

@@ -176,5 +176,5 @@ bool b64_suits(struct slice text) {
         bool literal = (c >= ' ' && c <= '~' && c != '=') || c == '\t' || c == '\n' || c == '\r';
         quoted += literal ? 1 : 3;
     }
-    return quoted > text.len / 2 * 3; /* base64 takes 4/3; what is about as long stays quoted-printable */
+    return quoted * 2 > text.len * 3; /* base64 takes 4/3; what is about as long stays quoted-printable */
 }

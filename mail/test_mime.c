@@ -77,6 +77,7 @@ static void test_b64_seams(void **state) {
 static void test_b64_suits(void **state) {
     (void)state;
     assert_false(b64_suits(SLICE("")));
+    assert_false(b64_suits(SLICE("t")));
     assert_false(b64_suits(SLICE("Plain text, with a = and an é.\r\n")));
     assert_false(b64_suits(SLICE("Viele Grüße aus München, schönes Wochenende!")));
     assert_true(b64_suits(SLICE("こんにちは。今日のお知らせです。")));

@@ -3,6 +3,7 @@
 #include "audience.h"
 #include "command.h"
 #include "jdoc.h"
+#include "personal.h"
 #include "render.h"
 #include "taking.h"
 #include "value.h"
@@ -12,7 +13,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { MAIL_MAX = 64 << 20, DATA_MAX = 16 << 20, ARENA_MAX = 64 << 20 };
+enum { MAIL_MAX = 64 << 20, DATA_MAX = 16 << 20, ARENA_MAX = CONTENT_ROOM + (16 << 20) };
 
 static const struct arg args[] = {
     {"template", 't', "FILE", "what to render: YAML with from, subject, text, html (required)"},
@@ -21,6 +22,7 @@ static const struct arg args[] = {
     {"address", 0, "ADDRESS", "the row of this address; with --data whom the mail is to"},
     {"address-column", 0, "COLUMN",
      "the column of addresses (else the one called email, address, mail or to)"},
+    {"charset", 0, "CHARSET", "of the list: utf-8 or cp932 (else it is found out)"},
     {"data", 0, "JSON", "instead of a list: one recipient's data; @FILE reads it from a file"},
     {"part", 0, "PART", "subject, text or html: that alone, as its reader sees it"},
 };
@@ -34,6 +36,7 @@ struct sight {
     size_t count;
     struct slice to;
     struct buf packed; /* --data */
+    int folder;        /* of personal files, or -1 */
     struct buf out;
 };
 
@@ -91,10 +94,14 @@ static int find_row(struct sight *s, struct audience *list, struct arena *scratc
 }
 
 static int read_list(struct sight *s, const char *path, struct err *err) {
+    const char *charset = invocation_value(s->in, "charset");
+    enum list_charset known = LIST_UNKNOWN;
+    if (charset && !list_charset_parse(slice_of(charset), &known))
+        return err_set(err, ERR_INPUT, "--charset: '%s' is not known here: give utf-8 or cp932", charset);
     int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return err_errno(err, errno, "%s", path);
-    struct audience_options options = {.fd = fd,
-                                       .address_column = slice_of(invocation_value(s->in, "address-column"))};
+    struct audience_options options = {
+        .fd = fd, .charset = known, .address_column = slice_of(invocation_value(s->in, "address-column"))};
     struct audience *list = audience_open(&options, err);
     struct arena scratch;
     arena_init(&scratch, 1 << 16);
@@ -174,7 +181,9 @@ static int render(struct sight *s, const char *part, struct err *err) {
                                  .values = s->values,
                                  .value_count = s->count,
                                  .message_id = SLICE("message-id-comes-here@example.invalid"),
-                                 .date = clock_wall()};
+                                 .date = clock_wall(),
+                                 .file = personal_file,
+                                 .file_ctx = &s->folder};
     size_t which = 0;
     while (part && which + 1 < PARTS && strcmp(parts[which], part) != 0)
         which++;
@@ -211,18 +220,20 @@ static int check_usage(struct invocation *in) {
 
 static int run(struct invocation *in) {
     const char *to = invocation_value(in, "to"), *data = invocation_value(in, "data");
-    struct sight s = {.in = in};
+    struct sight s = {.in = in, .folder = -1};
     struct err err = {.kind = ERR_NONE};
     int code = check_usage(in);
     if (code) return code;
     arena_init(&s.arena, ARENA_MAX);
     buf_init(&s.packed, DATA_MAX);
     buf_init(&s.out, MAIL_MAX * 2);
-    code = content_read(invocation_value(in, "template"), &s.arena, &s.content, &err) ||
+    code = personal_folder(in->options->attachments.folder, &s.folder, &err) ||
+                   content_read(invocation_value(in, "template"), &s.arena, &s.content, &err) ||
                    (to ? read_list(&s, to, &err) : read_data(&s, data, &err))
                ? -1
                : render(&s, invocation_value(in, "part"), &err);
     if (code < 0) code = command_fail(&err);
+    if (s.folder >= 0) close(s.folder);
     buf_done(&s.packed), buf_done(&s.out);
     arena_done(&s.arena);
     return code;

@@ -2,6 +2,7 @@
 #include "instance.h"
 
 #include "log.h"
+#include "personal.h"
 #include "sweep_segments.h"
 
 #include <errno.h>
@@ -116,6 +117,7 @@ static int fill_engine_options(struct instance *in, const struct options *o, str
         .suppress_auto = o->suppress.automatic,
         .suppress_after = (unsigned)o->suppress.after,
         .rules = in->rules,
+        .personal_folder = in->personal_folder,
     };
     for (size_t i = 0; i < e->dns_server_count; i++)
         e->dns_servers[i] = o->dns.servers.at[i];
@@ -141,7 +143,9 @@ static void say_gap(const struct instance *in) {
 static int start(struct instance *in, const struct options *o, struct err *err) {
     struct projector_options po = {o->history.pace, o->history.age, (size_t)o->history.memory};
     in->rules = classify_rules_load(o->replies.rules, err);
-    if (!in->rules || fill_engine_options(in, o, err)) return -1;
+    if (!in->rules || personal_folder(o->attachments.folder, &in->personal_folder, err) ||
+        fill_engine_options(in, o, err))
+        return -1;
     in->store = instance_store(o, false, err);
     if (!in->store) return -1;
     in->projector = projector_open(in->store, &po, err);
@@ -159,7 +163,7 @@ static int start(struct instance *in, const struct options *o, struct err *err) 
 
 int instance_open(struct instance *in, const struct options *o, struct err *err) {
     struct err ignored;
-    *in = (struct instance){.options = o};
+    *in = (struct instance){.options = o, .personal_folder = -1};
     if (start(in, o, err) == 0) return 0;
     instance_close(in, 0, &ignored);
     return -1;
@@ -175,6 +179,7 @@ int instance_close(struct instance *in, int64_t grace_us, struct err *err) {
     stopwatch_stop(&in->stopwatch);
     store_free(in->store);
     classify_rules_free(in->rules);
+    if (in->personal_folder >= 0) close(in->personal_folder);
     free(in->providers);
     free(in->sources);
     free(in->dkim);

@@ -16,6 +16,7 @@ struct instance {
     struct engine_options engine_options;
     struct provider_options *providers;
     struct source_options *sources;
+    int personal_folder; /* -1: none */
     struct dkim_options *dkim;
     struct stopwatch stopwatch;
 };

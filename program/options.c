@@ -173,6 +173,10 @@ static const struct option table[] = {
      .help = "Return paths are made in this domain, one for each recipient, so that bounces say whom they "
              "are about."},
 
+    {"attachments.folder", OPTION_PATH, AT(attachments.folder), .unset = "templates can't name such files",
+     .help = "Files of single recipients, which a template names as `personal`, are read below this folder "
+             "and nowhere else."},
+
     {"suppress.auto", OPTION_BOOL, AT(suppress.automatic), "true",
      .help =
          "Addresses that a receiver says for certain not to know come on the suppression list: nothing is "

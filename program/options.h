@@ -136,6 +136,9 @@ struct options {
         struct net_addr listen;
     } metrics;
     struct {
+        const char *folder; /* NULL: none */
+    } attachments;
+    struct {
         bool automatic;
         int64_t after;
     } suppress;

@@ -3,6 +3,7 @@
 #include "content.h"
 #include "instance.h"
 #include "pack.h"
+#include "personal.h"
 #include "render.h"
 #include "sendjob.h"
 #include "taking.h"
@@ -69,7 +70,8 @@ static int load_all(struct trial *t, struct err *err) {
     if (!t->load) return taking_blame(slice_of(t->job->list), err);
     size_t count;
     const struct slice *columns = load_columns(t->load, &count);
-    if (taking_check_content(buf_slice(&t->job->payload), columns, count, err))
+    if (taking_check_content(buf_slice(&t->job->payload), columns, count,
+                             t->job->in->options->attachments.folder != NULL, err))
         return taking_blame(slice_of(t->job->template), err);
     return load_run(t->load, TRY_CAMPAIGN, 1, &t->counts, err) ? taking_blame(slice_of(t->job->list), err)
                                                                : 0;
@@ -103,7 +105,12 @@ static int render_first(struct trial *t, const struct template *compiled, struct
     struct chunk_table *table = first_table(t, err);
     struct slice values[CHUNK_COLUMNS_MAX];
     struct renderer renderer;
+    int folder;
     if (!table) return -1;
+    if (personal_folder(t->job->in->options->attachments.folder, &folder, err)) {
+        chunk_table_free(table);
+        return -1;
+    }
     for (unsigned i = 0; i < table->columns.count; i++)
         values[i] = chunk_table_value(table, 0, i);
     struct slice to = chunk_table_address(table, 0);
@@ -112,11 +119,14 @@ static int render_first(struct trial *t, const struct template *compiled, struct
                                  .values = values,
                                  .value_count = table->columns.count,
                                  .message_id = SLICE("message-id-comes-here@example.invalid"),
-                                 .date = clock_wall()};
+                                 .date = clock_wall(),
+                                 .file = personal_file,
+                                 .file_ctx = &folder};
     renderer_init(&renderer);
     int failed = render_mail(&renderer, compiled, &input, &t->mail, err);
     renderer_done(&renderer);
     chunk_table_free(table);
+    if (folder >= 0) close(folder);
     return failed ? err_wrap(err, "the mail to %s", t->to) : 0;
 }
 

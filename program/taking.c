@@ -6,12 +6,23 @@
 
 enum { BLAMED_MOST = 200 };
 
-int taking_check_content(struct slice payload, const struct slice *columns, size_t count, struct err *err) {
+/* Without a folder every mail would fail: better said now. */
+static int check_personal(const struct content *c, bool allowed, struct err *err) {
+    for (size_t i = 0; i < c->file_count && !allowed; i++)
+        if (c->files[i].path.len)
+            return err_set(
+                err, ERR_INPUT,
+                "attachments: personal files are read below attachments.folder, which is not configured");
+    return 0;
+}
+
+int taking_check_content(struct slice payload, const struct slice *columns, size_t count, bool personal,
+                         struct err *err) {
     struct arena arena;
     struct content content;
     struct template *t = NULL;
     arena_init(&arena, CONTENT_ROOM);
-    if (content_decode(payload, &arena, &content, err) == 0)
+    if (content_decode(payload, &arena, &content, err) == 0 && check_personal(&content, personal, err) == 0)
         t = template_compile(&content, columns, count, err);
     arena_done(&arena);
     template_free(t);
@@ -76,7 +87,7 @@ int taking_run(struct instance *in, const struct taking *t, uint32_t *id, struct
     size_t columns;
     const struct slice *names = load_columns(l, &columns);
     int failed = 0;
-    if (taking_check_content(t->payload, names, columns, err))
+    if (taking_check_content(t->payload, names, columns, in->personal_folder >= 0, err))
         failed = taking_blame(t->template, err);
     else
         failed = load(in, t, l, id, counts, err);

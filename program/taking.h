@@ -29,7 +29,8 @@ int taking_run(struct instance *in, const struct taking *t, uint32_t *id, struct
 int taking_blame(struct slice file, struct err *err);
 
 /* Does the content fit the columns of the file? -1 with err: what a person has to mend. */
-int taking_check_content(struct slice payload, const struct slice *columns, size_t count, struct err *err);
+int taking_check_content(struct slice payload, const struct slice *columns, size_t count, bool personal,
+                         struct err *err);
 
 enum { TAKING_NAME_MAX = 100 };
 /* A name is 1 to TAKING_NAME_MAX bytes of UTF-8 without control characters, and not a number alone. */
