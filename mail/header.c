@@ -245,10 +245,18 @@ static void put_quoted(struct writer *w, struct slice s) {
     w->column += 2;
 }
 
+/* With its quotes and backslashes. */
+static size_t quoted_length(struct slice s) {
+    size_t n = s.len + 2;
+    for (size_t i = 0; i < s.len; i++)
+        n += s.at[i] == '"' || s.at[i] == '\\';
+    return n;
+}
+
 /* Returns how long the line may become that it stands on. */
 static size_t put_display(struct writer *w, struct slice display, enum charset c) {
-    bool as_is =
-        display.len <= QUOTED_MAX && printable(display) && slice_find_nocase(display, SLICE("=?")) < 0;
+    bool as_is = quoted_length(display) <= QUOTED_MAX && printable(display) &&
+                 slice_find_nocase(display, SLICE("=?")) < 0;
     put(w, SLICE(" "));
     if (!as_is)
         put_encoded(w, display, c);

@@ -435,15 +435,15 @@ def test_privileges(lab, open_folder):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_whoever_only_asks_needs_no_key(lab, open_folder):
     key = open_folder / "dkim.pem"
-    shutil.copy(lab.dkim_key(), key)
+    shutil.copy(lab.dkim_key("s")[0]["key_file"], key)
     key.chmod(0o600)
     own = shutil.copy(lab.command("status")[0], open_folder / "tsubame")
-    sign = ["--set", "dkim.domain=a.test", "--set", "dkim.selector=s", "--set", f"dkim.key_file={key}"]
+    config = open_folder / "tsubame.yaml"
+    config.write_text(f"store: {{path: {open_folder / 'data'}}}\ndkim: {{domain: a.test, selector: s, key_file: {key}}}\n")
 
     def as_stranger(*args):
-        return subprocess.run([own, *args, "--set", f"store.path={open_folder / 'data'}", *sign], capture_output=True,
-                              text=True, user=12345, group=12345, extra_groups=[], cwd=open_folder,
-                              env={**os.environ, "TSUBAME_CONFIG": ""})
+        return subprocess.run([own, *args, "--config", config], capture_output=True, text=True, user=12345,
+                              group=12345, extra_groups=[], cwd=open_folder)
 
     assert as_stranger("status").returncode == 4  # there is no store; that the key is not for them is no fault
     open_folder.chmod(0o777)
