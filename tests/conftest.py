@@ -19,7 +19,15 @@ def build():
 
 @pytest.fixture(scope="session")
 def foreign():
-    """The module with foreign servers; tests that ask for it are skipped where there can be none."""
-    if peers.missing():
-        pytest.skip(peers.missing())
+    """The module with foreign servers, of which Postfix is there; tests that ask for it are skipped where it can't be."""
+    if peers.missing("postfix"):
+        pytest.skip(peers.missing("postfix"))
     return peers
+
+
+@pytest.fixture(params=peers.KINDS)
+def kind(request):
+    """The name of each foreign server in turn."""
+    if peers.missing(request.param):
+        pytest.skip(f"{request.param}: {peers.missing(request.param)}")
+    return request.param

@@ -1,5 +1,8 @@
-"""The foreign servers themselves: a mail handed over by swaks arrives byte for byte."""
+"""The foreign servers themselves: a mail handed over by swaks arrives byte for byte, and nothing stays behind."""
 import subprocess
+from pathlib import Path
+
+import peers
 
 
 def swaks(server, *more):
@@ -9,23 +12,35 @@ def swaks(server, *more):
     return done.stdout
 
 
-def test_a_mail_arrives_at_postfix(foreign):
-    with foreign.postfix() as server:
+def space_of(process):
+    """Its process namespace; nothing once it has ended."""
+    return peers.run_as_root("readlink", f"/proc/{process}/ns/pid", check=False, capture_output=True).stdout
+
+
+def processes_in(space):
+    return [p.name for p in Path("/proc").glob("[0-9]*") if space_of(p.name) == space]
+
+
+def test_a_mail_arrives(kind):
+    with peers.server(kind) as server:
         swaks(server, "--header", "Subject: hello", "--body", "first line\n.second\n")
         mail = server.wait_for_mails(1)[0]
+        space = space_of(peers.namespace_init(server.child.pid))
+        assert processes_in(space)
     head, _, body = mail.partition(b"\n\n")
-    assert b"Delivered-To: b@rcpt.example" in head and b"Subject: hello" in head
+    assert b"b@rcpt.example" in head and b"Subject: hello" in head
     assert body.startswith(b"first line\n.second\n")
+    assert not processes_in(space) and not server.at.exists()
 
 
-def test_postfix_with_starttls(foreign):
-    with foreign.postfix(tls=True) as server:
+def test_a_mail_arrives_by_starttls(kind):
+    with peers.server(kind, tls=True) as server:
         assert "TLS started" in swaks(server, "--tls")
         assert server.wait_for_mails(1)
 
 
-def test_two_at_once_do_not_meet(foreign):
-    with foreign.postfix() as one, foreign.postfix() as two:
+def test_two_at_once_do_not_meet(kind):
+    with peers.server(kind) as one, peers.server(kind) as two:
         swaks(one)
         one.wait_for_mails(1)
         assert not two.mails()
