@@ -152,7 +152,7 @@ class Server:
         """The mails that arrived, as bytes, each with the server's own header lines on top."""
         return [p.read_bytes() for p in sorted((self.maildir / "new").glob("*"))]
 
-    def wait_for_mails(self, count, seconds=60):
+    def wait_for_mails(self, count, seconds=30):
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if len(os.listdir(self.maildir / "new")) >= count:
