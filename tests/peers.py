@@ -83,6 +83,7 @@ class Server:
     write_config(settings), and command() to run it in the foreground. `inside` is `at`, as the server sees it."""
 
     USERS, GROUPS = [], []
+    TLS_FAULT = None  # or why its STARTTLS can't be used
 
     def __init__(self, settings=None, tls=False):
         self.root = ROOT / "build/roots" / self.NAME

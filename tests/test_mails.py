@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from email import message_from_bytes
+from email.policy import compat32
 from email.policy import default as modern
 from hashlib import sha256
 from pathlib import Path
@@ -122,11 +123,35 @@ def faults(meant, got, tells_empty):
             found += differs(name, one, other)
     for piece in meant.get("text_has", []):
         found += [] if piece in got["text"] else [f"text lacks {piece!r}: {got['text']!r:.200}"]
-    files = [{**f, "sha256": sha256(f["bytes"]).hexdigest()} for f in meant["files"]]
-    for file in files:
-        del file["bytes"]
-    found += differs("files", files, got["files"])
-    return found + [f"defect: {d}" for d in got["defects"]]
+    if "unsubscribe" in meant:
+        found += differs("list-unsubscribe", meant["unsubscribe"], re.findall("<([^>]*)>", got["headers"].get("list-unsubscribe", "")))
+    if "charset" in meant and "charsets" in got:
+        found += differs("charset", {meant["charset"]}, set(got["charsets"]))
+    if "tree" in got and got["tree"] not in trees(got["text"] is not None, got["html"] is not None, got["files"]):
+        found.append(f"tree: {got['tree']}")
+    return found + file_faults(meant["files"], got["files"]) + [f"defect: {d}" for d in got["defects"]]
+
+
+def file_faults(meant, got):
+    found = differs("files", [f["name"] for f in meant], [f["name"] for f in got])
+    for one, other in zip(meant, got):
+        found += differs(f"file {one['name']}: bytes", sha256(one["bytes"]).hexdigest(), other["sha256"])
+        for key in ("type", "cid", "disposition"):
+            if one[key] is not None or key == "cid":
+                found += differs(f"file {one['name']}: {key}", one[key], other[key])
+    return found
+
+
+def trees(text, html, files):
+    """The shapes that a mail of such parts may have. Pictures belong to the HTML, or to both texts."""
+    pictures = ",".join(f["type"] for f in files if f["cid"])
+    others = ",".join(f["type"] for f in files if not f["cid"])
+
+    def related(inside):
+        return f"multipart/related({inside},{pictures})" if pictures else inside
+    bodies = ["text/plain" if text else related("text/html")] if not (text and html) else [
+        f"multipart/alternative(text/plain,{related('text/html')})", related("multipart/alternative(text/plain,text/html)")]
+    return [f"multipart/mixed({body},{others})" if others else body for body in bodies]
 
 
 @pytest.mark.parametrize("reader", readers.READERS)
@@ -156,3 +181,24 @@ def test_signatures_are_good(post, verifier):
     spoilt = [mail.replace(b"\r\nSubject: ", b"\r\nSubject: x", 1) for mail in mails[:3]] + [mails[0] + b"x\r\n"]
     for results in readers.ask(verifier, spoilt, post.records):
         assert results and not {r[2] for r in results} & {"pass"}
+
+
+def nkf(data, *how):
+    return subprocess.run(["nkf", "-w", "-x", *how], input=data, capture_output=True, check=True).stdout.decode()
+
+
+@pytest.mark.parametrize("name", [c.name for c in CASES if c.template.get("charset") == "iso-2022-jp"])
+def test_nkf_reads_iso_2022_jp(post, name):
+    if name in post.skipped:
+        pytest.skip(post.skipped[name])
+    arrived = [(meant, mail) for case, meant, mail in post.arrived() if case.name == name]
+    assert arrived
+    for meant, wire in arrived:
+        head, mail = wire.partition(b"\r\n\r\n")[0], message_from_bytes(wire, policy=compat32)
+        subject = re.search(rb"^Subject: (.*(?:\r\n[ \t].*)*)", head, re.M)[1]
+        assert nkf(subject).replace("\r\n", "") == meant["subject"]
+        for part in mail.walk():
+            if part.get_content_maintype() == "text" and not part.get_filename():
+                assert part.get_content_charset() == "iso-2022-jp"
+                text = nkf(part.get_payload(decode=True), "-J", "-m0").replace("\r\n", "\n")
+                assert text == meant["html" if part.get_content_subtype() == "html" else "text"]

@@ -4,12 +4,20 @@ const { readFileSync } = require("fs");
 const libmime = require("libmime"); // mailparser's own, which it leaves to its user for other headers
 const { simpleParser } = require("mailparser");
 
-const addresses = (header) => (header ? header.value.map((a) => [a.name, a.address]) : []);
+// mailparser takes the quotes off a local part that can't be without them.
+function address(text) {
+    const at = text.lastIndexOf("@");
+    const local = text.slice(0, at);
+    return /^[^\s"(),:;<>@[\\\].]+(\.[^\s"(),:;<>@[\\\].]+)*$/.test(local) ? text : `"${local}"${text.slice(at)}`;
+}
+
+const addresses = (header) => (header ? header.value.map((a) => [a.name, address(a.address)]) : []);
 const text = (value) => (typeof value === "string" ? value : null);
 
 async function read(raw) {
     const mail = await simpleParser(raw, { skipTextToHtml: true, skipHtmlToText: true, skipImageLinks: true });
     const headers = {};
+    for (const { key, line } of mail.headerLines) headers[key] = line.slice(key.length + 1).replace(/\r?\n/g, "").trim();
     for (const [name, value] of mail.headers) if (typeof value === "string") headers[name] = libmime.decodeWords(value);
     return {
         subject: mail.subject || "", from: addresses(mail.from), to: addresses(mail.to), reply_to: addresses(mail.replyTo),
