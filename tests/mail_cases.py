@@ -16,6 +16,15 @@ from dataclasses import dataclass, field
 FROM = "Swallow News <news@swallow.example>"
 
 
+def as_csv(people):
+    columns = list(dict.fromkeys(key for person in people for key in person))
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, columns, restval="", quoting=csv.QUOTE_ALL)
+    writer.writeheader()
+    writer.writerows(people)
+    return out.getvalue()
+
+
 @dataclass
 class Case:
     name: str
@@ -26,17 +35,10 @@ class Case:
 
     def __post_init__(self):
         self.template = {"from": FROM, **self.template}
-        for i, person in enumerate(self.people):
-            person.setdefault("email", f"{self.name}.{i}@rcpt.example")
 
-    def list(self):
-        """The people as CSV."""
-        columns = list(dict.fromkeys(key for person in self.people for key in person))
-        out = io.StringIO(newline="")
-        writer = csv.DictWriter(out, columns, restval="", quoting=csv.QUOTE_ALL)
-        writer.writeheader()
-        writer.writerows(self.people)
-        return out.getvalue()
+    def people_at(self, domain):
+        """The people with addresses of their own there."""
+        return [{"email": f"{self.name}.{i}@{domain}", **person} for i, person in enumerate(self.people)]
 
     def meant(self, person):
         t = self.template
@@ -47,10 +49,7 @@ class Case:
                   "text": lines(fill(t["text"], person)) if "text" in t else None,
                   "html": lines(fill(t["html"], person, html=True)) if "html" in t else None,
                   "files": [file_meant(item, person, self.files) for item in t.get("inline", []) + t.get("attachments", [])]}
-        # A text that is the whole mail ends in a line end; one that is a part need not.
-        alone = [key for key in ("text", "html") if fields[key] is not None] if not fields["files"] else []
-        if len(alone) == 1 and fields[alone[0]] and not fields[alone[0]].endswith("\n"):
-            fields[alone[0]] += "\n"
+        fields["alone"] = (fields["text"] is None or fields["html"] is None) and not fields["files"]
         return {**fields, **(self.means(person) if self.means else {})}
 
 

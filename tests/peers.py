@@ -85,11 +85,11 @@ class Server:
     USERS, GROUPS = [], []
     TLS_FAULT = None  # or why its STARTTLS can't be used
 
-    def __init__(self, settings=None, tls=False):
+    def __init__(self, settings=None, tls=False, address="127.0.0.1", port=None):
         self.root = ROOT / "build/roots" / self.NAME
         self.name = self.NAME + "-" + uuid.uuid4().hex[:12]
         self.at, self.inside = self.root / "inst" / self.name, f"/inst/{self.name}"
-        self.port, self.tls, self.child = free_port(), tls, None
+        self.address, self.port, self.tls, self.child = address, port or free_port(), tls, None
         # Mails are written by the caller; no server writes them as root.
         self.uid, self.gid = os.getuid() or 65534, os.getgid() or 65534
         self.maildir = self.at / "mail/all"
@@ -128,7 +128,7 @@ class Server:
                                       stdout=open(self.at / "out", "w"), stderr=subprocess.STDOUT, **more)
         until = time.monotonic() + START_S
         while time.monotonic() < until and self.child.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as s:
+            with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), 1) as s:
                 if s.recv(3) == b"220":
                     return self
             time.sleep(0.1)
@@ -163,9 +163,10 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(kind, settings=None, tls=False):
-    """One server, taking mail for any domain from loopback. settings: more of its configuration, by name."""
-    made = kind_of(kind)(settings, tls)
+def server(kind, settings=None, tls=False, **where):
+    """One server, taking mail for any domain from loopback. settings: more of its configuration, by name; where: its
+    address and port, else a free port of 127.0.0.1."""
+    made = kind_of(kind)(settings, tls, **where)
     try:
         yield made.start()
     finally:

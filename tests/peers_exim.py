@@ -9,7 +9,7 @@ spool_directory = {at}/spool
 log_file_path = {at}/log/%slog
 pid_file_path = {at}/spool/exim.pid
 daemon_smtp_ports = {port}
-local_interfaces = 127.0.0.1
+local_interfaces = {address}
 tls_advertise_hosts = {tls}
 tls_certificate = {at}/etc/cert.pem
 tls_privatekey = {at}/etc/key.pem
@@ -50,7 +50,7 @@ class Exim(Server):
 
     def write_config(self, settings):
         (self.at / "etc/exim.conf").write_text(CONFIG.format(
-            at=self.inside, host=self.HOST, port=self.port, uid=self.uid, gid=self.gid, tls="*" if self.tls else "",
+            at=self.inside, address=self.address, host=self.HOST, port=self.port, uid=self.uid, gid=self.gid, tls="*" if self.tls else "",
             more="\n".join(f"{key} = {value}" for key, value in settings.items())))
         for folder in ("spool", "log"):
             self.give(folder, "952:952")

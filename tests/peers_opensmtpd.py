@@ -9,7 +9,7 @@ CONFIG = """\
 smtp max-message-size 50M
 table everybody {{ "@" = "keeper" }}
 {more}
-listen on 127.0.0.1 port {port} hostname {host} {tls}
+listen on {address} port {port} hostname {host} {tls}
 action "keep" maildir "{at}/mail/all" virtual <everybody>
 match from any for any action "keep"
 """
@@ -25,7 +25,7 @@ class OpenSmtpd(Server):
     GROUPS = ["opensmtpd:x:953:", "opensmtpq:x:954:"]
 
     def write_config(self, settings):
-        fill = {"at": self.inside, "host": self.HOST, "port": self.port, "tls": "tls pki server" if self.tls else "",
+        fill = {"at": self.inside, "address": self.address, "host": self.HOST, "port": self.port, "tls": "tls pki server" if self.tls else "",
                 "more": "\n".join(f"{key} {value}" for key, value in settings.items())}
         (self.at / "etc/smtpd.conf").write_text(((TLS if self.tls else "") + CONFIG).format(**fill))
         (self.at / "etc/smtpd.conf").chmod(0o600)

@@ -35,7 +35,7 @@ MAIN_CF = {
     "message_size_limit": "52428800",
 }
 MASTER_CF = """\
-127.0.0.1:{port} inet n - n - - smtpd
+{address}:{port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -71,10 +71,10 @@ class Postfix(Server):
         self.give("spool", "0:0")
         self.give("log", "0:0")
         values = {**MAIN_CF, **(TLS if self.tls else {}), **settings}
-        fill = {"at": self.inside, "host": self.HOST, "uid": self.uid, "gid": self.gid}
+        fill = {"at": self.inside, "address": self.address, "host": self.HOST, "uid": self.uid, "gid": self.gid}
         lines = [f"{key} = {value.format(**fill)}" for key, value in values.items()]
         (self.at / "etc/main.cf").write_text("\n".join(lines) + "\n")
-        (self.at / "etc/master.cf").write_text(MASTER_CF.format(port=self.port))
+        (self.at / "etc/master.cf").write_text(MASTER_CF.format(address=self.address, port=self.port))
         self.give("etc", "0:0")
 
     def command(self):

@@ -16,8 +16,8 @@ class Keeper:
 
 
 class Receiver(Controller):
-    def __init__(self, port):
-        super().__init__(Keeper(), hostname="127.0.0.1", port=port)
+    def __init__(self, address, port):
+        super().__init__(Keeper(), hostname=address, port=port)
 
     def factory(self):
         return SMTP(self.handler, data_size_limit=50 << 20, hostname="mx.rcpt.example")
@@ -30,9 +30,8 @@ class Receiver(Controller):
 
 
 @contextlib.contextmanager
-def receiver():
-    from peers import free_port
-    made = Receiver(free_port())
+def receiver(address, port):
+    made = Receiver(address, port)
     made.start()
     try:
         yield made

@@ -17,73 +17,92 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 import lab as laboratory  # noqa: E402
 import peers  # noqa: E402
 import readers  # noqa: E402
-from mail_cases import CASES  # noqa: E402
+from mail_cases import CASES, as_csv  # noqa: E402
 from names import names  # noqa: E402
 from receiver import receiver  # noqa: E402
 
-TABLE = {("rcpt.example", "MX"): ["10 mx.rcpt.example."], ("mx.rcpt.example", "A"): ["127.0.0.1"]}
+# All listen on one port, for the program knows only one: each at an address of its own.
+ADDRESSES = {kind: f"127.0.0.{n}" for n, kind in enumerate(["receiver", *peers.KINDS], 2)}
+TABLE = {key: value for kind, address in ADDRESSES.items() for key, value in {
+    (f"{kind}.example", "MX"): [f"10 mx.{kind}.example."], (f"mx.{kind}.example", "A"): [address]}.items()}
+
+
+class Quoted(yaml.SafeDumper):
+    """Every text in double quotes, with numbers for what is not ASCII: so a template holds any character."""
+
+
+Quoted.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
+class Posted:
+    """What came of sending all cases to all servers. missing: why a server was not there; skipped and failed: why a case was
+    not sent; mails: by address."""
+
+    def __init__(self):
+        self.missing, self.skipped, self.failed, self.mails, self.records = {}, {}, {}, {}, {}
 
 
 class Post:
-    """What came of sending all cases to one server."""
+    """That, as seen by one server."""
 
-    def __init__(self):
-        self.skipped, self.failed, self.mails, self.records = {}, {}, {}, {}
+    def __init__(self, posted, kind):
+        self.domain = f"{kind}.example"
+        self.skipped, self.failed, self.mails, self.records = posted.skipped, posted.failed, posted.mails, posted.records
 
     def arrived(self):
         """(case, what is meant, the mail) of all that came."""
-        return [(case, case.meant(person), self.mails[person["email"]]) for case in CASES for person in case.people
-                if person["email"] in self.mails]
+        return [(case, case.meant(person), self.mails[person["email"]]) for case in CASES
+                for person in case.people_at(self.domain) if person["email"] in self.mails]
 
 
-def keys(lab):
-    """Both kinds of keys where the program takes a list, else the one of RSA; (configuration, DNS records)."""
-    try:
-        made = [lab.dkim_key("e1", "ed25519"), lab.dkim_key("s1")]
-        return {"dkim": [key for key, _ in made]}, dict(record for _, record in made)
-    except TypeError:
-        path = lab.dkim_key()
-        pem = subprocess.run(["openssl", "pkey", "-in", path, "-pubout"], capture_output=True, text=True, check=True).stdout
-        return ({"dkim__domain": "swallow.example", "dkim__selector": "s1", "dkim__key_file": path},
-                {"s1._domainkey.swallow.example": "v=DKIM1; k=rsa; p=" + "".join(pem.splitlines()[1:-1])})
-
-
-def send(lab, post, case):
+def send(lab, posted, case, people):
     folder = lab.folder / case.name
     folder.mkdir()
     for name, data in case.files.items():
         (folder / name).write_bytes(data)
-    (folder / "list.csv").write_bytes(case.list().encode())
-    (folder / "template.yaml").write_text(yaml.safe_dump(case.template, default_style='"', allow_unicode=False, width=10**6))
-    done = subprocess.run(lab.command("send", "--template", folder / "template.yaml", "--to", folder / "list.csv"),
+    (folder / "list.csv").write_bytes(as_csv(people).encode())
+    (folder / "template.yaml").write_text(yaml.dump(case.template, Dumper=Quoted, allow_unicode=False, width=10**6))
+    personal = ["--set", f"attachments.folder={folder}"] if "personal" in str(case.template.get("attachments")) else []
+    done = subprocess.run(lab.command("send", "--template", folder / "template.yaml", "--to", folder / "list.csv", *personal),
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
-    unknown = re.search(r": (\w+): unknown key", done.stderr)
+    unknown = re.search(r"template\.yaml:\d+:\d+: (\w+): unknown key|(attachments\.folder): unknown key", done.stderr)
     if unknown:
-        post.skipped[case.name] = f"the program does not know the key '{unknown[1]}' yet"
+        posted.skipped[case.name] = f"the program does not know the key '{unknown[1] or unknown[2]}' yet"
     elif done.returncode:
-        post.failed[case.name] = f"exit code {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-3000:]}"
+        posted.failed[case.name] = f"exit code {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-3000:]}"
 
 
-@pytest.fixture(scope="module", params=["receiver", *peers.KINDS])
-def post(request, build, tmp_path_factory):
-    kind = request.param
-    if kind != "receiver" and peers.missing(kind):
-        pytest.skip(f"{kind}: {peers.missing(kind)}")
-    lab = laboratory.Lab(tmp_path_factory.mktemp(kind), "sim/scenarios/demo.yaml", build)
-    post = Post()
-    config, post.records = keys(lab)
-    with (receiver() if kind == "receiver" else peers.server(kind)) as server, names(TABLE) as dns:
-        lab.dns, lab.smtp_port = dns, server.port
-        lab.configure(deliver__helo="out.swallow.example", tls__mode="off", log__level="warn", **config)
+@pytest.fixture(scope="module")
+def posted(build, tmp_path_factory):
+    lab = laboratory.Lab(tmp_path_factory.mktemp("mails"), "sim/scenarios/demo.yaml", build)
+    posted, servers, port = Posted(), {}, peers.free_port()
+    posted.missing = {kind: f"{kind}: {peers.missing(kind)}" for kind in peers.KINDS if peers.missing(kind)}
+    keys = [lab.dkim_key("e1", "ed25519"), lab.dkim_key("s1")]
+    posted.records = dict(record for _, record in keys)
+    with contextlib.ExitStack() as stack:
+        for kind, address in ADDRESSES.items():
+            if kind not in posted.missing:
+                servers[kind] = stack.enter_context(receiver(address, port) if kind == "receiver" else
+                                                    peers.server(kind, address=address, port=port))
+        lab.dns, lab.smtp_port = stack.enter_context(names(TABLE)), port
+        lab.configure(deliver__helo="out.swallow.example", tls__mode="off", log__level="warn", dkim=[key for key, _ in keys])
         for case in CASES:
-            send(lab, post, case)
-        sent = [case for case in CASES if case.name not in post.skipped and case.name not in post.failed]
-        with contextlib.suppress(AssertionError):  # what is missing, test_arrives says
-            server.wait_for_mails(sum(len(case.people) for case in sent))
-        for raw in server.mails():
-            wire = re.sub(rb"\r?\n", b"\r\n", raw)
-            post.mails[message_from_bytes(wire, policy=modern)["To"].addresses[0].addr_spec] = wire
-    return post
+            send(lab, posted, case, [person for kind in servers for person in case.people_at(f"{kind}.example")])
+        sent = [case for case in CASES if case.name not in posted.skipped and case.name not in posted.failed]
+        for server in servers.values():
+            with contextlib.suppress(AssertionError):  # what is missing, test_arrives says
+                server.wait_for_mails(sum(len(case.people) for case in sent))
+            for raw in server.mails():
+                wire = re.sub(rb"\r?\n", b"\r\n", raw)
+                posted.mails[message_from_bytes(wire, policy=modern)["To"].addresses[0].addr_spec] = wire
+    return posted
+
+
+@pytest.fixture(scope="module", params=ADDRESSES)
+def post(request, posted):
+    if request.param in posted.missing:
+        pytest.skip(posted.missing[request.param])
+    return Post(posted, request.param)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -91,7 +110,7 @@ def test_arrives(post, case):
     if case.name in post.skipped:
         pytest.skip(post.skipped[case.name])
     assert case.name not in post.failed, post.failed[case.name]
-    assert not [p["email"] for p in case.people if p["email"] not in post.mails]
+    assert not [p["email"] for p in case.people_at(post.domain) if p["email"] not in post.mails]
 
 
 def has(tool):
@@ -108,16 +127,24 @@ def differs(what, meant, got):
             else f"{what}: meant {meant!r:.80}, got {got!r:.80}"]
 
 
+# What turns the direction of writing is taken out of display names, where it could pass for an address.
+BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# A plain name stands beside the one of RFC 2231, for readers that don't know that.
+KNOWN_DEFECTS = {"duplicate parameter name; duplicate ignored"}
+
+
 def faults(meant, got, tells_empty):
     found = []
-    for name in ("subject", "from", "to", "reply_to"):
-        if meant[name] is not None:
-            found += differs(name, meant[name], got[name])
+    found += differs("subject", meant["subject"], got["subject"])
+    for name in ("from", "to", "reply_to"):
+        found += differs(name, *([[BIDI.sub("", shown), address] for shown, address in side[name]] for side in (meant, got)))
     for name, value in meant["headers"].items():
         found += differs(name, value, got["headers"].get(name))
     for name in ("text", "html"):
         one, other = meant[name], got[name] and got[name].replace("\r\n", "\n")
         if not tells_empty and not (one or "").strip("\n") and not (other or "").strip("\n"):
+            continue
+        if meant["alone"] and one is not None and one + "\n" == other:  # a text that is the whole mail may end its line
             continue
         if one is not None or not meant.get("text_has"):
             found += differs(name, one, other)
@@ -129,7 +156,8 @@ def faults(meant, got, tells_empty):
         found += differs("charset", {meant["charset"]}, set(got["charsets"]))
     if "tree" in got and got["tree"] not in trees(got["text"] is not None, got["html"] is not None, got["files"]):
         found.append(f"tree: {got['tree']}")
-    return found + file_faults(meant["files"], got["files"]) + [f"defect: {d}" for d in got["defects"]]
+    return found + file_faults(meant["files"], got["files"]) + [
+        f"defect: {d}" for d in got["defects"] if d not in KNOWN_DEFECTS]
 
 
 def file_faults(meant, got):
@@ -195,10 +223,11 @@ def test_nkf_reads_iso_2022_jp(post, name):
     assert arrived
     for meant, wire in arrived:
         head, mail = wire.partition(b"\r\n\r\n")[0], message_from_bytes(wire, policy=compat32)
-        subject = re.search(rb"^Subject: (.*(?:\r\n[ \t].*)*)", head, re.M)[1]
+        subject = re.search(rb"^Subject: ([^\r]*(?:\r\n[ \t][^\r]*)*)", head, re.M)[1]
         assert nkf(subject).replace("\r\n", "") == meant["subject"]
         for part in mail.walk():
             if part.get_content_maintype() == "text" and not part.get_filename():
                 assert part.get_content_charset() == "iso-2022-jp"
                 text = nkf(part.get_payload(decode=True), "-J", "-m0").replace("\r\n", "\n")
-                assert text == meant["html" if part.get_content_subtype() == "html" else "text"]
+                mine = meant["html" if part.get_content_subtype() == "html" else "text"]
+                assert text == mine or meant["alone"] and text == mine + "\n"

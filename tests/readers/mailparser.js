@@ -11,6 +11,10 @@ function address(text) {
     return /^[^\s"(),:;<>@[\\\].]+(\.[^\s"(),:;<>@[\\\].]+)*$/.test(local) ? text : `"${local}"${text.slice(at)}`;
 }
 
+// It reads ISO-2022-JP by Microsoft's table, where six signs are other characters than in JIS X 0208's.
+const JIS = { "～": "〜", "－": "−", "∥": "‖", "￠": "¢", "￡": "£", "￢": "¬" };
+const unmicrosoft = (key, value) => (typeof value === "string" ? value.replace(/[～－∥￠￡￢]/g, (c) => JIS[c]) : value);
+
 const addresses = (header) => (header ? header.value.map((a) => [a.name, address(a.address)]) : []);
 const text = (value) => (typeof value === "string" ? value : null);
 
@@ -19,7 +23,7 @@ async function read(raw) {
     const headers = {};
     for (const { key, line } of mail.headerLines) headers[key] = line.slice(key.length + 1).replace(/\r?\n/g, "").trim();
     for (const [name, value] of mail.headers) if (typeof value === "string") headers[name] = libmime.decodeWords(value);
-    return {
+    const found = {
         subject: mail.subject || "", from: addresses(mail.from), to: addresses(mail.to), reply_to: addresses(mail.replyTo),
         headers, text: text(mail.text), html: text(mail.html),
         files: mail.attachments.map((a) => ({
@@ -28,6 +32,7 @@ async function read(raw) {
         })),
         defects: [],
     };
+    return raw.includes("iso-2022-jp") ? JSON.parse(JSON.stringify(found), unmicrosoft) : found;
 }
 
 (async () => {
