@@ -29,16 +29,16 @@ struct masker {
 /* ---- tags ---- */
 
 /* Where the closing braces of a tag are looked for, texts in quotes are passed over. */
-static size_t find_close(struct slice html, size_t from, unsigned braces) {
+static size_t find_close(struct slice html, size_t from, struct slice close) {
     char quote = 0;
-    for (size_t i = from; i + braces <= html.len; i++) {
+    for (size_t i = from; i + close.len <= html.len; i++) {
         char c = html.at[i];
         if (quote) {
             if (c == quote) quote = 0;
         } else if (c == '"' || c == '\'') {
             quote = c;
-        } else if (c == '}' && memcmp(html.at + i, "}}}}", braces) == 0) {
-            return i + braces;
+        } else if (c == close.at[0] && memcmp(html.at + i, close.at, close.len) == 0) {
+            return i + close.len;
         }
     }
     return 0;
@@ -51,44 +51,46 @@ static size_t find_text(struct slice html, size_t from, struct slice text) {
 
 /* {{{{name}}}} ... {{{{/name}}}}: all of it. */
 static size_t raw_block_end(struct slice html, size_t at) {
-    size_t inside = find_close(html, at + 4, 4);
+    size_t inside = find_close(html, at + 4, SLICE("}}}}"));
     if (!inside) return 0;
     size_t close = find_text(html, inside, SLICE("{{{{/"));
-    return close ? find_close(html, close, 4) : 0;
+    return close ? find_close(html, close, SLICE("}}}}")) : 0;
 }
 
 /* The index behind the tag that begins at `at`, or 0 when it does not end. */
 static size_t tag_end(struct slice html, size_t at) {
     struct slice rest = slice_skip(html, at);
     if (slice_starts(rest, SLICE("{{{{"))) return raw_block_end(html, at);
-    if (slice_starts(rest, SLICE("{{{"))) return find_close(html, at + 3, 3);
     struct slice name = slice_skip(rest, 2);
     if (name.len && name.at[0] == '~') name = slice_skip(name, 1);
+    if (name.len && name.at[0] == '{') { /* {{{a}}}, {{~{a}~}} */
+        size_t brace = find_close(html, (size_t)(name.at + 1 - html.at), SLICE("}"));
+        return brace ? find_close(html, brace, SLICE("}}")) : 0;
+    }
     if (slice_starts(name, SLICE("!--"))) {
         size_t dashes = find_text(html, (size_t)(name.at + 3 - html.at), SLICE("--"));
         return dashes ? find_text(html, dashes, SLICE("}}")) : 0;
     }
     if (slice_starts(name, SLICE("!"))) return find_text(html, at, SLICE("}}"));
-    return find_close(html, at + 2, 2);
+    return find_close(html, at + 2, SLICE("}}"));
 }
 
 enum tag_kind { TAG_NOTHING, TAG_VALUE, TAG_OPEN, TAG_ELSE, TAG_CLOSE };
 
-/* What stands between the braces, without `~` and blanks. */
-static struct slice inside_of(struct slice tag) {
-    size_t braces = 0;
-    while (braces < 4 && braces < tag.len && tag.at[braces] == '{')
-        braces++;
-    struct slice in = slice_make(tag.at + braces, tag.len - 2 * braces);
+static struct slice without_tilde(struct slice in) {
     if (in.len && in.at[0] == '~') in = slice_skip(in, 1);
     if (in.len && in.at[in.len - 1] == '~') in.len--;
     return slice_trim(in);
 }
 
+/* What stands between two braces and two, without `~` and blanks. */
+static struct slice inside_of(struct slice tag) {
+    return without_tilde(slice_make(tag.at + 2, tag.len - 4));
+}
+
 static enum tag_kind kind_of(struct slice tag) {
-    if (slice_starts(tag, SLICE("{{{"))) return TAG_VALUE;
     struct slice in = inside_of(tag), rest = in, word;
-    if (in.len == 0) return TAG_VALUE;
+    if (in.len == 0 || in.at[0] == '{') return TAG_VALUE;
     if (in.at[0] == '!') return TAG_NOTHING;
     if (in.at[0] == '#') return TAG_OPEN;
     if (in.at[0] == '/') return TAG_CLOSE;
@@ -212,7 +214,7 @@ static int mask(struct masker *m) {
 
 /* The tag without `~`. */
 static void put_plain(struct buf *out, struct slice tag) {
-    if (slice_starts(tag, SLICE("{{{"))) {
+    if (slice_starts(tag, SLICE("{{{{"))) {
         buf_put_slice(out, tag);
         return;
     }

@@ -166,10 +166,38 @@ static void put_b(struct buf *out, struct slice piece, enum charset c) {
     buf_done(&bytes);
 }
 
+static size_t charset_length(struct slice piece, enum charset c) {
+    if (c == CHARSET_UTF8) return piece.len;
+    struct buf bytes;
+    buf_init(&bytes, 256);
+    size_t n = charset_put(&bytes, piece, c, NULL) ? 0 : bytes.len;
+    buf_done(&bytes);
+    return n;
+}
+
+/* A half-width kana and its sound mark are one character. */
+static bool is_sound_mark(struct slice rest) {
+    return slice_starts(rest, SLICE("\xEF\xBE\x9E")) || slice_starts(rest, SLICE("\xEF\xBE\x9F"));
+}
+
+/* The first n bytes of value, or a little less where that spares their base64 the padding: GMime 3.2 (its
+ * issue 133) takes such a word for the last one and drops what follows. */
+static struct slice without_padding(struct slice value, size_t n, enum charset c) {
+    size_t shorter = n;
+    for (int tries = 0; tries < 6 && shorter; tries++) {
+        if (charset_length(slice_make(value.at, shorter), c) % 3 == 0) return slice_make(value.at, shorter);
+        do
+            shorter--;
+        while (shorter && ((value.at[shorter] & 0xC0) == 0x80 || is_sound_mark(slice_skip(value, shorter))));
+    }
+    return slice_make(value.at, n);
+}
+
 /* One word from the front of *value; no longer than `room`. */
 static void put_word(struct writer *w, struct slice *value, size_t room, bool q, enum charset c) {
     size_t before = w->out->len;
     struct slice piece = q ? fitting_q(*value, room) : charset_fitting(*value, c, room / 4 * 3);
+    if (!q && piece.len < value->len) piece = without_padding(*value, piece.len, c);
     buf_put_text(w->out, "=?");
     buf_put_text(w->out, charset_name(c));
     buf_put_text(w->out, q ? "?Q?" : "?B?");
