@@ -223,20 +223,32 @@ static void put_plain(struct buf *out, struct slice tag) {
     buf_put_text(out, "}}");
 }
 
-/* Text between tokens; braces that the HTML wrote as entities are no tags. */
-static void put_literal(struct buf *out, struct slice text) {
+/* Text between tags. Braces that the HTML wrote as entities are no tags, and what stands right before or
+ * behind a tag is not read as a part of it. */
+static void put_literal(struct buf *out, struct slice text, bool behind_tag, bool before_tag) {
+    if (text.len == 0) return;
+    if (behind_tag && text.at[0] == '}') buf_put_text(out, "{{! }}");
     for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] == '{' && i + 1 < text.len && text.at[i + 1] == '{') buf_put_c(out, '\\');
-        buf_put_c(out, text.at[i]);
-        if (text.at[i] == '{' && i + 1 < text.len && text.at[i + 1] == '{') buf_put_c(out, text.at[++i]);
+        bool braces = i + 1 < text.len && text.at[i] == '{' && text.at[i + 1] == '{';
+        if (braces && (i == 0 || text.at[i - 1] != '\\')) {
+            buf_put_text(out, "\\{{");
+            i++;
+        } else {
+            buf_put_c(out, text.at[i]);
+            if (braces) buf_put_c(out, ' '); /* a backslash before it would be one too many */
+        }
     }
+    char last = text.at[text.len - 1];
+    if (before_tag && last == '{') buf_put_text(out, " ");
+    if (before_tag && last == '\\') buf_put_c(out, '\\');
 }
 
 static void unmask(const struct masker *m, struct slice text) {
+    bool behind_tag = false;
     while (text.len) {
         const char *open = memmem(text.at, text.len, HTML_TOKEN_OPEN, 3);
         size_t before = open ? (size_t)(open - text.at) : text.len;
-        put_literal(m->out, slice_make(text.at, before));
+        put_literal(m->out, slice_make(text.at, before), behind_tag, open != NULL);
         if (!open) return;
         struct slice token = slice_skip(text, before + 3);
         const char *close = memmem(token.at, token.len, HTML_TOKEN_CLOSE, 3);
@@ -244,6 +256,7 @@ static void unmask(const struct masker *m, struct slice text) {
         size_t digits = close ? (size_t)(close - token.at) : 0;
         if (close && slice_to_u64(slice_make(token.at, digits), &number) && number < m->count)
             put_plain(m->out, m->tags[number]);
+        behind_tag = true;
         text = close ? slice_skip(token, digits + 3) : token;
     }
 }

@@ -42,6 +42,7 @@ static int read_request(const struct value *map, struct request *q, struct err *
     q->content.no_escape = !is_true(map, SLICE("escape"));
     q->content.missing_empty = is_true(map, SLICE("lenient"));
     q->mail = is_true(map, SLICE("mail"));
+    q->content.no_auto_text = !is_true(map, SLICE("auto_text"));
     while (take_bytes(&rest, &key)) {
         struct slice before = rest;
         if (!value_take(&rest, &v)) break;

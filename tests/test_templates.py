@@ -122,3 +122,12 @@ def test_the_mail_says_the_same(build):
         assert m.get_payload(decode=True) == want, (request, mail)
         seen += 1
     assert seen > 100
+
+
+def test_a_text_can_be_made(build):
+    """Whatever the HTML part may be, a text part can be made from it, with the same outcome for the same data."""
+    requests = [{**Maker(seed).request(), "part": "html", "broken": False} for seed in range(2000000, 2000000 + COUNT)]
+    plain = answers([build / "compose/probe_script"], requests)
+    made = answers([build / "compose/probe_script"], [{**r, "auto_text": True} for r in requests])
+    for request, one, other in zip(requests, plain, made):
+        assert one[0] == other[0], (request, one, other)
