@@ -28,15 +28,16 @@ struct masker {
 
 /* ---- tags ---- */
 
-/* Where the closing braces of a tag are looked for, texts in quotes are passed over. */
+/* Where the closing braces of a tag are looked for, texts in quotes and names in brackets are passed over. */
 static size_t find_close(struct slice html, size_t from, struct slice close) {
     char quote = 0;
     for (size_t i = from; i + close.len <= html.len; i++) {
         char c = html.at[i];
         if (quote) {
+            if (c == '\\' && i + 1 < html.len && html.at[i + 1] == quote) i++;
             if (c == quote) quote = 0;
-        } else if (c == '"' || c == '\'') {
-            quote = c;
+        } else if (c == '"' || c == '\'' || c == '[') {
+            quote = c == '[' ? ']' : c;
         } else if (c == close.at[0] && memcmp(html.at + i, close.at, close.len) == 0) {
             return i + close.len;
         }
