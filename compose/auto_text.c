@@ -28,6 +28,14 @@ struct masker {
 
 /* ---- tags ---- */
 
+/* What closes the text in quotes, or the name in brackets, that begins at i > 0; 0: none does. A quote in the
+ * middle of a word ("Mother's name" may be a column) begins nothing. */
+static char closer_of(struct slice html, size_t i) {
+    char c = html.at[i];
+    if (c == '[') return ']';
+    return (c == '"' || c == '\'') && strchr(" \t\r\n=({~&>#^", html.at[i - 1]) ? c : 0;
+}
+
 /* Where the closing braces of a tag are looked for, texts in quotes and names in brackets are passed over. */
 static size_t find_close(struct slice html, size_t from, struct slice close) {
     char quote = 0;
@@ -36,10 +44,10 @@ static size_t find_close(struct slice html, size_t from, struct slice close) {
         if (quote) {
             if (c == '\\' && i + 1 < html.len && html.at[i + 1] == quote) i++;
             if (c == quote) quote = 0;
-        } else if (c == '"' || c == '\'' || c == '[') {
-            quote = c == '[' ? ']' : c;
         } else if (c == close.at[0] && memcmp(html.at + i, close.at, close.len) == 0) {
             return i + close.len;
+        } else {
+            quote = closer_of(html, i);
         }
     }
     return 0;
@@ -48,6 +56,17 @@ static size_t find_close(struct slice html, size_t from, struct slice close) {
 static size_t find_text(struct slice html, size_t from, struct slice text) {
     const char *hit = memmem(html.at + from, html.len - from, text.at, text.len);
     return hit ? (size_t)(hit - html.at) + text.len : 0;
+}
+
+/* A comment that begins with dashes ends with them, before the braces. */
+static size_t comment_end(struct slice html, size_t at) {
+    while ((at = find_text(html, at, SLICE("--")))) {
+        struct slice after = slice_skip(html, at);
+        if (slice_starts(after, SLICE("}}"))) return at + 2;
+        if (slice_starts(after, SLICE("~}}"))) return at + 3;
+        at--; /* of three dashes the last two may be the ones */
+    }
+    return 0;
 }
 
 /* {{{{name}}}} ... {{{{/name}}}}: all of it. */
@@ -68,10 +87,7 @@ static size_t tag_end(struct slice html, size_t at) {
         size_t brace = find_close(html, (size_t)(name.at + 1 - html.at), SLICE("}"));
         return brace ? find_close(html, brace, SLICE("}}")) : 0;
     }
-    if (slice_starts(name, SLICE("!--"))) {
-        size_t dashes = find_text(html, (size_t)(name.at + 3 - html.at), SLICE("--"));
-        return dashes ? find_text(html, dashes, SLICE("}}")) : 0;
-    }
+    if (slice_starts(name, SLICE("!--"))) return comment_end(html, (size_t)(name.at + 1 - html.at));
     if (slice_starts(name, SLICE("!"))) return find_text(html, at, SLICE("}}"));
     return find_close(html, at + 2, SLICE("}}"));
 }
@@ -114,16 +130,25 @@ static bool number_of(struct masker *m, struct slice tag, size_t *number) {
     return true;
 }
 
+/* A raw block's text is not looked into, so it must be text already. */
+static bool is_markup(struct slice tag) {
+    return slice_starts(tag, SLICE("{{{{")) && (memchr(tag.at, '<', tag.len) || memchr(tag.at, '&', tag.len));
+}
+
 static int put_tag(struct masker *m, struct slice tag) {
     static const char *const suffix[] = {
         [TAG_VALUE] = "", [TAG_OPEN] = ":open", [TAG_ELSE] = ":else", [TAG_CLOSE] = ":close"};
     enum tag_kind kind = kind_of(tag);
+    bool comment = m->place == IN_COMMENT;
     size_t number;
-    if (kind == TAG_NOTHING || m->place == IN_COMMENT || m->place == IN_RAW) return 0;
+    if (kind == TAG_NOTHING || m->place == IN_RAW || (comment && kind == TAG_VALUE)) return 0;
+    if (is_markup(tag)) return err_set(m->err, ERR_INPUT, "a raw block holds HTML");
     if (!number_of(m, tag, &number))
         return err_set(m->err, ERR_INPUT, "more than %d different tags", TAGS_MAX);
-    if (m->place == IN_TEXT)
-        buf_printf(m->out, "<!--tsubame:%zu%s-->", number, suffix[kind]);
+    /* A block may begin in one comment and end in another, around what can be seen. */
+    if (m->place == IN_TEXT || comment)
+        buf_printf(m->out, "%s<!--tsubame:%zu%s-->%s", comment ? "-->" : "", number, suffix[kind],
+                   comment ? "<!--" : "");
     else
         buf_printf(m->out, "%s%zu%s", HTML_TOKEN_OPEN, number, HTML_TOKEN_CLOSE);
     return 0;
@@ -168,6 +193,19 @@ static size_t in_raw(struct masker *m, struct slice rest) {
     return 2;
 }
 
+/* Without the characters that mark tags (both begin with the same two bytes). */
+static void put_without_marks(struct buf *out, struct slice text) {
+    const char *hit;
+    while (text.len && (hit = memmem(text.at, text.len, HTML_TOKEN_OPEN, 2))) {
+        size_t before = (size_t)(hit - text.at);
+        struct slice rest = slice_skip(text, before);
+        bool mark = slice_starts(rest, SLICE(HTML_TOKEN_OPEN)) || slice_starts(rest, SLICE(HTML_TOKEN_CLOSE));
+        buf_put(out, text.at, mark ? before : before + 2);
+        text = slice_skip(rest, mark ? 3 : 2);
+    }
+    buf_put_slice(out, text);
+}
+
 static void walk(struct masker *m, struct slice text) {
     for (size_t i = 0, n; i < text.len; i += n) {
         struct slice rest = slice_skip(text, i);
@@ -186,10 +224,31 @@ static void walk(struct masker *m, struct slice text) {
             m->place = IN_ELEMENT;
         }
     }
-    buf_put_slice(m->out, text);
+    put_without_marks(m->out, text);
 }
 
 /* ---- masking, unmasking ---- */
+
+static bool is_space(char c) {
+    return ascii_space(c) || c == '\r' || c == '\n';
+}
+
+/* What stands before the braces of a tag, as the reader of templates takes it: without the one of two
+ * backslashes that keeps the other from escaping the tag, and without blanks where there is a `~`. */
+static struct slice text_before(struct slice text, struct slice tag) {
+    if (text.len > 1 && memcmp(text.at + text.len - 2, "\\\\", 2) == 0) text.len--;
+    if (slice_starts(tag, SLICE("{{~")))
+        while (text.len && is_space(text.at[text.len - 1]))
+            text.len--;
+    return text;
+}
+
+static size_t skip_behind(struct slice html, size_t end) {
+    if (html.at[end - 3] != '~') return end;
+    while (end < html.len && is_space(html.at[end]))
+        end++;
+    return end;
+}
 
 static int mask(struct masker *m) {
     size_t at = 0;
@@ -197,23 +256,25 @@ static int mask(struct masker *m) {
         const char *hit = memmem(m->html.at + at, m->html.len - at, "{{", 2);
         size_t braces = hit ? (size_t)(hit - m->html.at) : m->html.len;
         bool escaped = hit && braces > at && hit[-1] == '\\' && !(braces > at + 1 && hit[-2] == '\\');
+        struct slice text = slice_make(m->html.at + at, braces - at);
         if (!hit || escaped) {
-            size_t end = escaped ? braces - 1 : braces;
-            walk(m, slice_make(m->html.at + at, end - at));
+            text.len -= escaped;
+            walk(m, text);
             if (escaped) walk(m, SLICE("{{"));
             at = escaped ? braces + 2 : braces;
             continue;
         }
-        walk(m, slice_make(m->html.at + at, braces - at));
         size_t end = tag_end(m->html, braces);
         if (!end) return err_set(m->err, ERR_INPUT, "a tag is not closed");
-        if (put_tag(m, slice_make(hit, end - braces))) return -1;
-        at = end;
+        struct slice tag = slice_make(hit, end - braces);
+        walk(m, text_before(text, tag));
+        if (put_tag(m, tag)) return -1;
+        at = skip_behind(m->html, end);
     }
     return 0;
 }
 
-/* The tag without `~`. */
+/* The tag without `~`, which is not empty then: it was compiled before. */
 static void put_plain(struct buf *out, struct slice tag) {
     if (slice_starts(tag, SLICE("{{{{"))) {
         buf_put_slice(out, tag);
@@ -222,6 +283,8 @@ static void put_plain(struct buf *out, struct slice tag) {
     buf_put_text(out, "{{");
     buf_put_slice(out, inside_of(tag));
     buf_put_text(out, "}}");
+    /* A partial alone on its line would take the line's end with it: now it is not alone. */
+    if (inside_of(tag).at[0] == '>') buf_put_text(out, "{{!}}");
 }
 
 /* Text between tags. Braces that the HTML wrote as entities are no tags, and what stands right before or
@@ -231,13 +294,9 @@ static void put_literal(struct buf *out, struct slice text, bool behind_tag, boo
     if (behind_tag && text.at[0] == '}') buf_put_text(out, "{{! }}");
     for (size_t i = 0; i < text.len; i++) {
         bool braces = i + 1 < text.len && text.at[i] == '{' && text.at[i + 1] == '{';
-        if (braces && (i == 0 || text.at[i - 1] != '\\')) {
-            buf_put_text(out, "\\{{");
-            i++;
-        } else {
-            buf_put_c(out, text.at[i]);
-            if (braces) buf_put_c(out, ' '); /* a backslash before it would be one too many */
-        }
+        if (braces && i && text.at[i - 1] == '\\') buf_put_text(out, "\\{{!}}"); /* two backslashes are one */
+        if (braces) buf_put_text(out, "\\{"), i++;
+        buf_put_c(out, text.at[i]);
     }
     char last = text.at[text.len - 1];
     if (before_tag && last == '{') buf_put_text(out, " ");
@@ -263,6 +322,10 @@ static void unmask(const struct masker *m, struct slice text) {
 }
 
 static int convert(struct masker *m, struct buf *text, struct buf *out) {
+    struct slice start = slice_trim(m->html);
+    /* A parser takes comments at the beginning of what is only a part of a page for the page's own. */
+    if (!slice_starts_nocase(start, SLICE("<!")) && !slice_starts_nocase(start, SLICE("<html")))
+        buf_put_text(m->out, "<body>");
     if (mask(m)) return -1;
     if (m->out->failed) return err_set(m->err, ERR_INPUT, "the html is too large to make a text from it");
     struct slice masked = buf_slice(m->out);

@@ -1,8 +1,8 @@
 /* The text part of a template that has only HTML: a template in the same language.
  *
  * Tags stay tags: a value stands where the HTML shows it (in the address of a link too), a block stays around
- * what it repeats or leaves out. Comments and what stands in hidden parts go. `~` is dropped, because white
- * space has been looked after already. */
+ * what it repeats or leaves out. Comments and what stands in hidden parts go. `~` has had its effect and is
+ * dropped. Partials are called as before: the text needs its own, made in the same way. */
 #ifndef TSUBAME_AUTO_TEXT_H
 #define TSUBAME_AUTO_TEXT_H
 

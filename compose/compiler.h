@@ -9,7 +9,8 @@ enum { ENCODED_MAX = 64 * 1024 * 1024 };
 struct compiler {
     struct template *t;
     const struct content *content;
-    size_t room; /* ops allocated */
+    const struct content_partial *text_partials; /* of the text: those of the content, or made from them */
+    size_t room;                                 /* ops allocated */
     struct err *err;
 };
 

@@ -80,10 +80,28 @@ static int check_partials(const struct content *c, struct err *err) {
     return 0;
 }
 
+bool content_is_list_id(struct slice id) {
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.at[i];
+        bool dot = c == '.' && i && i + 1 < id.len && id.at[i - 1] != '.';
+        if (!dot && !ascii_alpha(c) && !ascii_digit(c) && (c == 0 || !strchr("!#$%&'*+-/=?^_`{|}~", c)))
+            return false;
+    }
+    return id.len <= 255 && slice_find(id, '.') > 0;
+}
+
 /* RFC 8058 section 3.1: one click needs an https URI. What nobody answers is not promised. */
 static int check_list(const struct content *c, struct err *err) {
     struct slice url = c->unsubscribe_url;
     bool open = slice_starts(url, SLICE("{{"));
+    if (c->list_id.len && slice_find_nocase(c->list_id, SLICE("{{")) < 0) {
+        struct arena arena;
+        struct slice name, id;
+        arena_init(&arena, 64 * 1024);
+        bool good = content_split_mailbox(c->list_id, &arena, &name, &id) && content_is_list_id(id);
+        arena_done(&arena);
+        if (!good) return err_set(err, ERR_INPUT, "list, id: \"Name <news.example.com>\" is expected");
+    }
     if (url.len && !open && !slice_starts_nocase(url, SLICE("https://")) &&
         !slice_starts_nocase(url, SLICE("http://")))
         return err_set(err, ERR_INPUT, "list, unsubscribe_url: a URL that begins with https:// is expected");
@@ -110,11 +128,12 @@ static bool is_cid(struct slice cid) {
 const char *content_file_fault(const struct content_file *f) {
     if (f->name.len == 0) return "a name is required";
     if (content_text_fault(f->name, true)) return "the name must be UTF-8 on one line";
-    if (f->path.len ? f->name.len > 1024 : !mime_param_valid(f->name))
-        return "the name is longer than 255 bytes";
+    if (!f->path.len && !mime_param_valid(f->name)) return "the name is longer than 255 bytes";
+    if (f->name.len > 1024) return "the name is longer than 1,024 bytes";
     if (!mime_value_valid(f->type) || !is_file_type(f->type))
         return "the type is no media type such as application/pdf";
     if (f->is_inline && !is_cid(f->cid)) return "the cid is 1 to 128 letters, digits and any of _ . + - @";
+    if (f->is_inline && f->path.len) return "a personal file can't be shown inline";
     if (f->path.len && content_text_fault(f->path, true)) return "the path must be UTF-8 on one line";
     return NULL;
 }

@@ -117,6 +117,9 @@ int content_from_yaml(const struct yaml *root, const char *name, const char *fol
  * into the arena. */
 bool content_split_mailbox(struct slice text, struct arena *arena, struct slice *name, struct slice *address);
 
+/* A list's identifier (RFC 2919): labels with dots between, at most 255 bytes. */
+bool content_is_list_id(struct slice id);
+
 /* Is it fit to be compiled: a From address, a subject's and parts' text in UTF-8 without NUL, headers that
  * are not written by Tsubame itself? 0, or -1 with err, which names the key. content_read has asked already.
  */

@@ -174,6 +174,33 @@ static int add_tree(struct compiler *c, struct slice text) {
     return add_files(c, MIXED, false);
 }
 
+static int make_text(struct compiler *c, struct slice html, struct slice *text) {
+    struct buf made;
+    buf_init(&made, CONTENT_TEXT_MAX);
+    int rc = auto_text(html, &made, c->err);
+    if (rc == 0 && !arena_copy(&c->t->arena, buf_slice(&made), text)) rc = compiler_no_memory(c);
+    buf_done(&made);
+    return rc;
+}
+
+/* The partials of a text that is made from HTML are made from those of the HTML, where these have markup. */
+static int make_partials(struct compiler *c) {
+    const struct content *in = c->content;
+    struct content_partial *made = arena_alloc(&c->t->arena, (in->partial_count + 1) * sizeof *made);
+    if (!made) return compiler_no_memory(c);
+    for (size_t i = 0; i < in->partial_count; i++) {
+        struct slice text = in->partials[i].text;
+        made[i] = in->partials[i];
+        if (slice_find(text, '<') < 0 && slice_find(text, '&') < 0) continue;
+        if (make_text(c, text, &made[i].text))
+            return err_wrap(c->err, "partials, %.*s", SLICE_ARG(made[i].name));
+        /* What calls it looks after the line. */
+        if (made[i].text.len && made[i].text.at[made[i].text.len - 1] == '\n') made[i].text.len--;
+    }
+    c->text_partials = made;
+    return 0;
+}
+
 /* The text part: as written, or made from the HTML. In the arena, because errors name its places. */
 static int choose_text(struct compiler *c, struct slice *text) {
     const struct content *in = c->content;
@@ -181,12 +208,9 @@ static int choose_text(struct compiler *c, struct slice *text) {
     if (in->text.len || in->no_auto_text) return 0;
     /* What is wrong with the HTML is said of the HTML. */
     if (!compiler_text(c, in->html, "html", false, true)) return -1;
-    struct buf made;
-    buf_init(&made, CONTENT_TEXT_MAX);
-    int rc = auto_text(in->html, &made, c->err);
-    if (rc == 0 && !arena_copy(&c->t->arena, buf_slice(&made), text)) rc = compiler_no_memory(c);
-    buf_done(&made);
-    if (rc == 0 && compiler_text(c, *text, "text made from the html", false, false)) return 0;
+    if (make_text(c, in->html, text) == 0 && make_partials(c) == 0 &&
+        compiler_text(c, *text, "text made from the html", false, false))
+        return 0;
     return err_wrap(c->err, "no text can be made from the html (give a text, or say auto_text: false)");
 }
 

@@ -16,7 +16,8 @@ enum op_kind {
     OP_REPLY_TO,    /* a Reply-To field with variables; script: display name, other: address */
     OP_TEXT,        /* a field of text with variables (HEADER_TEXT); bytes: its name */
     OP_TOKENS,      /* a field of tokens with variables (HEADER_TOKENS); bytes: its name */
-    OP_UNSUBSCRIBE, /* List-Unsubscribe with variables; script: URL, other: mailbox (NULL: none) */
+    OP_LIST_ID,     /* List-Id; script: "Name <identifier>" */
+    OP_UNSUBSCRIBE, /* List-Unsubscribe and its partner; script: URL, other: mailbox (NULL: none) */
     OP_QP,          /* a quoted-printable body; script: its text */
     OP_BASE64,      /* a body in base64 */
     OP_JIS,         /* a body in ISO-2022-JP, and the field that says how it is encoded */

@@ -13,7 +13,9 @@ enum {
     SCRATCH_MAX = 1024 * 1024,   /* bytes of a header */
     BODY_MAX = 32 * 1024 * 1024, /* of a part before it is encoded */
     ARENA_MAX = 64 * 1024,
-    KEEP_MAX = 1024 * 1024 /* a larger one is given back after its mail */
+    KEEP_MAX = 1024 * 1024, /* a larger one is given back after its mail */
+    LINE_7BIT = 998,        /* bytes of a line (RFC 5322 section 2.1.1) */
+    URL_MAX = 800           /* bytes of a URL in a header, encoded: it can't be folded */
 };
 
 /* One rendering under way. */
@@ -111,18 +113,23 @@ static int put_message_id(struct run *run) {
     return 0;
 }
 
-/* A URI with everything that can't stand in one, or would end it here, in percent encoding (RFC 3986). */
-static void put_uri(struct buf *out, struct slice uri) {
+/* A URI with everything that can't stand in one, would end it here, or would make an encoded word of it, in
+ * percent encoding (RFC 3986). */
+static int put_uri(struct run *run, struct buf *out, struct slice uri, const char *key) {
     static const char digits[] = "0123456789ABCDEF";
+    size_t start = out->len;
     for (size_t i = 0; i < uri.len; i++) {
         unsigned char c = (unsigned char)uri.at[i];
-        if (c > ' ' && c < 0x7f && !strchr("<>\"\\^`{|},", c)) {
+        bool word = c == '?' && i && uri.at[i - 1] == '=';
+        if (c > ' ' && c < 0x7f && !strchr("<>\"\\^`{|},", c) && !word) {
             buf_put_c(out, (char)c);
         } else {
             const char code[3] = {'%', digits[c >> 4], digits[c & 15]};
             buf_put(out, code, sizeof code);
         }
     }
+    if (out->len - start <= URL_MAX) return 0;
+    return err_set(run->err, ERR_INPUT, "list, %s: longer than %d bytes", key, URL_MAX);
 }
 
 static int put_unsubscribe_url(struct run *run, const struct op *op, struct buf *value) {
@@ -134,9 +141,9 @@ static int put_unsubscribe_url(struct run *run, const struct op *op, struct buf 
         return err_set(run->err, ERR_INPUT, "list, unsubscribe_url: '%.*s' does not begin with https://",
                        url.len < 200 ? (int)url.len : 200, url.at);
     buf_put_c(value, '<');
-    put_uri(value, url);
+    int rc = put_uri(run, value, url, "unsubscribe_url");
     buf_put_c(value, '>');
-    return 0;
+    return rc;
 }
 
 static int put_unsubscribe_mail(struct run *run, const struct op *op, struct buf *value) {
@@ -146,9 +153,9 @@ static int put_unsubscribe_mail(struct run *run, const struct op *op, struct buf
     if (mail.len == 0) return err_set(run->err, ERR_INPUT, "list, unsubscribe_mail: it is empty");
     buf_put_text(value, value->len ? ", <" : "<");
     if (!slice_starts_nocase(mail, SLICE("mailto:"))) buf_put_text(value, "mailto:");
-    put_uri(value, mail);
+    int rc = put_uri(run, value, mail, "unsubscribe_mail");
     buf_put_c(value, '>');
-    return 0;
+    return rc;
 }
 
 /* RFC 2369 section 3.2, RFC 8058. */
@@ -207,37 +214,51 @@ static int put_base64_text(struct run *run, const struct op *op) {
     return 0;
 }
 
-static bool has_long_line(struct slice text) {
-    struct slice line;
-    while (slice_cut(&text, '\n', &line))
-        if (line.len > JIS_LINE / 2) return true; /* escapes may double it */
-    return false;
+/* May it stand in 7bit as it is: no line is too long, none looks like the end of the part or (to a gateway)
+ * like an mbox entry? */
+static bool suits_7bit(struct slice text, const char *boundary) {
+    size_t start = 0; /* of the line under way */
+    if (text.len && memmem(text.at, text.len, boundary, 4)) return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (i == start && slice_starts(slice_skip(text, i), SLICE("From "))) return false;
+        if (text.at[i] == '\r' || text.at[i] == '\n') start = i + 1;
+        if (i + 1 - start > LINE_7BIT) return false;
+    }
+    return true;
 }
 
-/* As it is, in 7 bits, as readers of this character set know it; in base64 where a line is too long for that,
- * or where the text has what looks like the end of the part. */
+/* Line breaks of every kind as CRLF. Returns whether it ends in one (or is empty). */
+static bool put_lines(struct buf *out, struct slice text) {
+    bool ended = true;
+    for (size_t i = 0, n; i < text.len && !out->failed; i += n) {
+        struct slice rest = slice_skip(text, i);
+        for (n = 0; n < rest.len && rest.at[n] != '\r' && rest.at[n] != '\n';)
+            n++;
+        buf_put(out, rest.at, n);
+        ended = n < rest.len;
+        if (!ended) break;
+        buf_put(out, "\r\n", 2);
+        n += slice_starts(slice_skip(rest, n), SLICE("\r\n")) ? 2 : 1;
+    }
+    return ended;
+}
+
+/* As it is, in 7 bits, as readers of this character set know it; in base64 where that can't be. */
 static int put_jis(struct run *run, const struct op *op) {
     struct slice text;
-    struct jis_body j;
+    struct buf jis;
     if (gather_body(run, op, &text)) return -1;
-    bool plain = !has_long_line(text) && (!text.len || !memmem(text.at, text.len, run->t->boundary, 4));
-    if (plain) {
+    buf_init(&jis, BODY_MAX);
+    int rc = charset_put(&jis, text, run->t->charset, run->err);
+    if (jis.failed) run->out->failed = true;
+    if (rc == 0 && suits_7bit(buf_slice(&jis), run->t->boundary)) {
         buf_put_text(run->out, "Content-Transfer-Encoding: 7bit\r\n\r\n");
-        jis_begin(&j, run->out, run->t->charset, JIS_LINE);
-        if (jis_put(&j, text, run->err)) return -1;
-        jis_end(&j);
-        char end = text.len ? text.at[text.len - 1] : '\n';
-        if (!op->last && end != '\n' && end != '\r' && !run->out->failed)
-            run->out->len -= 2; /* its CRLF is the boundary's */
-        return 0;
+        if (!put_lines(run->out, buf_slice(&jis)) && op->last) buf_put(run->out, "\r\n", 2);
+    } else if (rc == 0) {
+        buf_put_text(run->out, "Content-Transfer-Encoding: base64\r\n\r\n");
+        put_base64(run->out, buf_slice(&jis), true);
     }
-    struct buf encoded;
-    buf_init(&encoded, BODY_MAX);
-    int rc = charset_put(&encoded, text, run->t->charset, run->err);
-    if (rc == 0) buf_put_text(run->out, "Content-Transfer-Encoding: base64\r\n\r\n");
-    if (rc == 0) put_base64(run->out, buf_slice(&encoded), true);
-    if (encoded.failed) run->out->failed = true;
-    buf_done(&encoded);
+    buf_done(&jis);
     return rc;
 }
 
@@ -264,6 +285,24 @@ static int put_file(struct run *run, const struct op *op) {
     return 0;
 }
 
+/* RFC 2919: the identifier stays as it is, whatever stands before it. */
+static int put_list_id(struct run *run, const struct op *op) {
+    struct slice text, name, id;
+    buf_reset(&run->r->scratch);
+    arena_reset(&run->r->arena);
+    if (gather(run, op->script, &text)) return -1;
+    if (!content_split_mailbox(text, &run->r->arena, &name, &id) || !content_is_list_id(id))
+        return err_set(run->err, ERR_INPUT, "list, id: '%.*s' is not \"Name <news.example.com>\"",
+                       text.len < 200 ? (int)text.len : 200, text.at);
+    struct buf angles;
+    buf_init(&angles, 300);
+    buf_printf(&angles, "<%.*s>", SLICE_ARG(id));
+    header_put_mailbox_in(run->out, SLICE("List-Id"), name, name.len ? id : buf_slice(&angles),
+                          run->t->charset);
+    buf_done(&angles);
+    return 0;
+}
+
 static int step(struct run *run, const struct op *op) {
     switch (op->kind) {
     case OP_BYTES: buf_put_slice(run->out, op->bytes); return 0;
@@ -274,6 +313,7 @@ static int step(struct run *run, const struct op *op) {
     case OP_REPLY_TO: return put_reply_to(run, op);
     case OP_TEXT: return put_text(run, op, HEADER_TEXT);
     case OP_TOKENS: return put_text(run, op, HEADER_TOKENS);
+    case OP_LIST_ID: return put_list_id(run, op);
     case OP_UNSUBSCRIBE: return put_unsubscribe(run, op);
     case OP_QP: return put_qp(run, op);
     case OP_BASE64: return put_base64_text(run, op);

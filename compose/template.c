@@ -84,7 +84,7 @@ const struct script *compiler_text(struct compiler *c, struct slice text, const 
                                      .encode = body && c->t->charset == CHARSET_UTF8,
                                      .escape = html && !c->content->no_escape,
                                      .lenient = c->content->missing_empty,
-                                     .partials = c->content->partials,
+                                     .partials = html ? c->content->partials : c->text_partials,
                                      .partial_count = c->content->partial_count};
     if (!s) {
         compiler_no_memory(c);
@@ -192,8 +192,8 @@ static int add_unsubscribe(struct compiler *c) {
 static int add_list(struct compiler *c) {
     const struct content *in = c->content;
     const struct script *script;
-    if (in->list_id.len &&
-        add_text_field(c, SLICE("List-Id"), in->list_id, "list, id", HEADER_TOKENS, &script))
+    struct op id = {.kind = OP_LIST_ID};
+    if (in->list_id.len && (!(id.script = compile_header(c, in->list_id, "list, id")) || compiler_add(c, id)))
         return -1;
     if (add_unsubscribe(c)) return -1;
     if (in->feedback_id.len &&
@@ -248,6 +248,8 @@ static int compile(struct compiler *c, const struct slice *names, size_t count) 
     const struct content *in = c->content;
     if (content_check(in, c->err) || copy_columns(c, names, count)) return -1;
     begin(c);
+    for (size_t i = 0; i < in->partial_count; i++)
+        if (compiler_check_charset(c, in->partials[i].text, "partials")) return -1;
     if (add_kind(c, OP_DATE) || add_from(c) || add_to(c) || add_reply_to(c) ||
         add_text_field(c, SLICE("Subject"), in->subject, "subject", HEADER_TEXT, &c->t->subject) ||
         add_kind(c, OP_MESSAGE_ID) || add_list(c) || add_custom_headers(c) || compile_parts(c))
@@ -263,7 +265,7 @@ struct template *template_compile(const struct content *content, const struct sl
         return NULL;
     }
     arena_init(&t->arena, ARENA_MAX);
-    struct compiler c = {.t = t, .content = content, .err = err};
+    struct compiler c = {.t = t, .content = content, .text_partials = content->partials, .err = err};
     if (compile(&c, columns, count) == 0) return t;
     template_free(t);
     return NULL;

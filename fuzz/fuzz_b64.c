@@ -21,28 +21,38 @@ static void check(struct slice body, struct slice want) {
     buf_done(&digits), buf_done(&got);
 }
 
+/* Every kind of line break as CRLF. */
+static void put_crlf(struct buf *out, struct slice text) {
+    for (size_t i = 0; i < text.len; i++) {
+        bool cr = text.at[i] == '\r', lf = text.at[i] == '\n';
+        if (lf && i && text.at[i - 1] == '\r') continue;
+        if (cr || lf)
+            buf_put_text(out, "\r\n");
+        else
+            buf_put_c(out, text.at[i]);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct slice rest = slice_make(data, size), piece;
-    struct buf out, want, scratch;
+    struct buf out, want;
     struct b64 b;
-    struct b64_run run;
-    buf_init(&out, 1 << 24), buf_init(&want, 1 << 24), buf_init(&scratch, 1 << 24);
+    buf_init(&out, 1 << 24), buf_init(&want, 1 << 24);
     b64_begin(&b, &out);
     b64_suits(rest);
     for (unsigned i = 0; rest.len && slice_cut(&rest, 0, &piece); i++) {
-        buf_reset(&scratch);
-        b64_encode_run(&scratch, piece, &run);
-        if (i % 3 == 0)
-            b64_put_run(&b, &run);
-        else if (i % 3 == 1)
-            b64_put_text(&b, piece);
-        else
+        if (i % 2)
             b64_put(&b, piece);
-        buf_put_slice(&want, i % 3 == 2 ? piece : run.text);
+        else
+            b64_put_text(&b, piece);
+        if (i % 2)
+            buf_put_slice(&want, piece);
+        else
+            put_crlf(&want, piece);
     }
     b64_end(&b);
     assert(!out.failed && b.held == 0);
     check(buf_slice(&out), buf_slice(&want));
-    buf_done(&out), buf_done(&want), buf_done(&scratch);
+    buf_done(&out), buf_done(&want);
     return 0;
 }

@@ -3,8 +3,6 @@
 
 #include "codec.h"
 
-#include <assert.h>
-
 /* A substitute: where it lies in near_text. */
 struct near {
     uint32_t code;
@@ -259,72 +257,4 @@ struct slice charset_fitting(struct slice text, enum charset c, size_t room) {
         at += u.bytes;
     }
     return slice_make(text.at, at);
-}
-
-void jis_begin(struct jis_body *j, struct buf *out, enum charset c, size_t line) {
-    assert(c != CHARSET_UTF8 && line >= 78 && line <= 998);
-    *j = (struct jis_body){.out = out, .charset = c, .line = line};
-}
-
-static void to_ascii(struct jis_body *j) {
-    if (!j->wide) return;
-    buf_put(j->out, "\x1b(B", 3);
-    j->wide = false;
-    j->column += 3;
-}
-
-static void end_line(struct jis_body *j) {
-    to_ascii(j);
-    buf_put(j->out, "\r\n", 2);
-    j->column = j->blank = 0;
-}
-
-/* The line is full: what stands behind its last blank goes to the next, or all ends here. Blanks are ASCII,
- * and so is whatever stands directly behind one: an escape there goes with it. */
-static void break_line(struct jis_body *j) {
-    struct buf *out = j->out;
-    size_t tail = j->column - j->blank;
-    if (j->blank == 0 || tail > j->line / 2) {
-        end_line(j);
-        return;
-    }
-    if (!buf_room(out, 2)) return;
-    char *at = out->at + out->len - tail;
-    memmove(at + 2, at, tail);
-    memcpy(at, "\r\n", 2);
-    buf_grew(out, 2);
-    j->column = tail;
-    j->blank = 0;
-}
-
-static void put_in_line(struct jis_body *j, const struct unit *u) {
-    bool wide = j->wide;
-    size_t length = unit_length(u, &wide);
-    if (j->column + length + (wide ? 3 : 0) > j->line) {
-        break_line(j);
-        wide = j->wide;
-        length = unit_length(u, &wide);
-    }
-    put_unit(j->out, u, &j->wide);
-    j->column += length;
-    if (u->count == 1 && u->jis[0] == ' ') j->blank = j->column;
-}
-
-int jis_put(struct jis_body *j, struct slice text, struct err *err) {
-    for (size_t at = 0; at < text.len && !j->out->failed;) {
-        struct unit u = unit_of(slice_skip(text, at));
-        if (!taken(&u, j->charset)) return complain(text, at, j->charset, err);
-        at += u.bytes;
-        bool pair = u.code == '\r' && at < text.len && text.at[at] == '\n';
-        if (u.count == 1 && (u.jis[0] == '\r' || u.jis[0] == '\n'))
-            end_line(j);
-        else
-            put_in_line(j, &u);
-        at += pair;
-    }
-    return 0;
-}
-
-void jis_end(struct jis_body *j) {
-    if (j->column) end_line(j);
 }

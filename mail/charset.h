@@ -57,27 +57,4 @@ bool charset_fits(struct slice text, enum charset c);
  * (a kana and its sound mark are one). What does not fit the character set counts as one byte. */
 struct slice charset_fitting(struct slice text, enum charset c, size_t room);
 
-/* A body of ISO-2022-JP for 7bit, without a transfer encoding: every kind of line break becomes CRLF, and a
- * line that would be longer than `line` bytes is broken, at its last blank if it has one. Pieces follow one
- * another in one stream. */
-enum { JIS_LINE = 990 };
-
-struct jis_body {
-    struct buf *out;
-    enum charset charset; /* one of the two */
-    bool wide;            /* between ESC $ B and ESC ( B */
-    size_t column;        /* bytes on the line under way */
-    size_t blank;         /* column behind its last blank, 0 if there is none */
-    size_t line;
-};
-
-/* line: 78 to 998 bytes without CRLF. */
-void jis_begin(struct jis_body *j, struct buf *out, enum charset c, size_t line);
-
-/* As charset_put. */
-int jis_put(struct jis_body *j, struct slice text, struct err *err);
-
-/* Back to ASCII, and ends the last line if it was begun. */
-void jis_end(struct jis_body *j);
-
 #endif

@@ -3,8 +3,6 @@
  * What holds between pieces: the column is at most 75, so that a soft break's "=" always fits. */
 #include "qp.h"
 
-#include "escape.h"
-
 #include <assert.h>
 
 enum { FULL = QP_LINE - 1 }; /* a line that goes on needs a column for its "=" */
@@ -83,18 +81,6 @@ void qp_put(struct qp *q, struct slice text) {
         }
         text = slice_skip(text, used);
     }
-}
-
-void qp_put_html(struct qp *q, struct slice text) {
-    size_t from = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        struct slice name = escape_entity(text.at[i]);
-        if (name.len == 0) continue;
-        qp_put(q, slice_make(text.at + from, i - from));
-        qp_put(q, name);
-        from = i + 1;
-    }
-    if (from < text.len) qp_put(q, slice_skip(text, from));
 }
 
 void qp_end(struct qp *q) {

@@ -22,9 +22,6 @@ void qp_begin(struct qp *q, struct buf *out);
 /* Encodes text behind what is there. */
 void qp_put(struct qp *q, struct slice text);
 
-/* The same with what HTML takes for itself (& < > " ' ` =, as Handlebars has it) replaced by entities. */
-void qp_put_html(struct qp *q, struct slice text);
-
 /* Ends the last line, if it was begun. */
 void qp_end(struct qp *q);
 

@@ -136,35 +136,9 @@ static void test_cp932(void **state) {
     assert_true(characters > 7400 && carried > 6800 && replaced > 200);
 }
 
-static void test_body(void **state) {
-    (void)state;
-    struct buf out;
-    struct jis_body j;
-    buf_init(&out, 1 << 16);
-    jis_begin(&j, &out, CHARSET_JIS, 78);
-    assert_int_equal(jis_put(&j, SLICE("a\n日"), NULL), 0);
-    assert_int_equal(jis_put(&j, SLICE("本\rb"), NULL), 0);
-    jis_end(&j);
-    assert_true(slice_eq(buf_slice(&out), SLICE("a\r\n" W "F|K\\" A "\r\nb\r\n")));
-    buf_reset(&out);
-    jis_begin(&j, &out, CHARSET_JIS, 78);
-    for (int i = 0; i < 20; i++)
-        assert_int_equal(jis_put(&j, SLICE("word 日本 "), NULL), 0);
-    for (int i = 0; i < 100; i++)
-        assert_int_equal(jis_put(&j, SLICE("語"), NULL), 0);
-    jis_end(&j);
-    struct slice rest = buf_slice(&out), line;
-    for (size_t lines = 0; rest.len && slice_cut(&rest, '\n', &line); lines++) {
-        assert_true(line.len <= 79 && line.at[line.len - 1] == '\r');
-        assert_true(lines > 3 || line.at[line.len - 2] == ' ');
-    }
-    buf_done(&out);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_put), cmocka_unit_test(test_errors),
-                                       cmocka_unit_test(test_check), cmocka_unit_test(test_cp932),
-                                       cmocka_unit_test(test_body)};
+                                       cmocka_unit_test(test_check), cmocka_unit_test(test_cp932)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("charset", tests, NULL, NULL);
 }

@@ -30,8 +30,6 @@ static void test_b64(void **state) {
     expect(&out, "YWJjZGU=\r\n");
     b64_begin(&b, &out), b64_put_text(&b, SLICE("a\nb\rc\r\nd")), b64_end(&b);
     expect(&out, "YQ0KYg0KYw0KZA==\r\n");
-    b64_begin(&b, &out), b64_put_html(&b, SLICE("<a&b>\n")), b64_end(&b);
-    expect(&out, "Jmx0O2EmYW1wO2ImZ3Q7DQo=\r\n");
     b64_begin(&b, &out);
     for (int i = 0; i < 57; i++)
         b64_put(&b, SLICE("\0"));
@@ -40,37 +38,28 @@ static void test_b64(void **state) {
     buf_done(&out);
 }
 
-/* Runs, texts and copies of runs in any order are the same as all in one piece. */
+/* Pieces, cut anywhere, are the same as all at once. */
 static void test_b64_seams(void **state) {
     (void)state;
     static const char bytes[] =
-        "Aa0 日本語のテキスト\n=?é\r\n0123456789012345678901234567890123456789012345678901234567890123456789";
+        "Aa0 日本語のテキスト\n=?é\n0123456789012345678901234567890123456789012345678901234567890123456789";
     uint32_t seed = 7;
     for (int round = 0; round < 2000; round++) {
-        struct buf out, whole, want, scratch, copy;
+        struct buf out, whole, want;
         struct b64 b;
         buf_init(&out, 1 << 16), buf_init(&whole, 1 << 16), buf_init(&want, 1 << 16);
-        buf_init(&scratch, 1 << 16), buf_init(&copy, 1 << 16);
         b64_begin(&b, &out);
         for (int piece = 0; piece < 10; piece++) {
             seed = seed * 1664525 + 1013904223;
             struct slice text = slice_make(bytes, (seed >> 8) % sizeof bytes);
-            struct b64_run run;
-            buf_reset(&scratch), buf_reset(&copy);
-            b64_encode_run(&scratch, text, &run);
-            buf_put_slice(&whole, run.text);
-            buf_put_slice(&copy, buf_slice(&scratch));
-            if (seed >> 31) b64_run_move(&run, buf_slice(&copy));
-            if (seed >> 30 & 1)
-                b64_put_run(&b, &run);
-            else
-                b64_put_text(&b, text);
+            buf_put_slice(&whole, text);
+            b64_put(&b, text);
         }
         b64_end(&b);
         codec_base64(&want, buf_slice(&whole), B64_LINE);
         if (want.len) buf_put_text(&want, "\r\n");
         assert_true(slice_eq(buf_slice(&out), buf_slice(&want)));
-        buf_done(&out), buf_done(&whole), buf_done(&want), buf_done(&scratch), buf_done(&copy);
+        buf_done(&out), buf_done(&whole), buf_done(&want);
     }
 }
 

@@ -169,14 +169,6 @@ static void test_qp(void **state) {
             fail_msg("%s: %.*s", qps[i].in, SLICE_ARG(buf_slice(&out)));
         buf_done(&out);
     }
-    struct buf out;
-    struct qp q;
-    buf_init(&out, 4096);
-    qp_begin(&q, &out);
-    qp_put_html(&q, SLICE("<a href='x'>\"&`="));
-    qp_close(&q);
-    assert_true(slice_eq(buf_slice(&out), SLICE("&lt;a href&#x3D;&#x27;x&#x27;&gt;&quot;&amp;&#x60;&#x3D;")));
-    buf_done(&out);
 }
 
 /* RFC 2045's decoder, strict: also checks what must hold of each line. */
