@@ -1,38 +1,5 @@
 /* What a person writes: the content of a mail before it is anybody's. Every text is a template
- * (docs/templates.md).
- *
- * In a file (YAML):
- *
- *     from: "Swallow News <news@example.com>"     # required; variables only in the display name
- *     to_name: "{{name}}"                         # display name in To
- *     reply_to: "Help <help@example.com>"         # the address may be a variable: "{{agent}}"
- *     subject: "{{name}}, spring is here"         # required
- *     text: |                                     # at least one of text, html, text_file, html_file
- *       Dear {{name}}, ...
- *     html_file: welcome.html                     # relative to this file
- *     auto_text: true                             # make the text from the HTML where there is none
- *     headers:
- *       X-Campaign: spring
- *     partials:                                   # for all texts: {{> footer}}
- *       footer: "{{company}}, Kobe"
- *     escape: html                                # {{x}} in the html part: html (default) or none
- *     missing: error                              # a variable that is not there: error (default) or empty
- *     list:                                       # what bulk mail owes its readers (RFC 2369, 2919, 8058)
- *       id: "Swallow News <news.example.com>"
- *       unsubscribe_url: "https://example.com/u/{{token}}"
- *       unsubscribe_mail: "unsubscribe@example.com"
- *       one_click: true                           # a POST to that URL alone unsubscribes
- *       feedback_id: "spring:news:example"
- *     auto_submitted: false                       # Auto-Submitted: auto-generated (RFC 3834)
- *     charset: utf-8                              # or iso-2022-jp
- *     substitute: false                           # iso-2022-jp: put the usual in place of what does not fit
- *     encoding: auto                              # or quoted-printable, base64
- *     attachments:                                # the same for everybody
- *       - terms.pdf
- *       - {file: list.pdf, name: "Prices.pdf", type: application/pdf}
- *       - {personal: "{{invoice}}", name: "Invoice {{number}}.pdf"}   # one for each recipient, by path
- *     inline:                                     # pictures that the HTML shows
- *       - {file: logo.png, cid: logo}             # <img src="cid:logo">
+ * (docs/templates.md); docs/mail.md has the keys of the file.
  *
  * An unknown key, a wrong kind of value, text that is not UTF-8 or holds a NUL: an error with file, line and
  * column. */

@@ -1,79 +1,10 @@
-/* The machine that runs scripts: frames, values, steps. */
-#include "machine.h"
+/* The machine that runs scripts: output, frames, steps. */
+#include "machine_inner.h"
 
 #include "codec.h"
 #include "header.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-enum frame_kind { FRAME_MAIN, FRAME_PLAIN, FRAME_LOOP, FRAME_CALL };
-
-/* A context and what came with it. Indexes are of frames; -1: none. */
-struct frame {
-    uint8_t kind;
-    bool looped; /* @index and the like: the four below say something */
-    bool first, last;
-    uint32_t index;
-    struct thing key;
-    struct thing context;
-    int32_t outer;       /* what ../ leads to */
-    int32_t wrap;        /* the frame around this one in the text */
-    int32_t data;        /* the frame whose @index is in force (maybe this one) */
-    int32_t data_parent; /* if this one has its own: @../index leads there */
-    /* FRAME_LOOP */
-    struct thing members; /* what is gone over */
-    struct slice rest;    /* of its packed bytes */
-    uint32_t left;        /* of its overlay's arguments; they come last */
-    uint32_t count;       /* of all members */
-    /* FRAME_CALL */
-    const struct call *call;
-    uint32_t back;  /* the step to go on with */
-    int32_t caller; /* the frame that called */
-    int32_t block;  /* whose @partial-block was in force */
-    uint32_t values, bindings;
-    bool indented;
-    struct overlay over;
-};
-
-struct binding {
-    uint32_t name;
-    uint32_t start;
-    int32_t wrap;
-    int32_t hidden; /* the binding of that name before; -1: none */
-    bool stored;
-};
-
-struct indent {
-    struct slice text;
-    bool due; /* before the next character */
-};
-
-struct machine {
-    const struct vocabulary *words;
-    const struct slice *columns; /* values by column */
-    struct thing *root_words;
-    uint32_t root_room;
-    bool looked; /* root_words is filled */
-    struct overlay root;
-    struct thing top;
-    struct value tree; /* VALUE_NONE: there is none */
-    int64_t work;
-    /* One run */
-    const struct script *script;
-    struct sink *sink;
-    struct err *err;
-    int32_t frame_count;
-    int32_t block;
-    uint32_t calls, value_count, binding_count, indent_count;
-    int32_t bound[PARTIALS_MAX + 1];
-    struct thing temps[TEMPS_MAX];
-    struct thing values[SETTINGS_MAX];
-    struct binding bindings[BINDINGS_MAX];
-    struct indent indents[CALLS_MAX];
-    struct frame frames[FRAMES_MAX];
-};
 
 struct machine *machine_new(void) {
     return calloc(1, sizeof(struct machine));
@@ -83,173 +14,6 @@ void machine_free(struct machine *m) {
     if (!m) return;
     free(m->root_words);
     free(m);
-}
-
-/* --- The top level of the data --- */
-
-bool machine_begin(struct machine *m, const struct vocabulary *words, const struct slice *values) {
-    m->words = words;
-    m->columns = values;
-    m->looked = false;
-    m->work = WORK_MAX;
-    m->tree = (struct value){VALUE_NONE, 0, {NULL, 0}};
-    if (words->count > m->root_room) {
-        struct thing *more = realloc(m->root_words, words->count * sizeof *more);
-        if (!more) return false;
-        m->root_words = more;
-        m->root_room = words->count;
-    }
-    struct slice packed = words->data >= 0 ? values[words->data] : SLICE("");
-    if (words->data < 0 || !packed.at || !value_take(&packed, &m->tree)) m->tree.kind = VALUE_NONE;
-    m->root = (struct overlay){.base = {m->tree, NULL}};
-    m->top = (struct thing){m->tree, &m->root};
-    if (m->tree.kind == VALUE_NONE) m->top.v = (struct value){VALUE_MAP, 0, {"", 0}};
-    return true;
-}
-
-static struct thing column_thing(const struct machine *m, int32_t column) {
-    struct thing t = {{VALUE_NONE, 0, {NULL, 0}}, NULL};
-    if (column >= 0 && m->columns[column].at) t.v = value_of_text(m->columns[column]);
-    return t;
-}
-
-struct thing machine_column(const struct machine *m, struct slice name) {
-    return column_thing(m, vocabulary_column(m->words, name));
-}
-
-/* Looks up all names that the template uses in one pass over the tree; columns stand in for what is not
- * there. */
-static void look_up_words(struct machine *m) {
-    struct slice rest = m->tree.bytes, key;
-    struct value v;
-    uint32_t word;
-    m->looked = true;
-    for (uint32_t i = 0; i < m->words->count; i++)
-        m->root_words[i] = column_thing(m, m->words->words[i].column);
-    if (m->tree.kind != VALUE_MAP) {
-        for (uint32_t i = 0; i < m->words->count && m->tree.kind != VALUE_NONE; i++)
-            m->root_words[i] = thing_member(m, &m->top, m->words->words[i].text, &m->work);
-        return;
-    }
-    for (; value_take_member(&rest, &key, &v); m->work--)
-        if ((word = vocabulary_find(m->words, key)) != UINT32_MAX)
-            m->root_words[word] = (struct thing){v, NULL};
-}
-
-const struct thing *machine_root_word(struct machine *m, uint32_t word) {
-    if (!m->looked) look_up_words(m);
-    return &m->root_words[word];
-}
-
-const struct thing *machine_root(const struct machine *m) {
-    return &m->top;
-}
-
-/* --- Values --- */
-
-static int complain(const struct machine *m, const struct path *p, const char *what) {
-    return place_fail(p->place, m->err, "{{%.*s}}: %s", SLICE_ARG(p->text), what);
-}
-
-static int missing(const struct machine *m, const struct path *p, uint32_t part) {
-    if (p->count <= 1) return complain(m, p, "this recipient has no value for it");
-    return place_fail(p->place, m->err, "{{%.*s}}: this recipient has no value for it ('%.*s' is missing)",
-                      SLICE_ARG(p->text), SLICE_ARG(p->parts[part]));
-}
-
-static struct frame *top(struct machine *m) {
-    return &m->frames[m->frame_count - 1];
-}
-
-/* The frame whose @index and the like are meant, or NULL. *beyond: there are not so many loops around. */
-static const struct frame *data_frame(struct machine *m, unsigned up, bool *beyond) {
-    int32_t at = top(m)->data;
-    for (; up && at >= 0; up--)
-        at = m->frames[at].data_parent;
-    *beyond = up > 0;
-    return at >= 0 && m->frames[at].looped ? &m->frames[at] : NULL;
-}
-
-static struct thing boolean(bool yes) {
-    return (struct thing){{yes ? VALUE_TRUE : VALUE_FALSE, 0, {NULL, 0}}, NULL};
-}
-
-static const struct frame *frame_around(struct machine *m, unsigned up) {
-    int32_t at = m->frame_count - 1;
-    while (up-- && at >= 0)
-        at = m->frames[at].wrap;
-    return at >= 0 ? &m->frames[at] : NULL;
-}
-
-/* Where the path begins: VALUE_NONE when there is no such thing. */
-static struct thing base_of(struct machine *m, const struct path *p, bool *beyond) {
-    struct thing none = {{VALUE_NONE, 0, {NULL, 0}}, NULL};
-    const struct frame *f;
-    int32_t at = m->frame_count - 1;
-    switch (p->base) {
-    case PATH_CONTEXT:
-        for (unsigned up = p->up; up && at >= 0; up--)
-            at = m->frames[at].outer;
-        if (at < 0) return none;
-        if (p->soft && p->up == 0 && m->frames[at].context.v.kind <= VALUE_NULL)
-            return (struct thing){{VALUE_MAP, 0, {"", 0}}, NULL};
-        return m->frames[at].context;
-    case PATH_ROOT: data_frame(m, p->up, beyond); return *beyond ? none : m->top;
-    case PATH_PARAM:
-    case PATH_PARAM_KEY:
-        f = frame_around(m, p->up);
-        return !f ? none : p->base == PATH_PARAM ? f->context : f->key;
-    case PATH_BLOCK: data_frame(m, p->up, beyond); return m->block >= 0 && !*beyond ? boolean(true) : none;
-    default: break;
-    }
-    f = data_frame(m, p->up, beyond);
-    if (!f || p->base == PATH_OTHER) return none;
-    if (p->base == PATH_FIRST) return boolean(f->first);
-    if (p->base == PATH_LAST) return boolean(f->last);
-    if (p->base == PATH_KEY) return f->key;
-    return (struct thing){{VALUE_NUMBER, f->index, {NULL, 0}}, NULL};
-}
-
-static struct thing member(struct machine *m, const struct thing *of, const struct path *p, uint32_t part) {
-    if (part == 0 && of->over == &m->root && p->word != UINT32_MAX) return *machine_root_word(m, p->word);
-    return thing_member(m, of, p->parts[part], &m->work);
-}
-
-/* May a tag look in here for its last part? As JavaScript's `in` behind a test for truth. */
-static bool searchable(const struct thing *t) {
-    return t->v.kind >= VALUE_LIST;
-}
-
-static bool sees_falsy(const struct path *p) {
-    return p->base >= PATH_ROOT && p->base <= PATH_OTHER; /* @root.a.b: a falsy a is what it all is */
-}
-
-static int path_value(struct machine *m, const struct path *p, struct thing *out) {
-    bool strict = !m->script->lenient, beyond = false;
-    *out = base_of(m, p, &beyond);
-    if (beyond && strict) return complain(m, p, "there are not so many loops around this");
-    if (p->count == 0) {
-        bool data = p->base > PATH_ROOT && p->base < PATH_PARAM;
-        return data && strict && p->strict && out->v.kind == VALUE_NONE ? missing(m, p, 0) : 0;
-    }
-    for (uint32_t i = 0; i < p->count; i++) {
-        bool last = i + 1 == p->count && p->strict;
-        if (!strict && (out->v.kind <= VALUE_NULL || (sees_falsy(p) && !thing_true(out)))) return 0;
-        if (strict && (out->v.kind <= VALUE_NULL || (last && !searchable(out))))
-            return missing(m, p, i && out->v.kind <= VALUE_NULL ? i - 1 : i);
-        *out = member(m, out, p, i);
-        if (strict && last && out->v.kind == VALUE_NONE) return missing(m, p, i);
-    }
-    return 0;
-}
-
-static int operand_value(struct machine *m, const struct operand *o, struct thing *out) {
-    switch (o->kind) {
-    case OPERAND_PATH: return path_value(m, o->path, out);
-    case OPERAND_LITERAL: *out = (struct thing){*o->literal, NULL}; return 0;
-    case OPERAND_TEMP: *out = m->temps[o->temp]; return 0;
-    default: *out = (struct thing){{VALUE_NONE, 0, {NULL, 0}}, NULL}; return 0;
-    }
 }
 
 /* --- Output --- */
@@ -342,10 +106,10 @@ static const char *print(struct machine *m, const struct thing *t, bool escape, 
 
 static int print_step(struct machine *m, const struct step *s) {
     struct thing t;
-    if (operand_value(m, &s->a, &t)) return -1;
+    if (machine_operand(m, &s->a, &t)) return -1;
     const char *fault = print(m, &t, s->escape, 0);
     if (!fault) return 0;
-    if (s->a.kind == OPERAND_PATH) return complain(m, s->a.path, fault);
+    if (s->a.kind == OPERAND_PATH) return machine_complain(m, s->a.path, fault);
     return err_set(m->err, ERR_INPUT, "{{lookup}}: %s", fault);
 }
 
@@ -446,7 +210,7 @@ static int begin_loop(struct machine *m, const struct step *s, const struct thin
 
 /* The end of a block that is a frame: its next round, or on. */
 static void end_block(struct machine *m, const struct step *s, uint32_t *at) {
-    struct frame *f = top(m);
+    struct frame *f = machine_top_frame(m);
     if (f->kind == FRAME_LOOP) {
         f->index++;
         if (next_member(m, f)) {
@@ -466,7 +230,7 @@ static bool loops(const struct thing *t) {
 static int begin_block(struct machine *m, const struct step *s, uint32_t *at) {
     struct thing t;
     struct frame *f;
-    if (operand_value(m, &s->a, &t)) return -1;
+    if (machine_operand(m, &s->a, &t)) return -1;
     switch (s->kind) {
     case STEP_EACH:
         if (loops(&t)) return begin_loop(m, s, &t, at);
@@ -475,7 +239,7 @@ static int begin_block(struct machine *m, const struct step *s, uint32_t *at) {
         if (!thing_empty(&t)) return push(m, &s->a, FRAME_PLAIN, t, &f);
         break;
     default:
-        if (t.v.kind == VALUE_TRUE) return push(m, &s->a, FRAME_PLAIN, top(m)->context, &f);
+        if (t.v.kind == VALUE_TRUE) return push(m, &s->a, FRAME_PLAIN, machine_top_frame(m)->context, &f);
         if (t.v.kind == VALUE_LIST && t.v.count) return begin_loop(m, s, &t, at);
         if (t.v.kind > VALUE_TRUE && t.v.kind != VALUE_LIST) return push(m, &s->a, FRAME_PLAIN, t, &f);
         break;
@@ -486,7 +250,7 @@ static int begin_block(struct machine *m, const struct step *s, uint32_t *at) {
 
 static int test(struct machine *m, const struct step *s, uint32_t *at) {
     struct thing t, zero;
-    if (operand_value(m, &s->a, &t) || operand_value(m, &s->b, &zero)) return -1;
+    if (machine_operand(m, &s->a, &t) || machine_operand(m, &s->b, &zero)) return -1;
     bool yes = !thing_empty(&t) && (thing_true(&t) || thing_true(&zero));
     if (yes != (s->kind == STEP_IF)) *at = s->target;
     return 0;
@@ -495,7 +259,7 @@ static int test(struct machine *m, const struct step *s, uint32_t *at) {
 static int look_up(struct machine *m, const struct step *s) {
     struct thing of, key;
     char room[24];
-    if (operand_value(m, &s->a, &of) || operand_value(m, &s->b, &key)) return -1;
+    if (machine_operand(m, &s->a, &of) || machine_operand(m, &s->b, &key)) return -1;
     if (!thing_true(&of)) {
         m->temps[s->temp] = of;
         return 0;
@@ -555,7 +319,7 @@ static int take_settings(struct machine *m, const struct call *call) {
                           SETTINGS_MAX);
     struct thing *values = &m->values[m->value_count];
     for (uint32_t i = 0; i < call->setting_count; i++) {
-        if (operand_value(m, &call->settings[i].value, &values[i])) return -1;
+        if (machine_operand(m, &call->settings[i].value, &values[i])) return -1;
         if (values[i].v.kind == VALUE_NONE) values[i].v.kind = VALUE_NULL; /* given, so it is there */
     }
     m->value_count += call->setting_count;
@@ -605,15 +369,15 @@ static int enter(struct machine *m, const struct call *call, const struct target
 }
 
 static int call_partial(struct machine *m, const struct step *s, uint32_t *at) {
-    struct thing context = top(m)->context;
+    struct thing context = machine_top_frame(m)->context;
     struct target t = {.start = 0};
-    if (s->call->context.kind != OPERAND_NONE && operand_value(m, &s->call->context, &context)) return -1;
+    if (s->call->context.kind != OPERAND_NONE && machine_operand(m, &s->call->context, &context)) return -1;
     if (find_target(m, s->call, &t)) return -1;
     return enter(m, s->call, &t, context, at);
 }
 
 static void leave_partial(struct machine *m, uint32_t *at) {
-    struct frame *f = top(m);
+    struct frame *f = machine_top_frame(m);
     unbind(m, m->binding_count - f->bindings);
     m->value_count = f->values;
     m->block = f->block;
@@ -630,7 +394,7 @@ static int step(struct machine *m, const struct step *s, uint32_t *at) {
     struct thing dropped;
     switch ((enum step_kind)s->kind) {
     case STEP_LOOKUP: return look_up(m, s);
-    case STEP_EVAL: return operand_value(m, &s->a, &dropped);
+    case STEP_EVAL: return machine_operand(m, &s->a, &dropped);
     case STEP_IF:
     case STEP_UNLESS: return test(m, s, at);
     case STEP_JUMP: *at = s->target; return 0;
@@ -638,7 +402,8 @@ static int step(struct machine *m, const struct step *s, uint32_t *at) {
     case STEP_EACH:
     case STEP_SECTION: return begin_block(m, s, at);
     case STEP_NEXT: end_block(m, s, at); return 0;
-    case STEP_BIND: return bind(m, s->name, s->target, s->inner ? m->frame_count - 1 : top(m)->wrap, false);
+    case STEP_BIND:
+        return bind(m, s->name, s->target, s->inner ? m->frame_count - 1 : machine_top_frame(m)->wrap, false);
     case STEP_UNBIND: unbind(m, s->target); return 0;
     case STEP_CALL: return call_partial(m, s, at);
     default: return 0;

@@ -190,6 +190,7 @@ static int put_qp(struct run *run, const struct op *op) {
 static int gather_body(struct run *run, const struct op *op, struct slice *text) {
     struct buf *body = &run->r->body;
     struct sink sink = {.kind = SINK_TEXT, .out = body};
+    *text = (struct slice){NULL, 0};
     buf_reset(body);
     if (machine_run(run->r->machine, op->script, &sink, run->err)) return -1;
     if (body->failed) return err_set(run->err, ERR_INPUT, "a part becomes larger than %zu bytes", body->max);

@@ -6,7 +6,6 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -54,6 +53,13 @@ static struct slice field(struct slice mail, struct slice name, struct slice *bo
     return value;
 }
 
+static int hex(char c) {
+    static const char digits[] = "0123456789ABCDEF";
+    const char *at = c ? strchr(digits, c) : NULL;
+    assert_non_null(at);
+    return (int)(at - digits);
+}
+
 static void decode(struct slice encoding, struct slice body, struct buf *out) {
     if (slice_eq(encoding, SLICE("base64"))) {
         struct buf digits;
@@ -74,12 +80,9 @@ static void decode(struct slice encoding, struct slice body, struct buf *out) {
         if (!qp || body.at[i] != '=') {
             buf_put_c(out, body.at[i]);
         } else {
-            unsigned code = 0;
             assert_true(rest.len > 2);
-            if (rest.at[1] == '\r')
-                i += 2;
-            else if (sscanf(rest.at + 1, "%2X", &code) == 1)
-                buf_put_c(out, (char)code), i += 2;
+            if (rest.at[1] != '\r') buf_put_c(out, (char)(hex(rest.at[1]) << 4 | hex(rest.at[2])));
+            i += 2;
         }
     }
 }

@@ -120,7 +120,10 @@ static int sort_again(struct importing *in, unsigned pass, struct err *err) {
     int more = next ? 1 : -1;
     while (more == 1 && (more = sorter_next(in->sorter, &key, &row, err)) == 1) {
         rest = row;
-        if (!take_bytes(&rest, &address) || sorter_add(next, digit(address, pass), row, err)) more = -1;
+        if (!take_bytes(&rest, &address))
+            more = err_set(err, ERR_CORRUPT, "a row came back broken from sorting");
+        else if (sorter_add(next, digit(address, pass), row, err))
+            more = -1;
     }
     sorter_free(in->sorter);
     in->sorter = next;
