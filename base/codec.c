@@ -19,6 +19,12 @@ void codec_hex(struct buf *out, struct slice bytes) {
     }
 }
 
+void codec_escape(struct buf *out, char mark, char c) {
+    static const char digits[] = "0123456789ABCDEF";
+    const char text[3] = {mark, digits[(unsigned char)c >> 4], digits[c & 15]};
+    buf_put(out, text, sizeof text);
+}
+
 bool codec_unhex(struct buf *out, struct slice text) {
     if (text.len % 2) return false;
     for (size_t i = 0; i < text.len; i += 2) {

@@ -8,6 +8,9 @@
 void codec_hex(struct buf *out, struct slice bytes);
 bool codec_unhex(struct buf *out, struct slice text);
 
+/* mark and two upper-case digits: "=3D" of quoted-printable, "%3D" of URIs. */
+void codec_escape(struct buf *out, char mark, char c);
+
 /* RFC 4648 section 6 in lower case without padding: survives case folding. Decoding takes either case, and
  * refuses characters outside the alphabet and bits left over that are not zero. */
 void codec_base32(struct buf *out, struct slice bytes);

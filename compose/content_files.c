@@ -2,34 +2,24 @@
 #include "content_inner.h"
 
 #include "media_type.h"
+#include "whole_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATH_LIMIT = 4096 };
 
-/* All of fd, which is to be a file of at most `most` bytes: 0 or an errno. */
+/* All of fd, into the arena: 0 or an errno. */
 static int read_all(int fd, size_t most, struct arena *arena, struct slice *out) {
-    struct stat st;
-    if (fstat(fd, &st)) return errno;
-    if (!S_ISREG(st.st_mode)) return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-    if ((uint64_t)st.st_size > most) return EFBIG;
-    size_t room = (size_t)st.st_size + 1, have = 0; /* one more shows that it grows */
-    char *bytes = arena_alloc(arena, room);
+    size_t size;
+    int errnum = whole_file_size(fd, most, &size);
+    if (errnum) return errnum;
+    char *bytes = arena_alloc(arena, size + 1);
     if (!bytes) return ENOMEM;
-    while (have < room) {
-        ssize_t n = read(fd, bytes + have, room - have);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return errno;
-        if (n == 0) break;
-        have += (size_t)n;
-    }
-    if (have == room) return EBUSY;
-    *out = slice_make(bytes, have);
-    return 0;
+    *out = slice_make(bytes, size);
+    return whole_file_read(fd, bytes, size);
 }
 
 static int complain_of_size(const struct content_reader *r, const struct yaml *node, size_t most) {

@@ -1,9 +1,10 @@
 /* Walks the path folder by folder, so that what a recipient's data say can't lead out. */
 #include "personal.h"
 
+#include "whole_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static int complain(struct err *err, struct slice path, const char *what) {
@@ -42,23 +43,14 @@ static int walk(int folder, struct slice path, struct err *err) {
 }
 
 static int read_all(int fd, struct buf *out) {
-    struct stat st;
-    if (fstat(fd, &st)) return errno;
-    if (!S_ISREG(st.st_mode)) return EISDIR;
-    if (st.st_size > PERSONAL_FILE_MAX) return EFBIG;
-    size_t room = (size_t)st.st_size + 1, have = 0; /* one more shows that it grows */
-    char *to = buf_room(out, room);
+    size_t size;
+    int errnum = whole_file_size(fd, PERSONAL_FILE_MAX, &size);
+    if (errnum) return errnum;
+    char *to = buf_room(out, size + 1);
     if (!to) return ENOMEM;
-    while (have < room) {
-        ssize_t n = read(fd, to + have, room - have);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return errno;
-        if (n == 0) break;
-        have += (size_t)n;
-    }
-    if (have == room) return EBUSY;
-    buf_grew(out, have);
-    return 0;
+    errnum = whole_file_read(fd, to, size);
+    if (errnum == 0) buf_grew(out, size);
+    return errnum;
 }
 
 int personal_read(int folder, struct slice path, struct buf *out, struct err *err) {
@@ -70,7 +62,7 @@ int personal_read(int folder, struct slice path, struct buf *out, struct err *er
     if (fd < 0) return -1;
     int why = read_all(fd, out);
     close(fd);
-    if (why == EISDIR) return complain(err, path, "it is not a regular file");
+    if (why == EISDIR || why == EINVAL) return complain(err, path, "it is not a regular file");
     if (why == EFBIG) return complain(err, path, "it is larger than 25 MB");
     if (why == EBUSY) return complain(err, path, "it is being written");
     return why ? complain(err, path, strerror(why)) : 0;

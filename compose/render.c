@@ -2,6 +2,7 @@
 #include "render.h"
 
 #include "b64.h"
+#include "codec.h"
 #include "header.h"
 #include "machine.h"
 #include "mime_param.h"
@@ -116,17 +117,14 @@ static int put_message_id(struct run *run) {
 /* A URI with everything that can't stand in one, would end it here, or would make an encoded word of it, in
  * percent encoding (RFC 3986). */
 static int put_uri(struct run *run, struct buf *out, struct slice uri, const char *key) {
-    static const char digits[] = "0123456789ABCDEF";
     size_t start = out->len;
     for (size_t i = 0; i < uri.len; i++) {
-        unsigned char c = (unsigned char)uri.at[i];
+        char c = uri.at[i];
         bool word = c == '?' && i && uri.at[i - 1] == '=';
-        if (c > ' ' && c < 0x7f && !strchr("<>\"\\^`{|},", c) && !word) {
-            buf_put_c(out, (char)c);
-        } else {
-            const char code[3] = {'%', digits[c >> 4], digits[c & 15]};
-            buf_put(out, code, sizeof code);
-        }
+        if (c > ' ' && c < 0x7f && !strchr("<>\"\\^`{|},", c) && !word)
+            buf_put_c(out, c);
+        else
+            codec_escape(out, '%', c);
     }
     if (out->len - start <= URL_MAX) return 0;
     return err_set(run->err, ERR_INPUT, "list, %s: longer than %d bytes", key, URL_MAX);

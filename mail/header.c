@@ -128,16 +128,14 @@ static size_t b_length(struct slice s) {
 }
 
 static void put_q(struct buf *out, struct slice s) {
-    static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < s.len; i++) {
         char c = s.at[i];
-        char text[3] = {'=', digits[(unsigned char)c >> 4], digits[c & 15]};
         if (c == ' ')
             buf_put_c(out, '_');
         else if (q_literal(c))
             buf_put_c(out, c);
         else
-            buf_put(out, text, sizeof text);
+            codec_escape(out, '=', c);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "mime_param.h"
 
+#include "codec.h"
 #include "header.h"
 #include "visible.h"
 
@@ -44,12 +45,10 @@ static size_t encoded_length(char c) {
 }
 
 static void put_encoded(struct buf *out, char c) {
-    static const char digits[] = "0123456789ABCDEF";
-    char bytes[3] = {'%', digits[(unsigned char)c >> 4], digits[c & 15]};
     if (encoded_length(c) == 1)
         buf_put_c(out, c);
     else
-        buf_put(out, bytes, sizeof bytes);
+        codec_escape(out, '%', c);
 }
 
 /* How much of text goes onto a line, cut between characters. */

@@ -3,6 +3,8 @@
  * What holds between pieces: the column is at most 75, so that a soft break's "=" always fits. */
 #include "qp.h"
 
+#include "codec.h"
+
 #include <assert.h>
 
 enum { FULL = QP_LINE - 1 }; /* a line that goes on needs a column for its "=" */
@@ -13,10 +15,8 @@ static bool literal(char c) {
 }
 
 static void put_escape(struct qp *q, char c) {
-    static const char digits[] = "0123456789ABCDEF";
-    char text[3] = {'=', digits[(unsigned char)c >> 4], digits[c & 15]};
-    buf_put(q->out, text, sizeof text);
-    q->column += sizeof text;
+    codec_escape(q->out, '=', c);
+    q->column += 3;
 }
 
 static void soft_break(struct qp *q) {
