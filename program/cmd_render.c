@@ -117,14 +117,16 @@ static int read_argument(const char *text, struct buf *out, struct err *err) {
     if (text[0] != '@') return buf_put_text(out, text) ? 0 : err_set(err, ERR_INPUT, "--data: too large");
     int fd = open(text + 1, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return err_errno(err, errno, "%s", text + 1);
-    for (;;) {
+    ssize_t n = 1;
+    while (n) {
         char *room = buf_room(out, 65536);
-        ssize_t n = room ? read(fd, room, 65536) : 0;
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) break;
-        buf_grew(out, (size_t)n);
+        n = room ? read(fd, room, 65536) : 0;
+        if (n < 0 && errno != EINTR) break;
+        if (n > 0) buf_grew(out, (size_t)n);
     }
+    int errnum = n < 0 ? errno : 0;
     close(fd);
+    if (errnum) return err_errno(err, errnum, "%s", text + 1);
     return out->failed ? err_set(err, ERR_INPUT, "%s: larger than 16 MB", text + 1) : 0;
 }
 
