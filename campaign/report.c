@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TABLE_SIZE = 8192 }; /* of hashed places; above both maxima, a power of two */
+enum {
+    TABLE_SIZE = 8192, /* of hashed places; above both maxima, a power of two */
+    CAUSE_MAX = 80
+};
+_Static_assert(CAUSE_MAX < REPORT_WORDS_MAX - 4, "causes are compared with words that were kept");
 
 struct making {
     struct report *r;
@@ -38,7 +42,19 @@ static struct report_provider *provider_for(struct making *m, struct slice name)
     }
 }
 
+/* Of mails that could not be made: what is wrong, without the value that is quoted behind it. */
+static struct slice cause(struct slice words) {
+    ptrdiff_t quote = slice_find(words, '\'');
+    if (quote >= 0) words.len = (size_t)quote;
+    return words.len < CAUSE_MAX ? words : slice_make(words.at, CAUSE_MAX);
+}
+
+static bool unmade(enum fate fate, const struct event *e) {
+    return fate == FATE_FAILED && event_is_unmade(EVENT_FAILED, e->class, e->code);
+}
+
 static bool same_reason(const struct report_reason *a, enum fate fate, const struct event *e) {
+    if (unmade(fate, e) && !slice_eq(cause(slice_of(a->words)), cause(e->text))) return false;
     return a->fate == fate && a->class == e->class && a->code == e->code &&
            memcmp(a->enhanced, e->enhanced, sizeof e->enhanced) == 0;
 }
@@ -46,7 +62,9 @@ static bool same_reason(const struct report_reason *a, enum fate fate, const str
 static void count_reason(struct making *m, enum fate fate, const struct event *e) {
     struct report *r = m->r;
     uint16_t key[] = {(uint16_t)fate, e->class, e->code, e->enhanced[0], e->enhanced[1], e->enhanced[2]};
-    for (size_t i = hash_bytes(slice_make(key, sizeof key), 2) % TABLE_SIZE;; i = (i + 1) % TABLE_SIZE) {
+    uint64_t hash = hash_bytes(slice_make(key, sizeof key), 2);
+    if (unmade(fate, e)) hash = hash_bytes(cause(e->text), hash);
+    for (size_t i = hash % TABLE_SIZE;; i = (i + 1) % TABLE_SIZE) {
         if (m->reason_at[i] == 0) {
             if (r->reason_count == REPORT_REASONS_MAX) return;
             m->reason_at[i] = (uint16_t)++r->reason_count;

@@ -78,6 +78,7 @@ static void settle(struct engine *e, struct window *w, unsigned index) {
                        .provider = slice_of(lane->name),
                        .host = slice_of(w->session->host)};
     fill_event(&ev, &item->outcome);
+    if (event_is_unmade(ev.kind, ev.class, ev.code)) ev.host = (struct slice){0};
     if (ev.kind == EVENT_DEFERRED || ev.kind == EVENT_UNCERTAIN) ev.due = due_at(e, item, now);
     if (ev.kind == EVENT_RETURNED) ev.attempt = 0, ev.provider = ev.host = ev.text = (struct slice){0};
     ledger_settle(e->ledger, w->chunk, &ev);

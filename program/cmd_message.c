@@ -39,12 +39,13 @@ static void put_words(struct buf *out, const struct event *e) {
 static void tell_text(struct telling *t, const struct event *e) {
     buf_put_text(t->out, "    ");
     put_time(t->out, e->at);
-    buf_printf(t->out, "  %s", event_name(e->kind));
+    bool unmade = event_is_unmade(e->kind, e->class, e->code);
+    buf_printf(t->out, "  %s%s", event_name(e->kind), unmade ? ": this mail could not be made" : "");
     if (e->code || e->text.len) {
         buf_put_text(t->out, ": ");
         put_words(t->out, e);
     }
-    if (e->host.len) {
+    if (e->host.len && !unmade) {
         buf_put_text(t->out, e->kind == EVENT_UNCERTAIN ? "\n        with " : "\n        said by ");
         show_text(t->out, e->host);
         if (e->stage) buf_printf(t->out, " to %s", smtp_stage_name(e->stage));
@@ -67,7 +68,7 @@ static void tell_json(struct telling *t, const struct event *e) {
         int n = snprintf(text, sizeof text, "%u.%u.%u", e->enhanced[0], e->enhanced[1], e->enhanced[2]);
         jdoc_put_text(a, "enhanced", slice_make(text, (size_t)n));
     }
-    jdoc_put_text(a, "reason", slice_of(classify_name(e->class)));
+    jdoc_put_text(a, "reason", slice_of(show_reason(e->kind, e->class, e->code)));
     jdoc_put_text(a, "provider", e->provider);
     jdoc_put_text(a, "host", e->host);
     jdoc_put_text(a, "stage", slice_of(e->stage ? smtp_stage_name(e->stage) : ""));

@@ -41,6 +41,11 @@ static void put_providers(struct buf *out, const struct report *r, bool all, boo
         buf_printf(out, "... and %zu more (--all)\n", r->provider_count - SHOWN_PROVIDERS);
 }
 
+/* Of the fates, only what failed may have failed before there was a mail. */
+static enum event_kind kind_of(enum fate fate) {
+    return fate == FATE_FAILED ? EVENT_FAILED : EVENT_DEFERRED;
+}
+
 static void put_reasons(struct buf *out, const struct report *r, bool all, bool colour) {
     size_t shown = 0, kinds = 0;
     for (size_t i = 0; i < r->reason_count; i++) {
@@ -55,7 +60,7 @@ static void put_reasons(struct buf *out, const struct report *r, bool all, bool 
         buf_init(&code, 64);
         put_enhanced(&code, why->enhanced);
         buf_printf(out, "%10llu  %-10s %-20s ", (unsigned long long)why->count, fate_name(why->fate),
-                   classify_name(why->class));
+                   show_reason(kind_of(why->fate), why->class, why->code));
         if (why->code)
             buf_printf(out, "%-4u", why->code);
         else
@@ -121,7 +126,7 @@ static void put_json_lists(struct jdoc *o, const struct report *r) {
         buf_init(&code, 64);
         put_enhanced(&code, why->enhanced);
         jdoc_put_text(w, "state", slice_of(fate_name(why->fate)));
-        jdoc_put_text(w, "reason", slice_of(classify_name(why->class)));
+        jdoc_put_text(w, "reason", slice_of(show_reason(kind_of(why->fate), why->class, why->code)));
         jdoc_put_number(w, "code", why->code);
         jdoc_put_text(w, "enhanced", buf_slice(&code));
         jdoc_put_number(w, "recipients", (int64_t)why->count);
@@ -185,6 +190,12 @@ static const char heading[] =
     "address\tstate\tmessage_id\tcode\tenhanced\treason\tattempts\tuncertain\tprovider\thost"
     "\ttime\tflags\ttext\n";
 
+/* Empty where an answer has no class. */
+static const char *reason_cell(const struct event *e) {
+    const char *reason = show_reason(e->kind, e->class, e->code);
+    return strcmp(reason, "-") == 0 ? "" : reason;
+}
+
 static void put_row(struct listing *l, const struct report_recipient *r) {
     const struct event *e = &r->slot->answer;
     struct buf *out = &l->out;
@@ -197,8 +208,7 @@ static void put_row(struct listing *l, const struct report_recipient *r) {
     if (told && e->code) buf_put_u64(out, e->code);
     buf_put_c(out, '\t');
     if (told) put_enhanced(out, e->enhanced);
-    buf_printf(out, "\t%s\t%u\t%u\t", told && e->class ? classify_name(e->class) : "", told ? e->attempt : 0,
-               r->slot->lost);
+    buf_printf(out, "\t%s\t%u\t%u\t", told ? reason_cell(e) : "", told ? e->attempt : 0, r->slot->lost);
     put_cell(out, told ? e->provider : (struct slice){0});
     put_cell(out, told ? e->host : (struct slice){0});
     if (told) buf_put(out, time, (size_t)clock_rfc3339(e->at, time));
@@ -228,7 +238,7 @@ static void put_object(struct listing *l, const struct report_recipient *r) {
         put_enhanced(&text, e->enhanced);
         jdoc_put_number(o, "code", e->code);
         jdoc_put_text(o, "enhanced", buf_slice(&text));
-        jdoc_put_text(o, "reason", slice_of(classify_name(e->class)));
+        jdoc_put_text(o, "reason", slice_of(show_reason(e->kind, e->class, e->code)));
         jdoc_put_number(o, "attempts", e->attempt);
         jdoc_put_text(o, "provider", e->provider);
         jdoc_put_text(o, "host", e->host);

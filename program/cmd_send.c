@@ -84,7 +84,9 @@ int sendjob_conclude(struct sendjob *job, const struct campaign_status *c) {
     }
     int code = command_print(&out);
     buf_done(&out);
-    return code;
+    if (code != EXIT_DONE || !c->ended || c->tally.delivered || !c->tally.failed) return code;
+    return command_complain(EXIT_FAILED, "nobody got this mail, %llu failed: `tsubame report %u` says why",
+                            (unsigned long long)c->tally.failed, c->id);
 }
 
 /* The template's file name without folder and ending. */
@@ -234,7 +236,7 @@ const struct command command_send = {
         "lines;\n"
         "docs/templates.md has the whole language, and `tsubame render` shows any recipient's mail.\n"
         "Rows with a bad address are rejected and counted as failed; an address that comes twice gets one\n"
-        "mail. --dry-run shows how the list was read.\n",
+        "mail. --dry-run shows how the list was read. When nobody got the mail it ends with 1.\n",
     .examples = "  tsubame send --template news.yaml --to list.csv --dry-run\n"
                 "  tsubame send --template news.yaml --to list.csv --name spring-news --rejects bad.csv\n"
                 "  zcat list.csv.gz | tsubame send -t news.yaml --to -\n"

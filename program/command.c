@@ -173,5 +173,5 @@ void command_overview(const struct command *const *all, size_t count, struct buf
         buf_printf(out, "  %-14s %s\n", all[i]->name, all[i]->summary);
     buf_put_text(out,
                  "\n`tsubame COMMAND --help` explains each, with examples. Try it out without a server:\n\n"
-                 "  tsubame send --template news.eml --to list.csv --dry-run\n");
+                 "  tsubame send --template news.yaml --to list.csv --dry-run\n");
 }

@@ -47,6 +47,10 @@ static void words_of(const struct tally *t, struct word words[7]) {
     memcpy(words, all, sizeof all);
 }
 
+const char *show_reason(enum event_kind kind, uint8_t class, unsigned code) {
+    return event_is_unmade(kind, class, code) ? "not-made" : classify_name(class);
+}
+
 void show_equation(struct buf *out, const struct tally *t) {
     struct word words[7];
     words_of(t, words);

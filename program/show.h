@@ -17,6 +17,9 @@ const char *show_plain(bool on);
 /* As shown_put: what could steer a terminal becomes '?'. */
 void show_text(struct buf *out, struct slice text);
 
+/* The class of a reply, or "not-made" where there was no mail to send (event_is_unmade); "-": neither. */
+const char *show_reason(enum event_kind kind, uint8_t class, unsigned code);
+
 /* "20,000 planned = 19,000 delivered + 800 failed + ... ", words that are zero left out save delivered and
  * pending. */
 void show_equation(struct buf *out, const struct tally *t);

@@ -22,6 +22,10 @@ bool event_is_final(enum event_kind kind) {
     return kind == EVENT_DELIVERED || (kind >= EVENT_FAILED && kind <= EVENT_EXPIRED);
 }
 
+bool event_is_unmade(enum event_kind kind, uint8_t class, unsigned code) {
+    return kind == EVENT_FAILED && class == 0 && code == 0;
+}
+
 const char *event_name(enum event_kind kind) {
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : names[0];
 }

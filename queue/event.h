@@ -27,6 +27,9 @@ enum event_kind {
 
 /* Is the recipient's fate decided by this kind? */
 bool event_is_final(enum event_kind kind);
+/* Did it fail because there was no mail to send: a value or file of this recipient is missing? Then the text
+ * is ours, and no receiver has said anything. */
+bool event_is_unmade(enum event_kind kind, uint8_t class, unsigned code);
 const char *event_name(enum event_kind kind); /* "delivered"; "?" for none of them */
 
 /* Which recipients of a chunk: a set of slots. */
