@@ -100,6 +100,8 @@ static void test_keys(void **state) {
     assert_null(dkim_key_read(slice_of(weak), &err));
     assert_string_equal(err.text, "DKIM key: 512 bits; 1024 to 4096 are accepted, 2048 is usual");
     assert_null(dkim_key_read_file("/nonexistent/key.pem", &err));
+    assert_null(dkim_key_read_file("/dev/zero", &err));
+    assert_string_equal(err.text, "DKIM key /dev/zero: it is not a regular file");
     buf_init(&out, 1 << 16);
     assert_int_equal(dkim_key_generate(DKIM_RSA_SHA256, 512, &out, &err), -1);
     assert_int_equal(dkim_key_generate(DKIM_RSA_SHA256, 8192, &out, &err), -1);

@@ -16,6 +16,11 @@
 #include <unistd.h>
 
 enum { TRY_CAMPAIGN = 1, MAIL_MAX = 64 << 20, VALUE_SHOWN = 200 };
+enum {
+    MAIL_USUAL = 20 << 20,
+    ENCODED_LINE = 78, /* bytes of a full line of base64, CR LF with it */
+    LINES_SHOWN = 3
+};
 
 struct trial {
     struct sendjob *job;
@@ -209,6 +214,32 @@ static void put_counts(struct trial *t, struct buf *out) {
     buf_put_text(out, " are rejected. Nothing was sent.\n");
 }
 
+/* Of an attachment a person needs to see that it is there: of a long run of full encoded lines the first few.
+ */
+static void put_mail(struct buf *out, struct slice mail) {
+    size_t run = 0;
+    while (mail.len) {
+        const char *end = memchr(mail.at, '\n', mail.len);
+        size_t n = end ? (size_t)(end + 1 - mail.at) : mail.len;
+        bool full = n == ENCODED_LINE && !memchr(mail.at, ' ', n);
+        if (!full && run > LINES_SHOWN) {
+            buf_put_text(out, "[... ");
+            units_put_grouped(out, run - LINES_SHOWN);
+            buf_put_text(out, " more lines, cut short here]\r\n");
+        }
+        run = full ? run + 1 : 0;
+        if (run <= LINES_SHOWN) buf_put(out, mail.at, n);
+        mail = slice_skip(mail, n);
+    }
+}
+
+static void warn_of_size(size_t bytes) {
+    if (bytes > MAIL_USUAL)
+        command_complain(0,
+                         "warning: this mail has %zu MB; many receivers take none of more than 20 or 25 MB",
+                         bytes >> 20);
+}
+
 static int tell(struct trial *t) {
     struct buf out;
     buf_init(&out, MAIL_MAX + 4 * 1024 * 1024);
@@ -227,8 +258,9 @@ static int tell(struct trial *t) {
         put_counts(t, &out);
         tell_list(t, &out);
         buf_printf(&out, "The mail to %s (unsigned here):\n\n", t->to);
-        buf_put_slice(&out, buf_slice(&t->mail));
+        put_mail(&out, buf_slice(&t->mail));
     }
+    warn_of_size(t->mail.len);
     int code = command_print(&out);
     buf_done(&out);
     return code;

@@ -66,3 +66,12 @@ def test_what_is_wrong(render):
     says(1, "text, line 1, column 30: no column is called 'cty' (there are: email, name, city)", "-t", "t.yaml", "--to", "l.csv")
     (render.folder / "t.yaml").write_text(TEMPLATE.replace("html:", "#"))
     says(4, "there is no html in this template", "-t", "t.yaml", "--to", "l.csv", "--part", "html")
+
+
+def test_dry_run_of_a_large_mail(render, build):
+    (render.folder / "a.bin").write_bytes(bytes(21 << 20))
+    (render.folder / "t.yaml").write_text(TEMPLATE + "attachments: [a.bin]\n")
+    done = subprocess.run([build / "program/tsubame", "send", "-t", "t.yaml", "--to", "l.csv", "--dry-run"], cwd=render.folder,
+                          capture_output=True, text=True, timeout=60, env={**os.environ, "TSUBAME_CONFIG": ""})
+    assert done.returncode == 0 and "warning: this mail has 28 MB" in done.stderr, done.stderr
+    assert len(done.stdout) < 5000 and "filename=a.bin" in done.stdout and "more lines, cut short here]" in done.stdout
