@@ -90,6 +90,18 @@ bool content_is_list_id(struct slice id) {
     return id.len <= 255 && slice_find(id, '.') > 0;
 }
 
+/* With variables it is checked for each mail. */
+static int check_unsubscribe_mail(struct slice mail, struct err *err) {
+    struct arena arena;
+    struct address address;
+    if (mail.len == 0 || slice_find_nocase(mail, SLICE("{{")) >= 0) return 0;
+    if (slice_starts_nocase(mail, SLICE("mailto:")) && slice_find(mail, '@') > 0) return 0;
+    arena_init(&arena, 64 * 1024);
+    int rc = address_parse_ascii(mail, &arena, &address, err);
+    arena_done(&arena);
+    return rc ? err_wrap(err, "list, unsubscribe_mail: '%.*s'", SLICE_ARG(mail)) : 0;
+}
+
 /* RFC 8058 section 3.1: one click needs an https URI. What nobody answers is not promised. */
 static int check_list(const struct content *c, struct err *err) {
     struct slice url = c->unsubscribe_url;
@@ -109,7 +121,7 @@ static int check_list(const struct content *c, struct err *err) {
         return err_set(
             err, ERR_INPUT,
             "list, one_click: it needs an unsubscribe_url that begins with https:// and takes a POST");
-    return 0;
+    return check_unsubscribe_mail(c->unsubscribe_mail, err);
 }
 
 /* A media type that can be sent in base64. */

@@ -7,8 +7,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+enum { PATH_SHOWN = 200 };
+
+/* Of a long path the beginning: what is wrong has to fit in as well. */
 static int complain(struct err *err, struct slice path, const char *what) {
-    return err_set(err, ERR_INPUT, "the file '%.*s': %s", SLICE_ARG(path), what);
+    bool shown = path.len <= PATH_SHOWN;
+    return err_set(err, ERR_INPUT, "the file '%.*s%s': %s", shown ? (int)path.len : PATH_SHOWN, path.at,
+                   shown ? "" : "...", what);
 }
 
 /* One step down; closes `at` unless it is the folder that the caller owns. A descriptor, or -1 with errno. */

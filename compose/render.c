@@ -65,7 +65,7 @@ static int gather(struct run *run, const struct script *script, struct slice *te
 }
 
 static int put_text(struct run *run, const struct op *op, enum header_words words) {
-    struct slice text;
+    struct slice text = {NULL, 0};
     buf_reset(&run->r->scratch);
     if (gather(run, op->script, &text)) return -1;
     header_put_text_in(run->out, op->bytes, text, words, run->t->charset);
@@ -74,7 +74,7 @@ static int put_text(struct run *run, const struct op *op, enum header_words word
 
 static int put_mailbox(struct run *run, struct slice name, const struct script *display,
                        struct slice address) {
-    struct slice text;
+    struct slice text = {NULL, 0};
     buf_reset(&run->r->scratch);
     if (gather(run, display, &text)) return -1;
     header_put_mailbox_in(run->out, name, text, address, run->t->charset);
@@ -82,7 +82,7 @@ static int put_mailbox(struct run *run, struct slice name, const struct script *
 }
 
 static int put_reply_to(struct run *run, const struct op *op) {
-    struct slice text;
+    struct slice text = {NULL, 0};
     struct address address = {.text = {NULL, 0}};
     buf_reset(&run->r->scratch);
     arena_reset(&run->r->arena);
@@ -144,14 +144,34 @@ static int put_unsubscribe_url(struct run *run, const struct op *op, struct buf 
     return rc;
 }
 
+/* An address within a URI: nothing in it begins another part of that (RFC 6068 section 2). */
+static void put_mailto(struct buf *out, struct slice address) {
+    buf_put_text(out, "mailto:");
+    for (size_t i = 0; i < address.len; i++) {
+        if (strchr("%?&=#/<>\"\\^`{|},", address.at[i]))
+            codec_escape(out, '%', address.at[i]);
+        else
+            buf_put_c(out, address.at[i]);
+    }
+}
+
+/* An address, or a URI that says more (mailto:leave@example.com?subject=...). */
 static int put_unsubscribe_mail(struct run *run, const struct op *op, struct buf *value) {
     struct slice mail;
+    struct address address;
+    int rc = 0;
     if (gather(run, op->other, &mail)) return -1;
     mail = slice_trim(mail);
-    if (mail.len == 0) return err_set(run->err, ERR_INPUT, "list, unsubscribe_mail: it is empty");
     buf_put_text(value, value->len ? ", <" : "<");
-    if (!slice_starts_nocase(mail, SLICE("mailto:"))) buf_put_text(value, "mailto:");
-    int rc = put_uri(run, value, mail, "unsubscribe_mail");
+    arena_reset(&run->r->arena);
+    if (slice_starts_nocase(mail, SLICE("mailto:")) && slice_find(mail, '@') > 0) {
+        rc = put_uri(run, value, mail, "unsubscribe_mail");
+    } else if (address_parse_ascii(mail, &run->r->arena, &address, run->err) == 0) {
+        put_mailto(value, address.text);
+    } else {
+        rc = err_wrap(run->err, "list, unsubscribe_mail: '%.*s'", mail.len < 200 ? (int)mail.len : 200,
+                      mail.at);
+    }
     buf_put_c(value, '>');
     return rc;
 }
@@ -207,7 +227,7 @@ static void put_base64(struct buf *out, struct slice bytes, bool is_text) {
 }
 
 static int put_base64_text(struct run *run, const struct op *op) {
-    struct slice text;
+    struct slice text = {NULL, 0};
     if (gather_body(run, op, &text)) return -1;
     put_base64(run->out, text, true);
     return 0;
@@ -244,7 +264,7 @@ static bool put_lines(struct buf *out, struct slice text) {
 
 /* As it is, in 7 bits, as readers of this character set know it; in base64 where that can't be. */
 static int put_jis(struct run *run, const struct op *op) {
-    struct slice text;
+    struct slice text = {NULL, 0};
     struct buf jis;
     if (gather_body(run, op, &text)) return -1;
     buf_init(&jis, BODY_MAX);
@@ -265,7 +285,7 @@ static int put_jis(struct run *run, const struct op *op) {
 static int put_file(struct run *run, const struct op *op) {
     const struct render_input *in = run->in;
     struct buf *out = run->out, *body = &run->r->body;
-    struct slice path, name;
+    struct slice path = {NULL, 0}, name = {NULL, 0};
     buf_reset(&run->r->scratch);
     buf_reset(body);
     if (gather(run, op->other, &name)) return -1;

@@ -205,6 +205,79 @@ static void test_templates(void **state) {
     }
 }
 
+#define HTML_HEAD "from: a@b.c\nsubject: s\n"
+#define LIST_HEAD "from: a@b.c\nsubject: s\ntext: t\nlist:\n  "
+
+/* What stands in the mail, or in the error, when the column `name` is this. */
+static const struct {
+    const char *yaml, *name, *has;
+} mails[] = {
+    /* The text that is made from the HTML: partials are HTML too. */
+    {HTML_HEAD "html: '<p>A</p>{{> foot}}'\npartials: {foot: '<p>{{name}}, <b>Kobe</b></p>'}\n", "N",
+     "quoted-printable\r\n\r\nA\r\n\r\nN, Kobe\r\n"},
+    {HTML_HEAD "html: '<table>{{> row}}</table>'\npartials: {row: '<tr><td>{{> v}}<td>2', v: '{{name}}'}\n",
+     "N", "\r\n\r\nN | 2\r\n"},
+    {HTML_HEAD "html: '<p>A {{> foot x=1}}'\npartials: {foot: '<b>{{name}}{{x}}</b>'}\n", "N",
+     "\r\n\r\nA N1\r\n"},
+    {HTML_HEAD "html: '{{#> wrap}}<i>in</i>{{/wrap}}'\npartials: {wrap: '<b>{{> @partial-block}}</b>'}\n",
+     "N", "\r\n\r\nin\r\n"},
+    {HTML_HEAD "html: '{{> a}}'\npartials: {a: 'x{{#if nobody}}{{> a}}{{/if}}'}\n", "N", "\r\n\r\nx\r\n"},
+    /* Backslashes and braces that are text stay so. */
+    {HTML_HEAD "html: 'C:\\<b>{{name}}</b>'\n", "N", "\r\n\r\nC:\\N\r\n"},
+    {HTML_HEAD "html: 'C:\\\\{{name}}'\n", "N", "\r\n\r\nC:\\N\r\n"},
+    {HTML_HEAD "html: 'a \\&#123;&#123;name}}'\n", "N", "\r\n\r\na \\{{name}}\r\n"},
+    {HTML_HEAD "html: '\\{{name}} <b>{{name}}</b>'\n", "N", "\r\n\r\n{{name}} N\r\n"},
+    /* List-Id: what programs read is never encoded. */
+    {LIST_HEAD "id: '\xE7\x87\x95 <news.b.c>'\n", "N", "\r\nList-Id: =?utf-8?B?54eV?= <news.b.c>\r\n"},
+    {LIST_HEAD "id: 'News of {{name}} <news.b.c>'\n", "N, O", "\r\nList-Id: \"News of N, O\" <news.b.c>\r\n"},
+    {LIST_HEAD "id: news.b.c\n", "N", "\r\nList-Id: <news.b.c>\r\n"},
+    {LIST_HEAD "id: '{{name}}'\n", "n.b.c", "\r\nList-Id: <n.b.c>\r\n"},
+    {LIST_HEAD "id: '{{name}}'\n", "a> <b", "list, id: 'a> <b' is no name such as"},
+    {LIST_HEAD "id: 'a b'\n", "N", "list, id: 'a b' is no name such as"},
+    /* List-Unsubscribe: data stay within the address that they are part of. */
+    {LIST_HEAD "unsubscribe_mail: 'u{{name}}@b.c'\n", "x", "\r\nList-Unsubscribe: <mailto:ux@b.c>\r\n"},
+    {LIST_HEAD "unsubscribe_mail: '{{name}}@b.c'\n", "a?cc=e%b",
+     "\r\nList-Unsubscribe: <mailto:a%3Fcc%3De%25b@b.c>\r\n"},
+    {LIST_HEAD "unsubscribe_mail: '{{name}}'\n", "nobody",
+     "list, unsubscribe_mail: 'nobody': byte 6: @ is missing"},
+    {LIST_HEAD "unsubscribe_mail: 'mailto:u@b.c?subject={{name}}'\n", "a b",
+     "\r\nList-Unsubscribe: <mailto:u@b.c?subject=a%20b>\r\n"},
+    {LIST_HEAD "unsubscribe_url: 'https://b.c/?a={{name}}'\n",
+     "?x?=", "\r\nList-Unsubscribe: <https://b.c/?a=%3Fx?=>\r\n"},
+};
+
+static void test_mails(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof mails / sizeof *mails; i++) {
+        struct slice values[COLUMNS];
+        struct buf out;
+        for (size_t k = 0; k < COLUMNS; k++)
+            values[k] = SLICE("v@example.org");
+        for (size_t k = 0; k < COLUMNS; k++)
+            if (slice_eq(columns[k], SLICE("name"))) values[k] = slice_of(mails[i].name);
+        buf_init(&out, 1 << 20);
+        render(mails[i].yaml, values, &out);
+        if (!strstr(out.at, mails[i].has)) fail_msg("%zu: %s\nin\n%s", i, mails[i].has, out.at);
+        buf_done(&out);
+    }
+}
+
+/* An address to unsubscribe at that no line can hold is no reason to hide it in encoded words. */
+static void test_long_url(void **state) {
+    (void)state;
+    char name[1000];
+    struct slice values[COLUMNS];
+    struct buf out;
+    memset(name, 'x', sizeof name);
+    for (size_t k = 0; k < COLUMNS; k++)
+        values[k] = slice_make(name, sizeof name);
+    values[0] = SLICE("v@example.org");
+    buf_init(&out, 1 << 20);
+    render(LIST_HEAD "unsubscribe_url: 'https://b.c/{{name}}'\n", values, &out);
+    assert_string_equal(out.at, "list: an address to unsubscribe at has more than 890 bytes");
+    buf_done(&out);
+}
+
 static void test_whole_mail(void **state) {
     (void)state;
     struct buf out;
@@ -548,6 +621,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files),      cmocka_unit_test(test_parts_in_files),
         cmocka_unit_test(test_payload),    cmocka_unit_test(test_templates),
+        cmocka_unit_test(test_mails),      cmocka_unit_test(test_long_url),
         cmocka_unit_test(test_whole_mail), cmocka_unit_test(test_values),
         cmocka_unit_test(test_limits),     cmocka_unit_test(test_bomb),
         cmocka_unit_test(test_trees),      cmocka_unit_test(test_keys),

@@ -87,6 +87,10 @@ static void test_paths(void **state) {
     assert_int_equal(personal_read(-1, SLICE("a.txt"), &out, &err), -1);
     assert_non_null(strstr(err.text, "attachments.folder"));
     assert_int_equal(personal_read(folder, SLICE("a.txt\0b"), &out, &err), -1);
+    char far[PERSONAL_PATH_MAX + 1];
+    memset(far, 'y', sizeof far);
+    assert_int_equal(personal_read(folder, slice_make(far, PERSONAL_PATH_MAX), &out, &err), -1);
+    assert_non_null(strstr(err.text, "yyy...': File name too long"));
     buf_done(&out);
 }
 

@@ -14,6 +14,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { KEY_FILE_MAX = 64 * 1024, BITS_MIN = 1024, BITS_MAX = 4096, ED25519_PUBLIC = 32 };
@@ -98,9 +99,16 @@ struct dkim_key *dkim_key_read(struct slice pem, struct err *err) {
 }
 
 struct dkim_key *dkim_key_read_file(const char *path, struct err *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused, not waited for */
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st)) {
         err_errno(err, errno, "DKIM key %s", path);
+        if (fd >= 0) close(fd);
+        return NULL;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        err_set(err, ERR_INPUT, "DKIM key %s: it is not a regular file", path);
+        close(fd);
         return NULL;
     }
     char bytes[KEY_FILE_MAX + 1];
