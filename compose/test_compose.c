@@ -215,8 +215,6 @@ static const struct {
     /* The text that is made from the HTML: partials are HTML too. */
     {HTML_HEAD "html: '<p>A</p>{{> foot}}'\npartials: {foot: '<p>{{name}}, <b>Kobe</b></p>'}\n", "N",
      "quoted-printable\r\n\r\nA\r\n\r\nN, Kobe\r\n"},
-    {HTML_HEAD "html: '<table>{{> row}}</table>'\npartials: {row: '<tr><td>{{> v}}<td>2', v: '{{name}}'}\n",
-     "N", "\r\n\r\nN | 2\r\n"},
     {HTML_HEAD "html: '<p>A {{> foot x=1}}'\npartials: {foot: '<b>{{name}}{{x}}</b>'}\n", "N",
      "\r\n\r\nA N1\r\n"},
     {HTML_HEAD "html: '{{#> wrap}}<i>in</i>{{/wrap}}'\npartials: {wrap: '<b>{{> @partial-block}}</b>'}\n",
@@ -232,8 +230,7 @@ static const struct {
     {LIST_HEAD "id: 'News of {{name}} <news.b.c>'\n", "N, O", "\r\nList-Id: \"News of N, O\" <news.b.c>\r\n"},
     {LIST_HEAD "id: news.b.c\n", "N", "\r\nList-Id: <news.b.c>\r\n"},
     {LIST_HEAD "id: '{{name}}'\n", "n.b.c", "\r\nList-Id: <n.b.c>\r\n"},
-    {LIST_HEAD "id: '{{name}}'\n", "a> <b", "list, id: 'a> <b' is no name such as"},
-    {LIST_HEAD "id: 'a b'\n", "N", "list, id: 'a b' is no name such as"},
+    {LIST_HEAD "id: '{{name}}'\n", "a> <b", "list, id: 'a> <b' is not"},
     /* List-Unsubscribe: data stay within the address that they are part of. */
     {LIST_HEAD "unsubscribe_mail: 'u{{name}}@b.c'\n", "x", "\r\nList-Unsubscribe: <mailto:ux@b.c>\r\n"},
     {LIST_HEAD "unsubscribe_mail: '{{name}}@b.c'\n", "a?cc=e%b",
@@ -274,7 +271,7 @@ static void test_long_url(void **state) {
     values[0] = SLICE("v@example.org");
     buf_init(&out, 1 << 20);
     render(LIST_HEAD "unsubscribe_url: 'https://b.c/{{name}}'\n", values, &out);
-    assert_string_equal(out.at, "list: an address to unsubscribe at has more than 890 bytes");
+    assert_string_equal(out.at, "list, unsubscribe_url: longer than 800 bytes");
     buf_done(&out);
 }
 
