@@ -361,7 +361,7 @@ static const struct {
     {"", "", "u@b.test", false, "", "List-Unsubscribe: <mailto:u@b.test>\r\n"},
     {"", "", "mailto:u@b.test?subject={{name}}", false, "a b",
      "List-Unsubscribe: <mailto:u@b.test?subject=a%20b>\r\n"},
-    {"", "", "{{name}}", false, " ", "list, unsubscribe_mail: it is empty"},
+    {"", "", "{{name}}", false, " ", "list, unsubscribe_mail: '': byte 1: the address is empty"},
     {"", "https://b.test/", "u+{{name}}@b.test", true, "7",
      "List-Unsubscribe: <https://b.test/>, <mailto:u+7@b.test>\r\nList-Unsubscribe-Post: "
      "List-Unsubscribe=One-Click\r\n"},
