@@ -7,6 +7,7 @@
 #include "kv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -68,8 +69,13 @@ static int open_tables(struct kv *kv, bool read_only) {
     return rc;
 }
 
-/* A file that ends before its last page would be a bus error at the first read there. */
-static int check_length(struct kv *kv) {
+/* How long the file is, and ought to be. */
+struct length {
+    off_t is, due;
+    unsigned page;
+};
+
+static int length_of(struct kv *kv, struct length *l) {
     MDB_envinfo info;
     MDB_stat pages;
     struct stat st;
@@ -79,7 +85,66 @@ static int check_length(struct kv *kv) {
     if (rc == 0) rc = mdb_env_get_fd(kv->env, &fd);
     if (rc) return rc;
     if (fstat(fd, &st) < 0) return errno;
-    return (uint64_t)st.st_size / pages.ms_psize > info.me_last_pgno ? 0 : MDB_CORRUPTED;
+    *l = (struct length){st.st_size, (off_t)((info.me_last_pgno + 1) * pages.ms_psize), pages.ms_psize};
+    return 0;
+}
+
+/* A file that ends before its last page would be a bus error at the first read there. LMDB leaves such files
+ * when a transaction takes pages at the end and frees them again: these are never written. It also comes from
+ * damage: then read_all finds zeros. fallocate, because it never makes a file shorter that another process
+ * has just made longer. */
+static int lengthen(const char *path, const struct length *l) {
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0) return errno;
+    int rc = fallocate(fd, 0, l->is, l->due - l->is) < 0 ? errno : 0;
+    close(fd);
+    return rc;
+}
+
+/* The next time it is to be found damaged again. */
+static void shorten(const char *path, const struct length *l) {
+    struct stat st;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0) return;
+    if (fstat(fd, &st) == 0 && st.st_size == l->due) (void)!ftruncate(fd, l->is);
+    close(fd);
+}
+
+/* A large value lies behind the header of a page of its own, of which LMDB does not look at everything. */
+static bool is_zeroed(const MDB_val *v, unsigned page) {
+    enum { HEADER = 16 };
+    static const char zeros[HEADER];
+    return (uintptr_t)v->mv_data % page == HEADER && v->mv_size > page / 2 &&
+           memcmp((const char *)v->mv_data - HEADER, zeros, HEADER) == 0;
+}
+
+/* Looks at all pages: what a file lacked reads as zeros, which are no page. */
+static int read_all(struct kv *kv, unsigned page) {
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
+    if (rc) return rc;
+    for (int t = -1; t < TABLE_COUNT && rc == 0; t++) { /* -1: the list of free pages */
+        MDB_cursor *c;
+        MDB_val k, v;
+        rc = mdb_cursor_open(txn, t < 0 ? 0 : kv->tables[t], &c);
+        if (rc) break;
+        while ((rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0)
+            if (is_zeroed(&v, page)) break;
+        mdb_cursor_close(c);
+        rc = rc == MDB_NOTFOUND ? 0 : rc == 0 ? MDB_CORRUPTED : rc;
+    }
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+/* Of a file that was too short. */
+static int open_lengthened(struct kv *kv, const char *path, const struct length *l, bool read_only) {
+    int rc = lengthen(path, l);
+    if (rc) return rc;
+    rc = open_tables(kv, read_only);
+    if (rc == 0) rc = read_all(kv, l->page);
+    if (rc) shorten(path, l);
+    return rc;
 }
 
 static int open_env(struct kv *kv, const char *path, uint64_t map_size, unsigned flags) {
@@ -89,14 +154,17 @@ static int open_env(struct kv *kv, const char *path, uint64_t map_size, unsigned
         (rc = mdb_env_set_maxreaders(kv->env, READERS_MAX)) || (rc = mdb_env_set_mapsize(kv->env, map_size)))
         return rc;
     rc = mdb_env_open(kv->env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | flags, 0600);
-    if (rc == 0) rc = check_length(kv);
+    struct length length;
+    if (rc == 0) rc = length_of(kv, &length);
     if (rc) return rc;
     int dead;
     mdb_reader_check(kv->env, &dead); /* slots of readers that were killed would pin their pages */
     MDB_envinfo info;
     mdb_env_info(kv->env, &info);
     kv->map_size = info.me_mapsize;
-    return open_tables(kv, flags & MDB_RDONLY);
+    bool read_only = flags & MDB_RDONLY;
+    return length.is < length.due ? open_lengthened(kv, path, &length, read_only)
+                                  : open_tables(kv, read_only);
 }
 
 static struct kv *open_with(const char *path, uint64_t map_size, unsigned flags, struct err *err) {
