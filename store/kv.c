@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const TABLE_NAMES[TABLE_COUNT] = {
     [TABLE_META] = "meta",    [TABLE_PAYLOAD] = "payload",   [TABLE_CAMPAIGN] = "campaign",
@@ -154,7 +155,7 @@ static int open_env(struct kv *kv, const char *path, uint64_t map_size, unsigned
         (rc = mdb_env_set_maxreaders(kv->env, READERS_MAX)) || (rc = mdb_env_set_mapsize(kv->env, map_size)))
         return rc;
     rc = mdb_env_open(kv->env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | flags, 0600);
-    struct length length;
+    struct length length = {0};
     if (rc == 0) rc = length_of(kv, &length);
     if (rc) return rc;
     int dead;
