@@ -98,8 +98,8 @@ class Lab:
 
     def configure(self, base=None, **values):
         """Writes the configuration: a file to begin with, then keys with `__` for their dots."""
-        have = {"store__path": str(self.store), "store__reserve": "4m", "dns__servers": [self.dns], "deliver__port": self.smtp_port,
-                "deliver__private_hosts": True,
+        have = {"store__path": str(self.store), "store__reserve": "4m", "dns__servers": [self.dns],
+                "deliver__port": self.smtp_port, "deliver__private_hosts": True,
                 "metrics__listen": "off", **({"run__user": "root"} if os.geteuid() == 0 else {}), **values}
         lines = [f"{key.replace('__', '.')}: {json.dumps(value)}" for key, value in have.items()]
         text = Path(base).read_text() if base else ""
