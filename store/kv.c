@@ -102,7 +102,8 @@ static int lengthen(const char *path, const struct length *l) {
     return rc;
 }
 
-/* The next time it is to be found damaged again. */
+/* The next time it is to be found damaged again. Only for whoever holds the store's lock: beside a writer in
+ * another process the new pages may hold its data by now. */
 static void shorten(const char *path, const struct length *l) {
     struct stat st;
     int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -144,7 +145,7 @@ static int open_lengthened(struct kv *kv, const char *path, const struct length 
     if (rc) return rc;
     rc = open_tables(kv, read_only);
     if (rc == 0) rc = read_all(kv, l->page);
-    if (rc) shorten(path, l);
+    if (rc && !read_only) shorten(path, l);
     return rc;
 }
 
