@@ -37,6 +37,7 @@ static enum classify_stage where(enum smtp_stage stage) {
     case SMTP_STAGE_MAIL: return CLASSIFY_AT_MAIL;
     case SMTP_STAGE_RCPT: return CLASSIFY_AT_RCPT;
     case SMTP_STAGE_DATA:
+    case SMTP_STAGE_BDAT:
     case SMTP_STAGE_DOT: return CLASSIFY_AT_DATA;
     default: return CLASSIFY_AT_UNKNOWN;
     }
@@ -99,9 +100,12 @@ void outcome_from_session(struct outcome *o, const struct outcome_rules *by, con
     case SMTP_NOT_SENT:
         /* A mail on which a session ends again and again must not go round for ever: once it was the first of
          * its session and was begun, it is deferred, and so counted and spaced. */
-        o->kind = said->why == SMTP_WHY_CONTENT ? EVENT_FAILED
-                  : said->begun && !worked      ? EVENT_DEFERRED
-                                                : EVENT_RETURNED;
+        if (said->why == SMTP_WHY_CONTENT)
+            o->kind = EVENT_FAILED;
+        else if (said->why == SMTP_WHY_LIMIT || said->why == SMTP_WHY_CHUNKING)
+            o->kind = EVENT_RETURNED; /* another transaction takes it, or the next session, without BDAT */
+        else
+            o->kind = said->begun && !worked ? EVENT_DEFERRED : EVENT_RETURNED;
         break;
     }
     o->begun = said->begun;

@@ -20,6 +20,7 @@ struct flight {
     struct window *window; /* NULL: free */
     unsigned index;
     struct buf mail; /* rendered, unsigned */
+    struct slice to;
     char from[RETURN_PATH_MAX];
 };
 
@@ -81,7 +82,8 @@ static void land(struct wire *wire, struct flight *flight) {
     flight->window = NULL;
 }
 
-static void on_outcome(void *ctx, uint64_t tag, const struct smtp_outcome *said) {
+static void on_outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp_outcome *said) {
+    (void)rcpt; /* there is one */
     struct wire *wire = ctx;
     struct flight *flight = &wire->flights[tag];
     struct outcome_rules by = {wire->worker->options->rules, wire->session->provider};
@@ -143,11 +145,13 @@ static bool begin_next(struct wire *wire, struct flight *flight) {
         }
         flight->window = window;
         flight->index = index;
+        flight->to = mail_address(window, index);
         struct smtp_mail mail = {.tag = (uint64_t)(flight - wire->flights),
                                  .from = mail_return_path(w, window, index, flight->from),
-                                 .to = mail_address(window, index),
+                                 .to = &flight->to,
+                                 .to_count = 1,
                                  .size = flight->mail.len + signing_room(&w->signing)};
-        mail.eightbit = beyond_ascii(mail.to); /* it stands in To */
+        mail.eightbit = beyond_ascii(flight->to); /* it stands in To */
         bool taken = smtp_client_add(wire->smtp, &mail, loop_now(w->loop));
         assert(taken);
         return true;

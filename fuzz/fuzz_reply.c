@@ -22,13 +22,15 @@ struct peer {
 };
 
 static struct smtp_mail next_mail(struct peer *p) {
+    static const struct slice to = {"b@example.net", 13};
     struct smtp_mail mail = {
-        .tag = p->added++, .from = SLICE("a@example.org"), .to = SLICE("b@example.net"), .size = 500};
+        .tag = p->added++, .from = SLICE("a@example.org"), .to = &to, .to_count = 1, .size = 500};
     return mail;
 }
 
-static void outcome(void *ctx, uint64_t tag, const struct smtp_outcome *o) {
+static void outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp_outcome *o) {
     struct peer *p = ctx;
+    (void)rcpt;
     assert(tag < p->added && ++p->outcomes[tag] == 1);
     assert(o->text.len > 0);
     if (o->result == SMTP_DELIVERED || o->result == SMTP_UNCERTAIN)

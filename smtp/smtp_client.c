@@ -2,10 +2,11 @@
  * mails.
  *
  * Flow: input -> reply reader -> the front question's step takes it (smtp_steps.c) -> mails are answered, new
- * groups are put into the output. Whatever ends the session goes through smtp_end_session, which settles
- * every mail left. Holds: replies are taken in the order of the questions, and never before the question was
- * handed to the network; a mail is DELIVERED only by the 25x to its own dot, and NOT_SENT only when its dot
- * was not handed over whole. Nothing is allocated for a mail once the buffers have grown. */
+ * groups are put into the output (smtp_group.c). Whatever ends the session goes through smtp_end_session,
+ * which settles every mail left. Holds: replies are taken in the order of the questions, and never before the
+ * question was handed to the network; a recipient is DELIVERED only by the 25x to its own content, and
+ * NOT_SENT only when the content was not handed over whole, or the server said so. Nothing is allocated for a
+ * mail once the buffers have grown. */
 #include "smtp_session.h"
 #include "smtp_wire.h"
 
@@ -23,20 +24,23 @@ static struct question *front(struct smtp_client *c) {
     return &c->questions[c->question_head];
 }
 
-void smtp_ask(struct smtp_client *c, enum step_id step, int slot) {
-    if (c->phase == PHASE_OVER) return;
+bool smtp_ask(struct smtp_client *c, enum step_id step, int slot, unsigned rcpt) {
+    if (c->phase == PHASE_OVER) return false;
     assert(c->question_count < QUESTIONS);
+    struct question q = {.step = (uint8_t)step, .slot = (int8_t)slot, .rcpt = (uint8_t)rcpt};
     size_t before = c->out.len;
     if (c->queued == c->wrote) c->progress = c->now;
-    if (smtp_steps[step].send) smtp_steps[step].send(c, slot < 0 ? NULL : &c->held[slot]);
-    if (c->phase == PHASE_OVER) return;
-    c->queued += c->out.len - before;
-    c->questions[(c->question_head + c->question_count++) % QUESTIONS] =
-        (struct question){step, slot, c->queued};
-    if (slot >= 0) c->held[slot].questions++;
-    if (c->out.failed)
+    if (smtp_steps[step].send && !smtp_steps[step].send(c, &q)) return false;
+    if (c->out.failed) {
         smtp_end_session(c, SMTP_WHY_CUT, smtp_steps[step].stage, NULL,
                          SLICE("no memory for the session's output"));
+        return false;
+    }
+    c->queued += c->out.len - before;
+    q.end = c->queued;
+    c->questions[(c->question_head + c->question_count++) % QUESTIONS] = q;
+    if (slot >= 0) c->held[slot].questions++;
+    return true;
 }
 
 static enum smtp_stage stage_now(struct smtp_client *c) {
@@ -46,65 +50,80 @@ static enum smtp_stage stage_now(struct smtp_client *c) {
 
 /* ---- mails ---- */
 
-static struct held *held_at(struct smtp_client *c, unsigned i) {
-    return &c->held[(c->held_head + i) % SMTP_CLIENT_MAILS];
-}
-
 static void release_held(struct smtp_client *c) {
-    while (c->held_count && c->held[c->held_head].state == HELD_ANSWERED &&
-           c->held[c->held_head].questions == 0) {
+    while (c->held_count && c->held[c->held_head].open == 0 && c->held[c->held_head].questions == 0) {
         c->held_head = (c->held_head + 1) % SMTP_CLIENT_MAILS;
         c->held_count--;
     }
 }
 
-/* The one place that calls `outcome`. The slot may be another mail's when it returns. */
-static void answer(struct smtp_client *c, struct held *h, struct smtp_outcome outcome) {
+/* The one place that calls `outcome`. While a recipient is open the slot stays the mail's. */
+void smtp_answer(struct smtp_client *c, int slot, uint64_t rcpts, struct smtp_outcome outcome) {
     static const struct slice wordless = {"(no text)", 9};
-    uint64_t tag = h->mail.tag;
-    assert(h->state != HELD_ANSWERED);
+    struct held *h = &c->held[slot];
+    uint64_t tag = h->mail.tag, left = h->open & rcpts;
     if (outcome.text.len == 0) outcome.text = outcome.reply ? outcome.reply->text : wordless;
     if (outcome.text.len == 0) outcome.text = wordless;
-    h->state = HELD_ANSWERED;
-    c->want = true;
-    release_held(c);
-    c->events.outcome(c->ctx, tag, &outcome);
+    while (left) {
+        unsigned rcpt = (unsigned)__builtin_ctzll(left);
+        left &= left - 1;
+        h->open &= ~((uint64_t)1 << rcpt);
+        c->want = true;
+        if (!left) release_held(c);
+        c->events.outcome(c->ctx, tag, rcpt, &outcome);
+    }
 }
 
-void smtp_answer_by_reply(struct smtp_client *c, int slot, enum smtp_result result,
+void smtp_answer_by_reply(struct smtp_client *c, int slot, uint64_t rcpts, enum smtp_result result,
                           const struct smtp_reply *reply) {
-    struct held *h = &c->held[slot];
-    answer(c, h, (struct smtp_outcome){.result = result, .stage = h->stage, .begun = true, .reply = reply});
+    smtp_answer(
+        c, slot, rcpts,
+        (struct smtp_outcome){.result = result, .stage = c->held[slot].stage, .begun = true, .reply = reply});
+}
+
+void smtp_fail_content(struct smtp_client *c, int slot) {
+    smtp_answer(c, slot, UINT64_MAX,
+                (struct smtp_outcome){.result = SMTP_NOT_SENT,
+                                      .stage = c->held[slot].stage,
+                                      .why = SMTP_WHY_CONTENT,
+                                      .begun = c->held[slot].state != HELD_WAITING,
+                                      .text = SLICE("the content could not be made")});
 }
 
 /* What becomes of a mail when the session is over before its answer. */
 static void settle(struct smtp_client *c, struct held *h) {
-    bool left = h->state == HELD_DOTTED && h->dot_end <= c->wrote;
-    answer(c, h,
-           (struct smtp_outcome){.result = left ? SMTP_UNCERTAIN : SMTP_NOT_SENT,
-                                 .stage = h->state == HELD_WAITING ? c->end.stage : h->stage,
-                                 /* one mail's content says nothing about the others */
-                                 .why = c->end.why == SMTP_WHY_CONTENT ? SMTP_WHY_CUT : c->end.why,
-                                 .begun = h->state != HELD_WAITING,
-                                 .reply = c->end.reply,
-                                 .text = c->end.text});
+    bool left = h->state == HELD_BODY && h->body_end <= c->wrote;
+    enum smtp_stage body = c->chunking ? SMTP_STAGE_BDAT : SMTP_STAGE_DOT;
+    smtp_answer(c, (int)(h - c->held), UINT64_MAX,
+                (struct smtp_outcome){.result = left ? SMTP_UNCERTAIN : SMTP_NOT_SENT,
+                                      .stage = left                       ? body
+                                               : h->state == HELD_WAITING ? c->end.stage
+                                                                          : h->stage,
+                                      /* one mail's content says nothing about the others */
+                                      .why = c->end.why == SMTP_WHY_CONTENT ? SMTP_WHY_CUT : c->end.why,
+                                      .begun = h->state != HELD_WAITING,
+                                      .reply = c->end.reply,
+                                      .text = c->end.text});
 }
 
-void smtp_answer_without_content(struct smtp_client *c, int slot) {
-    struct held *h = &c->held[slot];
-    answer(c, h,
-           (struct smtp_outcome){.result = SMTP_NOT_SENT,
-                                 .stage = h->stage,
-                                 .why = SMTP_WHY_CONTENT,
-                                 .begun = true,
-                                 .text = SLICE("the content could not be made")});
+/* Did the session end as if the host mishandled BDAT? Bytes out of step are held against it whenever one was
+ * sent; silence and a lost connection only when the first got no answer, or several bodies got none in all
+ * the time there was: connections are lost for many reasons. */
+static bool chunking_at_fault(const struct smtp_client *c, enum smtp_why why) {
+    switch (why) {
+    case SMTP_WHY_CHUNKING: return true;
+    case SMTP_WHY_PROTOCOL: return c->bdat_sent;
+    case SMTP_WHY_LOST: return c->bodies && !c->bdat_proven;
+    case SMTP_WHY_TIMEOUT: return c->queued == c->wrote && c->bodies > (c->bdat_proven ? 1 : 0);
+    default: return false;
+    }
 }
 
 void smtp_end_session(struct smtp_client *c, enum smtp_why why, enum smtp_stage stage,
                       const struct smtp_reply *reply, struct slice text) {
     if (c->phase == PHASE_OVER) return;
     if (c->phase == PHASE_QUIT) why = SMTP_WHY_DONE; /* all is answered, however it ends */
-    c->end = (struct smtp_end){.why = why, .stage = stage};
+    c->end = (struct smtp_end){.why = why, .stage = stage, .chunking_failed = chunking_at_fault(c, why)};
     if (reply) {
         c->end_reply = *reply;
         c->end.reply = &c->end_reply;
@@ -117,10 +136,10 @@ void smtp_end_session(struct smtp_client *c, enum smtp_why why, enum smtp_stage 
     c->phase = PHASE_OVER;
     c->question_count = 0;
     for (unsigned i = 0; i < c->held_count; i++)
-        held_at(c, i)->questions = 0;
+        smtp_held_at(c, i)->questions = 0;
     release_held(c);
     while (c->held_count)
-        settle(c, held_at(c, 0));
+        settle(c, smtp_held_at(c, 0));
 }
 
 void smtp_protocol_error(struct smtp_client *c, const char *what, enum smtp_stage stage,
@@ -139,12 +158,16 @@ static void closing(struct smtp_client *c, enum smtp_stage stage, const struct s
 }
 
 /* Before its question was handed over whole. A refusal in the middle of the content is one all the same,
- * since the dot will never leave. */
+ * since its end will never leave. */
 static void take_early(struct smtp_client *c, const struct smtp_reply *reply) {
     struct question q = *front(c);
     enum smtp_stage stage = smtp_steps[q.step].stage;
-    if (q.step == STEP_DOT && reply->code >= 400 && c->held[q.slot].state == HELD_DOTTED)
-        smtp_answer_by_reply(c, q.slot, SMTP_REFUSED, reply);
+    if ((q.step == STEP_DOT || q.step == STEP_BDAT) && reply->code >= 400) {
+        if (reply->code != 421)
+            smtp_steps[q.step].take(c, &q, reply);
+        else
+            smtp_answer_by_reply(c, q.slot, UINT64_MAX, SMTP_REFUSED, reply);
+    }
     if (reply->code == 421)
         closing(c, stage, reply);
     else
@@ -158,16 +181,14 @@ static void take_unasked(struct smtp_client *c, const struct smtp_reply *reply) 
         smtp_protocol_error(c, "a reply without a question", SMTP_STAGE_NONE, reply);
 }
 
-/* 421 answers the front question and ends all. */
-static void take_closing(struct smtp_client *c, struct question q, const struct smtp_reply *reply) {
-    if (q.slot >= 0 && c->held[q.slot].state != HELD_ANSWERED)
-        smtp_answer_by_reply(c, q.slot, SMTP_REFUSED, reply);
-    closing(c, smtp_steps[q.step].stage, reply);
+static uint64_t about(const struct question *q) {
+    return q->step == STEP_RCPT ? (uint64_t)1 << q->rcpt : UINT64_MAX;
 }
 
-/* QUIT has gone out, perhaps behind the last content; once that is answered nothing is at stake any more. */
-static void note_quit(struct smtp_client *c) {
-    if (c->phase == PHASE_READY && c->quitting && c->held_count == 0) c->phase = PHASE_QUIT;
+/* 421 answers the front question and ends all. */
+static void take_closing(struct smtp_client *c, const struct question *q, const struct smtp_reply *reply) {
+    if (q->slot >= 0) smtp_answer_by_reply(c, q->slot, about(q), SMTP_REFUSED, reply);
+    closing(c, smtp_steps[q->step].stage, reply);
 }
 
 static void take_reply(struct smtp_client *c, const struct smtp_reply *reply) {
@@ -184,85 +205,20 @@ static void take_reply(struct smtp_client *c, const struct smtp_reply *reply) {
     c->question_count--;
     c->asked = c->now;
     if (q.slot >= 0) c->held[q.slot].questions--;
+    if (q.step == STEP_BDAT) c->bodies--;
     if (reply->code == 421 && q.step != STEP_QUIT) {
-        take_closing(c, q, reply);
+        take_closing(c, &q, reply);
         return;
     }
     /* The code of an oversized reply is sure, so it may decide; but nothing is built on such a server. */
-    bool decides = q.step == STEP_DOT || (q.slot >= 0 && reply->code >= 400);
-    if (!reply->oversized || decides) smtp_steps[q.step].take(c, q.slot, reply);
+    bool decides = q.step == STEP_DOT || q.step == STEP_BDAT || (q.slot >= 0 && reply->code >= 400);
+    if (!reply->oversized || decides) smtp_steps[q.step].take(c, &q, reply);
     if (reply->oversized) smtp_protocol_error(c, "an oversized reply", smtp_steps[q.step].stage, reply);
     release_held(c);
-    note_quit(c);
+    smtp_note_quit(c);
 }
 
-/* ---- what goes out next ---- */
-
-static struct held *first_waiting(struct smtp_client *c) {
-    for (unsigned i = 0; i < c->held_count; i++)
-        if (held_at(c, i)->state == HELD_WAITING) return held_at(c, i);
-    return NULL;
-}
-
-/* Begins one mail, or says why not. True when there may be more to begin. */
-static bool begin_next(struct smtp_client *c) {
-    if (c->phase != PHASE_READY || c->current != NO_SLOT) return false;
-    if (!c->pipelining && c->question_count) return false;
-    struct held *h = first_waiting(c);
-    if (!h) return false;
-    int slot = (int)(h - c->held);
-    const struct smtp_reply *refusal = smtp_mail_refusal(&c->caps, &h->mail);
-    if (refusal) {
-        answer(
-            c, h,
-            (struct smtp_outcome){
-                .result = SMTP_REFUSED, .stage = SMTP_STAGE_MAIL, .why = SMTP_WHY_LOCAL, .reply = refusal});
-        return true;
-    }
-    if (c->transaction) {
-        c->transaction = false;
-        smtp_ask(c, STEP_RSET, NO_SLOT);
-        if (!c->pipelining) return false;
-    }
-    h->state = HELD_BEGUN;
-    h->stage = SMTP_STAGE_MAIL;
-    c->current = slot;
-    c->begun++;
-    smtp_ask(c, STEP_MAIL, slot);
-    if (c->pipelining) {
-        smtp_ask(c, STEP_RCPT, slot);
-        smtp_ask(c, STEP_DATA, slot);
-    }
-    return true;
-}
-
-/* Is all said but QUIT? It may stand in one group with the last content (RFC 2920 section 3.1), so that a
- * session costs no round trip more than its mails. Not before the server has taken DATA, or refused it. */
-static bool quit_is_next(struct smtp_client *c) {
-    if (!c->pipelining) return c->held_count == 0 && c->question_count == 0;
-    if (c->current != NO_SLOT) return false;
-    for (unsigned i = 0; i < c->held_count; i++)
-        if (held_at(c, i)->state != HELD_DOTTED && held_at(c, i)->state != HELD_ANSWERED) return false;
-    return true;
-}
-
-static void pump(struct smtp_client *c) {
-    while (c->phase == PHASE_READY) {
-        while (begin_next(c)) {
-        }
-        if (!c->want || smtp_client_room(c) == 0) break;
-        c->want = false;
-        c->events.ready(c->ctx);
-    }
-    if (c->phase == PHASE_SETUP && c->finishing && c->held_count == 0)
-        smtp_end_session(c, SMTP_WHY_DONE, SMTP_STAGE_NONE, NULL, SLICE(""));
-    bool spent = c->options.max_messages && c->begun >= c->options.max_messages;
-    if (c->phase == PHASE_READY && !c->quitting && (c->finishing || spent) && quit_is_next(c)) {
-        smtp_ask(c, STEP_QUIT, NO_SLOT);
-        c->quitting = true;
-    }
-    note_quit(c);
-}
+/* ---- inputs ---- */
 
 static void enter(struct smtp_client *c, mono_us now) {
     c->depth++;
@@ -271,7 +227,7 @@ static void enter(struct smtp_client *c, mono_us now) {
 
 /* `ended` may free the client, and `start_tls` may fail at once: always the last statement. */
 static void leave(struct smtp_client *c) {
-    if (c->depth == 1) pump(c);
+    if (c->depth == 1) smtp_pump(c);
     if (--c->depth > 0) return;
     if (c->phase == PHASE_OVER) {
         struct smtp_end end = c->end;
@@ -281,8 +237,6 @@ static void leave(struct smtp_client *c) {
         c->events.start_tls(c->ctx);
     }
 }
-
-/* ---- inputs ---- */
 
 void smtp_client_input(struct smtp_client *c, struct slice bytes, mono_us now) {
     assert(c->depth == 0);
@@ -333,7 +287,7 @@ void smtp_client_tls_done(struct smtp_client *c, bool ok, struct slice text, mon
         c->tls_on = true;
         c->caps = (struct smtp_caps){.esmtp = false};
         smtp_reader_reset(&c->reader);
-        smtp_ask(c, STEP_EHLO, NO_SLOT);
+        smtp_ask(c, STEP_EHLO, NO_SLOT, 0);
     } else {
         smtp_end_session(c, SMTP_WHY_TLS_FAILED, SMTP_STAGE_TLS, NULL, text);
     }
@@ -341,9 +295,11 @@ void smtp_client_tls_done(struct smtp_client *c, bool ok, struct slice text, mon
 }
 
 bool smtp_client_add(struct smtp_client *c, const struct smtp_mail *mail, mono_us now) {
+    assert(mail->to_count >= 1 && mail->to_count <= SMTP_RCPTS_MAX);
     if (smtp_client_room(c) == 0) return false;
     enter(c, now);
-    *held_at(c, c->held_count++) = (struct held){.mail = *mail, .state = HELD_WAITING};
+    *smtp_held_at(c, c->held_count++) =
+        (struct held){.mail = *mail, .state = HELD_WAITING, .open = UINT64_MAX >> (64 - mail->to_count)};
     leave(c);
     return true;
 }
@@ -355,24 +311,35 @@ void smtp_client_finish(struct smtp_client *c, mono_us now) {
     leave(c);
 }
 
+/* What was handed over leaves the buffer; a large one goes, a small one too when no mail is held. */
+static void shrink_output(struct smtp_client *c) {
+    size_t kept = c->held_count ? OUTPUT_KEPT : OUTPUT_IDLE;
+    if (c->out_at < c->out.len) {
+        if (c->out_at < OUTPUT_AHEAD || c->out_at < c->out.len - c->out_at) return;
+        buf_drop_front(&c->out, c->out_at); /* moves less than was handed over since */
+        c->out_at = 0;
+        return;
+    }
+    c->out_at = 0;
+    buf_reset(&c->out);
+    if (c->out.cap <= kept) return;
+    size_t max = c->out.max;
+    buf_done(&c->out);
+    buf_init(&c->out, max);
+}
+
 void smtp_client_wrote(struct smtp_client *c, size_t n, mono_us now) {
     assert(c->depth == 0);
     if (c->phase == PHASE_OVER || n == 0) return;
     assert(n <= c->out.len - c->out_at);
+    enter(c, now);
     uint64_t before = c->wrote;
-    if (now > c->now) c->now = now;
     c->wrote += n;
     c->out_at += n;
     c->progress = c->now;
     if (c->question_count && front(c)->end > before && front(c)->end <= c->wrote) c->asked = c->now;
-    if (c->out_at < c->out.len) return;
-    c->out_at = 0;
-    buf_reset(&c->out);
-    if (c->out.cap > OUTPUT_KEPT) {
-        size_t max = c->out.max;
-        buf_done(&c->out);
-        buf_init(&c->out, max);
-    }
+    shrink_output(c);
+    leave(c); /* there may be room for the next body */
 }
 
 /* ---- questions of the caller ---- */
@@ -395,21 +362,47 @@ mono_us smtp_client_deadline(const struct smtp_client *c) {
     return deadline;
 }
 
+static const struct held *held_of(const struct smtp_client *c, unsigned i) {
+    return &c->held[(c->held_head + i) % SMTP_CLIENT_MAILS];
+}
+
+static unsigned waiting(const struct smtp_client *c) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < c->held_count; i++)
+        n += held_of(c, i)->state == HELD_WAITING;
+    return n;
+}
+
 unsigned smtp_client_room(const struct smtp_client *c) {
     if (c->phase == PHASE_OVER || c->phase == PHASE_QUIT || c->finishing) return 0;
-    unsigned room = SMTP_CLIENT_MAILS - c->held_count;
-    if (c->options.max_messages == 0) return room;
-    unsigned taken = c->begun;
-    for (unsigned i = 0; i < c->held_count; i++)
-        taken += c->held[(c->held_head + i) % SMTP_CLIENT_MAILS].state == HELD_WAITING;
-    unsigned left = taken < c->options.max_messages ? c->options.max_messages - taken : 0;
+    unsigned room = SMTP_CLIENT_MAILS - c->held_count, most = smtp_mails_max(c);
+    if (most == 0) return room;
+    unsigned taken = c->begun + waiting(c), left = taken < most ? most - taken : 0;
     return left < room ? left : room;
+}
+
+unsigned smtp_client_wanted(const struct smtp_client *c) {
+    unsigned room = smtp_client_room(c), held = waiting(c), most = 3;
+    if (c->phase != PHASE_READY) return 0;
+    if (smtp_streams(c)) {
+        held += c->bodies;
+        most = smtp_may_stream(c) ? smtp_bodies_max(c) : 0;
+    } else {
+        held = smtp_client_pending(c);
+    }
+    unsigned wanted = held < most ? most - held : 0;
+    return wanted < room ? wanted : room;
+}
+
+unsigned smtp_client_rcpts(const struct smtp_client *c) {
+    uint32_t most = c->caps.rcpt_max;
+    return most && most < SMTP_RCPTS_MAX ? most : SMTP_RCPTS_MAX;
 }
 
 unsigned smtp_client_pending(const struct smtp_client *c) {
     unsigned n = 0;
     for (unsigned i = 0; i < c->held_count; i++)
-        n += c->held[(c->held_head + i) % SMTP_CLIENT_MAILS].state != HELD_ANSWERED;
+        n += held_of(c, i)->open != 0;
     return n;
 }
 
@@ -432,14 +425,14 @@ struct smtp_client *smtp_client_open(const struct smtp_client_options *options,
     c->ctx = ctx;
     c->now = now;
     c->asked = now;
-    c->current = NO_SLOT;
+    c->current = c->last = NO_SLOT;
     if (c->options.timeout_scale <= 0) c->options.timeout_scale = 1;
     assert(options->helo.len > 0 && options->helo.len <= HELO_MAX);
     for (size_t i = 0; i < options->helo.len; i++) /* nothing that would end the command */
         c->helo[i] = options->helo.at[i] > ' ' && options->helo.at[i] < 0x7f ? options->helo.at[i] : '-';
     buf_init(&c->out, options->output_max ? options->output_max : OUTPUT_DEFAULT);
     smtp_reader_init(&c->reader);
-    smtp_ask(c, STEP_GREETING, NO_SLOT);
+    smtp_ask(c, STEP_GREETING, NO_SLOT, 0);
     return c;
 }
 

@@ -1,10 +1,11 @@
-/* The client side of an SMTP session (RFC 5321, 1870, 2034, 2920, 3207, 6152, 6531), without sockets or
- * clocks.
+/* The client side of an SMTP session (RFC 5321, 1870, 2034, 2920, 3030, 3207, 6152, 6531, 9422), without
+ * sockets or clocks.
  *
  * The caller owns the connection. It hands in what arrived and what time it is, writes out what
  * smtp_client_output shows, says with smtp_client_wrote what the network took, and calls smtp_client_tick at
  * smtp_client_deadline. After any call it looks at output and deadline again. Mails are added one by one;
- * each gets exactly one outcome. docs/smtp-session.md explains groups, deadlines and outcomes.
+ * each of their recipients gets exactly one outcome. docs/smtp-session.md explains groups, deadlines and
+ * outcomes.
  *
  * Callbacks come from within the inputs (input, lost, wrote, tick, add, tls_done, finish). They may call add,
  * finish, room and the other questions, but not the other inputs. `ended` and `start_tls` come last of all:
@@ -29,16 +30,17 @@ enum smtp_stage {
     SMTP_STAGE_MAIL = 6,
     SMTP_STAGE_RCPT = 7,
     SMTP_STAGE_DATA = 8,
-    SMTP_STAGE_DOT = 9, /* content and its end */
+    SMTP_STAGE_DOT = 9, /* content and its end, after DATA */
     SMTP_STAGE_RSET = 10,
-    SMTP_STAGE_QUIT = 11
+    SMTP_STAGE_QUIT = 11,
+    SMTP_STAGE_BDAT = 12 /* content, by BDAT */
 };
 const char *smtp_stage_name(enum smtp_stage stage); /* "RCPT", "end of data", "greeting"; "?" for none */
 
 enum smtp_result {
-    SMTP_DELIVERED = 1, /* its own 250 after the dot */
+    SMTP_DELIVERED = 1, /* the content's own 250 */
     SMTP_REFUSED,   /* 4xx or 5xx: see reply and stage. With why SMTP_WHY_LOCAL the reply is made up here */
-    SMTP_UNCERTAIN, /* the dot was handed to the network and never answered */
+    SMTP_UNCERTAIN, /* the content was handed to the network to its end and never answered */
     SMTP_NOT_SENT   /* surely not taken: safe to give to another session */
 };
 const char *smtp_result_name(enum smtp_result result);
@@ -58,7 +60,10 @@ enum smtp_why {
                            */
     SMTP_WHY_CONTENT,     /* the content callback failed; other mails of the session get SMTP_WHY_CUT */
     SMTP_WHY_LOCAL,       /* this mail can't go to this server: SIZE, 8BITMIME, SMTPUTF8, malformed address */
-    SMTP_WHY_CUT          /* the caller ended it: smtp_client_lost with this */
+    SMTP_WHY_CUT,         /* the caller ended it: smtp_client_lost with this */
+    SMTP_WHY_LIMIT,   /* more recipients, domains or mails than the server takes at once: another transaction,
+                       * or another session, may take it (RFC 5321 section 4.5.3.1.10, RFC 9422) */
+    SMTP_WHY_CHUNKING /* the server offers CHUNKING, but does not know BDAT: see reply */
 };
 const char *smtp_why_name(enum smtp_why why);
 
@@ -66,23 +71,32 @@ struct smtp_client_options {
     struct slice helo; /* name for EHLO: copied */
     enum smtp_tls tls;
     bool pipelining_allowed;
+    bool chunking_allowed; /* BDAT instead of DATA where the server offers it */
+    unsigned bodies_max;   /* most contents that wait for their answer, by BDAT; 0: SMTP_BODIES_MAX */
     unsigned max_messages; /* of this session: QUIT after so many were begun; 0: no bound */
     double timeout_scale;  /* of the deadlines; 0 or 1 outside of tests */
     size_t output_max;     /* most bytes of output held: bounds a mail's content; 0: 64 MB */
 };
 
+enum { SMTP_RCPTS_MAX = 64, SMTP_BODIES_MAX = 8 };
+
+/* One content for one or several recipients in one transaction. Slices, and the array `to`, are borrowed
+ * until the last recipient's outcome. */
 struct smtp_mail {
-    uint64_t tag;          /* the caller's: comes back with content and outcome */
-    struct slice from, to; /* without <>; from may be empty. Borrowed until the outcome. */
-    uint64_t size;         /* bytes of content, for SIZE; 0: unknown. May be an estimate, slightly above. */
-    bool eightbit;         /* the content has bytes above 127 */
+    uint64_t tag;           /* the caller's: comes back with content and outcomes */
+    struct slice from;      /* without <>; may be empty */
+    const struct slice *to; /* without <> */
+    unsigned to_count;      /* 1..SMTP_RCPTS_MAX */
+    uint64_t size;          /* bytes of content, for SIZE; 0: unknown. May be an estimate, slightly above. */
+    bool eightbit;          /* the content has bytes above 127 */
 };
 
 struct smtp_outcome {
     enum smtp_result result;
     enum smtp_stage stage;          /* of the answer, or how far the mail had come */
     enum smtp_why why;              /* SMTP_WHY_NONE when the mail's own answer decided */
-    bool begun;                     /* its MAIL was sent: NOT_SENT with begun over and over wants an end */
+    bool begun;                     /* its MAIL was sent: NOT_SENT with begun over and over wants an end.
+                                     * (With why SMTP_WHY_LIMIT it has one: the first recipient counts) */
     const struct smtp_reply *reply; /* the answer; else the reply that ended the session; NULL where none */
     struct slice text;              /* words for people: the reply's text or what happened. Never empty. */
 };
@@ -92,15 +106,17 @@ struct smtp_end {
     enum smtp_stage stage;          /* the step under way */
     const struct smtp_reply *reply; /* that ended it; NULL where none */
     struct slice text;              /* as in the outcome */
+    bool chunking_failed; /* it ended as if this host mishandled BDAT: better not to be allowed next time */
 };
 
 /* None may be NULL. Slices and replies are valid during the call. */
 struct smtp_client_events {
-    /* Exactly once for each mail added, in the order of answers. */
-    void (*outcome)(void *ctx, uint64_t tag, const struct smtp_outcome *outcome);
+    /* Exactly once for each recipient (index in `to`) of each mail added, in the order of answers. */
+    void (*outcome)(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp_outcome *outcome);
     /* Append the whole content of that mail (RFC 5322, CRLF lines, not dot-stuffed) to out; change nothing
-     * that is there. Not 0, or out->failed: the mail is NOT_SENT with SMTP_WHY_CONTENT and the session ends.
-     */
+     * that is there. At most once for a mail: not when all its recipients were refused before. Not 0, or
+     * out->failed: the mail is NOT_SENT with SMTP_WHY_CONTENT, and after DATA the session ends, for nothing
+     * else takes back a 354. */
     int (*content)(void *ctx, uint64_t tag, struct buf *out);
     /* The session is set up, or has answered mails: smtp_client_room says how many it takes (at least 1). */
     void (*ready)(void *ctx);
@@ -116,6 +132,9 @@ struct smtp_client;
 struct smtp_caps {
     bool esmtp, pipelining, size, eightbitmime, enhanced, starttls, chunking, smtputf8;
     uint64_t size_max; /* 0: no fixed limit */
+    /* LIMITS (RFC 9422), 0 where not said: mails in a session, recipients in a transaction, recipients'
+     * domains in a session. */
+    uint32_t mail_max, rcpt_max, rcpt_domain_max;
 };
 
 enum { SMTP_CLIENT_MAILS = 16 }; /* most mails held: under way and waiting */
@@ -148,7 +167,15 @@ bool smtp_client_add(struct smtp_client *c, const struct smtp_mail *mail, mono_u
  */
 unsigned smtp_client_room(const struct smtp_client *c);
 
-/* Mails added and not yet answered. */
+/* How many more mails would keep it busy: those that it would begin now, and with DATA two that wait. Few, so
+ * that what is rendered does not pile up. At most smtp_client_room. */
+unsigned smtp_client_wanted(const struct smtp_client *c);
+
+/* Most recipients that one mail may have, by what the server has said so far: 1..SMTP_RCPTS_MAX. Those above
+ * are NOT_SENT with SMTP_WHY_LIMIT. */
+unsigned smtp_client_rcpts(const struct smtp_client *c);
+
+/* Mails with recipients that have no outcome yet. */
 unsigned smtp_client_pending(const struct smtp_client *c);
 
 /* No more mails: QUIT when all are answered, then `ended` with SMTP_WHY_DONE. Before the session is set up

@@ -15,6 +15,7 @@ const char *smtp_stage_name(enum smtp_stage stage) {
     case SMTP_STAGE_DOT: return "end of data";
     case SMTP_STAGE_RSET: return "RSET";
     case SMTP_STAGE_QUIT: return "QUIT";
+    case SMTP_STAGE_BDAT: return "BDAT";
     }
     return "?";
 }
@@ -43,6 +44,8 @@ const char *smtp_why_name(enum smtp_why why) {
     case SMTP_WHY_CONTENT: return "content failed";
     case SMTP_WHY_LOCAL: return "not acceptable to this server";
     case SMTP_WHY_CUT: return "cut";
+    case SMTP_WHY_LIMIT: return "limit of the server";
+    case SMTP_WHY_CHUNKING: return "BDAT not understood";
     }
     return "?";
 }

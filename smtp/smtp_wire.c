@@ -2,12 +2,35 @@
  * must be doubled, each byte once. */
 #include "smtp_wire.h"
 
+#include "hash.h"
+
 #include <assert.h>
+#include <stdio.h>
 
 static void take_size(struct smtp_caps *caps, struct slice value) {
     caps->size = true;
     /* No number, or one that makes no sense: no fixed limit. */
     if (!slice_to_u64(slice_trim(value), &caps->size_max)) caps->size_max = 0;
+}
+
+/* RFC 9422: "MAILMAX=20 RCPTMAX=1", with values from 1 to 999999. What makes no sense limits nothing. */
+static void take_limits(struct smtp_caps *caps, struct slice list) {
+    static const struct {
+        struct slice name;
+        size_t offset;
+    } limits[] = {
+        {{"MAILMAX", 7}, offsetof(struct smtp_caps, mail_max)},
+        {{"RCPTMAX", 7}, offsetof(struct smtp_caps, rcpt_max)},
+        {{"RCPTDOMAINMAX", 13}, offsetof(struct smtp_caps, rcpt_domain_max)},
+    };
+    struct slice one, name;
+    uint64_t value;
+    while (slice_cut(&list, ' ', &one)) {
+        if (!slice_cut(&one, '=', &name) || !one.at || !slice_to_u64(one, &value) || value > 999999) continue;
+        for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+            if (slice_eq_nocase(name, limits[i].name))
+                *(uint32_t *)(void *)((char *)caps + limits[i].offset) = (uint32_t)value;
+    }
 }
 
 static void take_keyword(struct smtp_caps *caps, struct slice line) {
@@ -25,6 +48,7 @@ static void take_keyword(struct smtp_caps *caps, struct slice line) {
     struct slice rest = slice_trim(line), word;
     if (!slice_cut(&rest, ' ', &word)) return;
     if (slice_eq_nocase(word, SLICE("SIZE"))) take_size(caps, rest);
+    if (slice_eq_nocase(word, SLICE("LIMITS"))) take_limits(caps, rest);
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (slice_eq_nocase(word, flags[i].name)) *(bool *)((char *)caps + flags[i].offset) = true;
 }
@@ -48,19 +72,25 @@ static bool path_safe(struct slice path, bool *ascii) {
     return true;
 }
 
-const struct smtp_reply *smtp_mail_refusal(const struct smtp_caps *caps, const struct smtp_mail *mail) {
+static const struct smtp_reply needs_utf8 = {
+    553, {5, 6, 7}, false, {"the address needs SMTPUTF8, which the server does not offer", 59}};
+
+const struct smtp_reply *smtp_rcpt_refusal(const struct smtp_caps *caps, struct slice to) {
     static const struct smtp_reply address = {553, {5, 1, 3}, false, {"malformed address, never sent", 29}};
+    bool ascii = true;
+    if (to.len == 0 || !path_safe(to, &ascii)) return &address;
+    return ascii || caps->smtputf8 ? NULL : &needs_utf8;
+}
+
+const struct smtp_reply *smtp_mail_refusal(const struct smtp_caps *caps, const struct smtp_mail *mail) {
     static const struct smtp_reply sender = {553, {5, 1, 7}, false, {"malformed sender, never sent", 28}};
-    static const struct smtp_reply utf8 = {
-        553, {5, 6, 7}, false, {"the address needs SMTPUTF8, which the server does not offer", 59}};
     static const struct smtp_reply size = {
         552, {5, 3, 4}, false, {"the message is above the size that the server offers to take", 60}};
     static const struct smtp_reply eightbit = {
         554, {5, 6, 3}, false, {"the message is 8-bit, and the server does not offer 8BITMIME", 60}};
     bool ascii = true;
     if (!path_safe(mail->from, &ascii)) return &sender;
-    if (mail->to.len == 0 || !path_safe(mail->to, &ascii)) return &address;
-    if (!ascii && !caps->smtputf8) return &utf8;
+    if (!ascii && !caps->smtputf8) return &needs_utf8;
     if (caps->size_max && mail->size > caps->size_max) return &size;
     if (mail->eightbit && !caps->eightbitmime) return &eightbit;
     return NULL;
@@ -72,7 +102,11 @@ static bool beyond_ascii(struct slice s) {
     return false;
 }
 
-void smtp_put_mail(struct buf *out, const struct smtp_caps *caps, const struct smtp_mail *mail) {
+void smtp_put_mail(struct buf *out, const struct smtp_caps *caps, const struct smtp_mail *mail,
+                   uint64_t rcpts) {
+    bool utf8 = beyond_ascii(mail->from);
+    for (; rcpts && !utf8; rcpts &= rcpts - 1)
+        utf8 = beyond_ascii(mail->to[__builtin_ctzll(rcpts)]);
     buf_put_slice(out, SLICE("MAIL FROM:<"));
     buf_put_slice(out, mail->from);
     buf_put_c(out, '>');
@@ -81,8 +115,31 @@ void smtp_put_mail(struct buf *out, const struct smtp_caps *caps, const struct s
         buf_put_u64(out, mail->size);
     }
     if (mail->eightbit) buf_put_slice(out, SLICE(" BODY=8BITMIME"));
-    if (beyond_ascii(mail->from) || beyond_ascii(mail->to)) buf_put_slice(out, SLICE(" SMTPUTF8"));
+    if (utf8) buf_put_slice(out, SLICE(" SMTPUTF8"));
     buf_put_slice(out, SLICE("\r\n"));
+}
+
+uint64_t smtp_domain_hash(struct slice address) {
+    size_t at = address.len;
+    while (at > 0 && address.at[at - 1] != '@')
+        at--;
+    return hash_nocase(slice_skip(address, at), 0);
+}
+
+static bool ends_line(struct slice content) {
+    return content.len >= 2 && content.at[content.len - 2] == '\r' && content.at[content.len - 1] == '\n';
+}
+
+void smtp_put_chunk(struct buf *out, size_t start) {
+    char line[40];
+    assert(start <= out->len);
+    if (out->len > start && !ends_line(slice_skip(buf_slice(out), start))) buf_put_slice(out, SLICE("\r\n"));
+    size_t size = out->len - start;
+    int n = snprintf(line, sizeof line, "BDAT %zu LAST\r\n", size);
+    if (n < 0 || !buf_room(out, (size_t)n)) return;
+    memmove(out->at + start + n, out->at + start, size);
+    memcpy(out->at + start, line, (size_t)n);
+    buf_grew(out, (size_t)n);
 }
 
 /* The next dot that opens a line, at or after `at`; NULL when there is none. */
@@ -126,8 +183,7 @@ static void stuff_dots(struct buf *out, size_t start) {
 void smtp_put_end(struct buf *out, size_t start) {
     assert(start <= out->len);
     if (out->len > start) stuff_dots(out, start);
-    bool ended = out->len - start >= 2 && out->at[out->len - 2] == '\r' && out->at[out->len - 1] == '\n';
-    if (ended || out->len == start)
+    if (out->len == start || ends_line(slice_skip(buf_slice(out), start)))
         buf_put_slice(out, SLICE(".\r\n"));
     else
         buf_put_slice(out, SLICE("\r\n.\r\n"));

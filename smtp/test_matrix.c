@@ -208,7 +208,8 @@ struct run {
     bool tls_wanted, over;
 };
 
-static void on_outcome(void *ctx, uint64_t tag, const struct smtp_outcome *o) {
+static void on_outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp_outcome *o) {
+    (void)rcpt;
     struct run *r = ctx;
     if (r->results[tag]) fail_msg("a second outcome of mail %d", (int)tag);
     r->results[tag] = o->result;
@@ -286,7 +287,8 @@ static void play(struct run *r) {
     r->client = smtp_client_open(&options, &events, r, r->now = 1);
     reply(&r->server, SMTP_STAGE_GREETING, normal_reply(SMTP_STAGE_GREETING), SMTP_STAGE_EHLO);
     for (unsigned i = 0; i < MAILS; i++) {
-        struct smtp_mail mail = {.tag = i, .from = SLICE("f@example.org"), .to = SLICE("t@example.net")};
+        static const struct slice to = {"t@example.net", 13};
+        struct smtp_mail mail = {.tag = i, .from = SLICE("f@example.org"), .to = &to, .to_count = 1};
         assert_true(smtp_client_add(r->client, &mail, r->now));
     }
     smtp_client_finish(r->client, r->now);

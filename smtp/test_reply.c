@@ -169,6 +169,52 @@ static void test_caps(void **state) {
     assert_int_equal(caps.size_max, 0);
 }
 
+static void test_limits(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        uint32_t mails, rcpts, domains;
+    } table[] = {
+        {"LIMITS MAILMAX=20 RCPTMAX=1 RCPTDOMAINMAX=3", 20, 1, 3},
+        {"limits rcptmax=100", 0, 100, 0},
+        {"LIMITS", 0, 0, 0},
+        {"LIMITS MAILMAX RCPTMAX= RCPTDOMAINMAX=x", 0, 0, 0},
+        {"LIMITS MAILMAX=0 RCPTMAX=-1", 0, 0, 0},
+        {"LIMITS MAILMAX=1000000 RCPTMAX=99999999999999999999999", 0, 0, 0},
+        {"LIMITS FOO=3  RCPTMAX=999999 MAILMAXX=2", 0, 999999, 0},
+        {"LIMITSMAILMAX=3", 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct smtp_caps caps = {.esmtp = true};
+        char text[200];
+        snprintf(text, sizeof text, "mx\n%s", table[i].line);
+        smtp_caps_parse(&caps, slice_of(text));
+        assert_int_equal(caps.mail_max, table[i].mails);
+        assert_int_equal(caps.rcpt_max, table[i].rcpts);
+        assert_int_equal(caps.rcpt_domain_max, table[i].domains);
+    }
+}
+
+static void test_chunks(void **state) {
+    (void)state;
+    static const struct {
+        const char *content, *want;
+    } table[] = {
+        {"", "BDAT 0 LAST\r\n"},           {"a\r\n", "BDAT 3 LAST\r\na\r\n"},
+        {"a", "BDAT 3 LAST\r\na\r\n"},     {".\r\n..b\r\n", "BDAT 8 LAST\r\n.\r\n..b\r\n"},
+        {"a\n", "BDAT 4 LAST\r\na\n\r\n"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct buf b;
+        buf_init(&b, 100);
+        buf_put_text(&b, "x\r\n");
+        buf_put_text(&b, table[i].content);
+        smtp_put_chunk(&b, 3);
+        assert_true(slice_eq(slice_skip(buf_slice(&b), 3), slice_of(table[i].want)));
+        buf_done(&b);
+    }
+}
+
 static void test_refusals(void **state) {
     (void)state;
     static const struct smtp_caps plain = {.esmtp = true, .size = true, .size_max = 1000};
@@ -176,22 +222,24 @@ static void test_refusals(void **state) {
     const struct {
         const struct smtp_caps *caps;
         struct smtp_mail mail;
+        struct slice to;
         int code, subject, detail;
     } table[] = {
-        {&plain, {.from = SLICE("a@b"), .to = SLICE("c@d"), .size = 1000}, 0, 0, 0},
-        {&plain, {.from = SLICE(""), .to = SLICE("c@d")}, 0, 0, 0},
-        {&plain, {.from = SLICE("a@b"), .to = SLICE("c@d"), .size = 1001}, 552, 3, 4},
-        {&plain, {.from = SLICE("a@b"), .to = SLICE("c@d"), .eightbit = true}, 554, 6, 3},
-        {&plain, {.from = SLICE("a@b"), .to = SLICE("\xc3\xa4@d")}, 553, 6, 7},
-        {&rich, {.from = SLICE("a@b"), .to = SLICE("\xc3\xa4@d"), .size = 9999, .eightbit = true}, 0, 0, 0},
-        {&rich, {.from = SLICE("a@b"), .to = SLICE("")}, 553, 1, 3},
-        {&rich, {.from = SLICE("a@b"), .to = SLICE("c@d\r\nRSET")}, 553, 1, 3},
-        {&rich, {.from = SLICE("a@b\nX"), .to = SLICE("c@d")}, 553, 1, 7},
-        {&rich, {.from = SLICE("a@b"), .to = SLICE("c@d\0")}, 553, 1, 3},
-        {&rich, {.from = SLICE("a@b> SIZE=1"), .to = SLICE("c@d")}, 553, 1, 7},
+        {&plain, {.from = SLICE("a@b"), .size = 1000}, SLICE("c@d"), 0, 0, 0},
+        {&plain, {.from = SLICE("")}, SLICE("c@d"), 0, 0, 0},
+        {&plain, {.from = SLICE("a@b"), .size = 1001}, SLICE("c@d"), 552, 3, 4},
+        {&plain, {.from = SLICE("a@b"), .eightbit = true}, SLICE("c@d"), 554, 6, 3},
+        {&plain, {.from = SLICE("a@b")}, SLICE("\xc3\xa4@d"), 553, 6, 7},
+        {&rich, {.from = SLICE("a@b"), .size = 9999, .eightbit = true}, SLICE("\xc3\xa4@d"), 0, 0, 0},
+        {&rich, {.from = SLICE("a@b")}, SLICE(""), 553, 1, 3},
+        {&rich, {.from = SLICE("a@b")}, SLICE("c@d\r\nRSET"), 553, 1, 3},
+        {&rich, {.from = SLICE("a@b\nX")}, SLICE("c@d"), 553, 1, 7},
+        {&rich, {.from = SLICE("a@b")}, SLICE("c@d\0"), 553, 1, 3},
+        {&rich, {.from = SLICE("a@b> SIZE=1")}, SLICE("c@d"), 553, 1, 7},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        const struct smtp_reply *r = smtp_mail_refusal(table[i].caps, &table[i].mail);
+        const struct smtp_reply *r = smtp_rcpt_refusal(table[i].caps, table[i].to);
+        if (!r) r = smtp_mail_refusal(table[i].caps, &table[i].mail);
         assert_int_equal(r ? r->code : 0, table[i].code);
         if (!r) continue;
         assert_int_equal(r->enhanced[1], table[i].subject);
@@ -205,14 +253,18 @@ static void test_mail_command(void **state) {
     static const struct smtp_caps rich = {
         .esmtp = true, .size = true, .eightbitmime = true, .smtputf8 = true};
     static const struct smtp_caps poor = {.esmtp = false};
-    struct smtp_mail mail = {.from = SLICE("a@b"), .to = SLICE("\xc3\xa4@d"), .size = 77, .eightbit = true};
+    const struct slice to[] = {SLICE("c@d"), SLICE("\xc3\xa4@d")};
+    struct smtp_mail mail = {.from = SLICE("a@b"), .to = to, .to_count = 2, .size = 77, .eightbit = true};
     struct buf b;
     buf_init(&b, 1000);
-    smtp_put_mail(&b, &rich, &mail);
+    smtp_put_mail(&b, &rich, &mail, 3);
     assert_true(slice_eq(buf_slice(&b), SLICE("MAIL FROM:<a@b> SIZE=77 BODY=8BITMIME SMTPUTF8\r\n")));
     buf_reset(&b);
-    mail = (struct smtp_mail){.from = SLICE(""), .to = SLICE("c@d"), .size = 77};
-    smtp_put_mail(&b, &poor, &mail);
+    smtp_put_mail(&b, &rich, &mail, 1); /* whose address needs it is not asked for */
+    assert_true(slice_eq(buf_slice(&b), SLICE("MAIL FROM:<a@b> SIZE=77 BODY=8BITMIME\r\n")));
+    buf_reset(&b);
+    mail = (struct smtp_mail){.from = SLICE(""), .to = to, .to_count = 1, .size = 77};
+    smtp_put_mail(&b, &poor, &mail, 1);
     assert_true(slice_eq(buf_slice(&b), SLICE("MAIL FROM:<>\r\n")));
     buf_done(&b);
 }
@@ -288,6 +340,8 @@ int main(void) {
         cmocka_unit_test(test_nul_is_garbage),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_caps),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_mail_command),
         cmocka_unit_test(test_dots),

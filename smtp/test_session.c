@@ -19,7 +19,8 @@ struct run {
     bool tls, over;
 };
 
-static void on_outcome(void *ctx, uint64_t tag, const struct smtp_outcome *o) {
+static void on_outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp_outcome *o) {
+    (void)rcpt;
     struct run *r = ctx;
     assert_true(r->outcome_count < 20 && !r->over);
     assert_true(o->text.len > 0);
@@ -60,7 +61,8 @@ static void say(struct run *r, struct slice bytes, size_t step) {
 }
 
 static void add(struct run *r, char what, const char *text) {
-    struct smtp_mail mail = {.from = SLICE("f@example.org"), .to = SLICE("t@example.net")};
+    static const struct slice to = {"t@example.net", 13};
+    struct smtp_mail mail = {.from = SLICE("f@example.org"), .to = &to, .to_count = 1};
     uint64_t tag = 0;
     assert_true(slice_to_u64(slice_of(text), &tag));
     mail.tag = tag;
