@@ -369,7 +369,7 @@ static const struct held *held_of(const struct smtp_client *c, unsigned i) {
 static unsigned waiting(const struct smtp_client *c) {
     unsigned n = 0;
     for (unsigned i = 0; i < c->held_count; i++)
-        n += held_of(c, i)->state == HELD_WAITING;
+        n += smtp_waits(held_of(c, i));
     return n;
 }
 

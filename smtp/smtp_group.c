@@ -29,7 +29,7 @@ static bool spent(const struct smtp_client *c) {
 
 static struct held *first_waiting(struct smtp_client *c) {
     for (unsigned i = 0; i < c->held_count; i++)
-        if (smtp_held_at(c, i)->state == HELD_WAITING) return smtp_held_at(c, i);
+        if (smtp_waits(smtp_held_at(c, i))) return smtp_held_at(c, i);
     return NULL;
 }
 

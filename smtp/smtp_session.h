@@ -139,6 +139,11 @@ static inline struct held *smtp_held_at(struct smtp_client *c, unsigned i) {
     return &c->held[(c->held_head + i) % SMTP_CLIENT_MAILS];
 }
 
+/* Not begun, nor answered without: an answered mail behind others keeps its slot for a while. */
+static inline bool smtp_waits(const struct held *h) {
+    return h->state == HELD_WAITING && h->open;
+}
+
 /* BDAT groups are sent without waiting for any answer (RFC 3030 section 2, RFC 2920). */
 static inline bool smtp_streams(const struct smtp_client *c) {
     return c->pipelining && c->chunking;

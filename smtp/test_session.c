@@ -1,6 +1,6 @@
 /* Conversations of the client session, told line by line. Each is run with the server's bytes whole and one
  * by one; both must go the same way. */
-#include "test_session_table.h"
+#include "test_session_groups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,11 +20,12 @@ struct run {
 };
 
 static void on_outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp_outcome *o) {
-    (void)rcpt;
     struct run *r = ctx;
+    char who[32];
+    snprintf(who, sizeof who, tag >> 32 ? "%d.%u" : "%d", (int)(tag & UINT32_MAX), rcpt);
     assert_true(r->outcome_count < 20 && !r->over);
     assert_true(o->text.len > 0);
-    snprintf(r->outcomes[r->outcome_count++], 128, "%d %s/%s/%d/%s%s", (int)tag, smtp_result_name(o->result),
+    snprintf(r->outcomes[r->outcome_count++], 128, "%s %s/%s/%d/%s%s", who, smtp_result_name(o->result),
              smtp_stage_name(o->stage), o->reply ? o->reply->code : 0, smtp_why_name(o->why),
              o->begun ? "/begun" : "");
 }
@@ -32,7 +33,7 @@ static void on_outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp
 static int on_content(void *ctx, uint64_t tag, struct buf *out) {
     (void)ctx;
     buf_put_slice(out, SLICE("Subject: x\r\n\r\n.dot\r\n"));
-    return tag == 13 ? -1 : 0;
+    return tag == 13 ? -1 : 0; /* half of it may be there */
 }
 
 static void on_ready(void *ctx) {
@@ -48,7 +49,8 @@ static void on_tls(void *ctx) {
 static void on_ended(void *ctx, const struct smtp_end *end) {
     struct run *r = ctx;
     assert_true(end->text.len > 0 && !r->over);
-    snprintf(r->end, sizeof r->end, "%s/%s", smtp_why_name(end->why), smtp_stage_name(end->stage));
+    snprintf(r->end, sizeof r->end, "%s/%s%s", smtp_why_name(end->why), smtp_stage_name(end->stage),
+             end->chunking_failed ? "/no BDAT" : "");
     r->over = true;
     smtp_client_free(r->client);
     r->client = NULL;
@@ -61,11 +63,21 @@ static void say(struct run *r, struct slice bytes, size_t step) {
 }
 
 static void add(struct run *r, char what, const char *text) {
-    static const struct slice to = {"t@example.net", 13};
-    struct smtp_mail mail = {.from = SLICE("f@example.org"), .to = &to, .to_count = 1};
-    uint64_t tag = 0;
-    assert_true(slice_to_u64(slice_of(text), &tag));
+    static const struct slice one = {"t@example.net", 13}, elsewhere = {"t@example.com", 13},
+                              some[] = {{"a@example.net", 13}, {"b@example.net", 13}, {"c@example.net", 13}},
+                              utf8[] = {
+                                  {"a@example.net", 13}, {"\xc3\xbc@example.net", 14}, {"c@example.net", 13}};
+    struct slice rest = slice_of(text), number;
+    uint64_t tag = 0, count = 1;
+    struct smtp_mail mail = {.from = SLICE("f@example.org"), .to = what == 'V' ? &elsewhere : &one};
+    assert_true(slice_cut(&rest, ' ', &number) && slice_to_u64(number, &tag));
+    if (what == 'M' || what == 'U') {
+        assert_true(slice_to_u64(rest, &count));
+        mail.to = what == 'U' ? utf8 : some;
+        tag |= (uint64_t)1 << 32;
+    }
     mail.tag = tag;
+    mail.to_count = (unsigned)count;
     mail.size = what == 'B' ? 2000 : 0;
     mail.eightbit = what == '8';
     assert_true(smtp_client_add(r->client, &mail, r->now));
@@ -96,6 +108,10 @@ static void check(struct run *r, const struct act *a) {
         snprintf(text, sizeof text, "%u", smtp_client_room(r->client));
         expect(r, "room", slice_of(text), a->text);
         break;
+    case 'Q':
+        snprintf(text, sizeof text, "%u", smtp_client_wanted(r->client));
+        expect(r, "wanted", slice_of(text), a->text);
+        break;
     case 'D':
         deadline = smtp_client_deadline(r->client);
         snprintf(text, sizeof text, "%d", (int)((deadline - r->now) / US_PER_SEC));
@@ -119,6 +135,9 @@ static void act(struct run *r, const struct act *a, size_t step) {
         break;
     case 'A':
     case 'B':
+    case 'M':
+    case 'U':
+    case 'V':
     case '8': add(r, a->what, a->text); break;
     case 'F': smtp_client_finish(r->client, r->now); break;
     case 'L': smtp_client_lost(r->client, SMTP_WHY_LOST, slice_of(a->text), r->now); break;
@@ -145,17 +164,26 @@ static void run(const struct conversation *told, size_t step) {
     smtp_client_free(r.client);
 }
 
-static void test_conversations(void **state) {
-    (void)state;
-    for (size_t i = 0; i < sizeof conversations / sizeof *conversations; i++) {
-        run(&conversations[i], SIZE_MAX / 2);
-        run(&conversations[i], 1);
-        run(&conversations[i], 7);
+static void run_all(const struct conversation *told, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        run(&told[i], SIZE_MAX / 2);
+        run(&told[i], 1);
+        run(&told[i], 7);
     }
 }
 
+static void test_conversations(void **state) {
+    (void)state;
+    run_all(conversations, sizeof conversations / sizeof *conversations);
+}
+
+static void test_groups(void **state) {
+    (void)state;
+    run_all(group_conversations, sizeof group_conversations / sizeof *group_conversations);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_conversations)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_conversations), cmocka_unit_test(test_groups)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

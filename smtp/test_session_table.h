@@ -9,7 +9,8 @@
  * many bytes A add the mail numbered B ... of 2000 bytes   8 ... with 8-bit content          R how many there
  * is room for F finish                L connection lost     T so many seconds later (then tick) K handshake
  * good        N handshake failed    H start_tls was asked for O the next outcome is   E the session ended
- * with   Z nothing has happened that was not told   D deadline in s */
+ * with   Z nothing has happened that was not told   D deadline in s   Q so many more mails are wanted
+ *   V a mail to another domain    M, U mails for several (test_session_groups.h), U with one beyond ASCII */
 struct act {
     char what;
     const char *text;
