@@ -1,4 +1,4 @@
-/* Contents: lines up to the final dot, checked, hashed and judged. */
+/* Contents: lines up to the final dot, or chunks up to the last, checked, hashed and judged. */
 #include "sim_smtp.h"
 
 enum { MIDWAY = 200 };
@@ -9,6 +9,8 @@ void sim_body_start(struct sim_session *s) {
     s->size = 0;
     s->in_header = true;
     s->mid_line = s->long_line = s->bare_lf = s->bare_cr = s->body_struck = s->want_id = false;
+    s->header_8bit = s->open_end = false;
+    buf_reset(&s->line);
     s->message_id_len = 0;
 }
 
@@ -22,6 +24,10 @@ static void keep_message_id(struct sim_session *s, struct slice value) {
 
 /* A line of the header, with its line end. */
 static void header_line(struct sim_session *s, struct slice line) {
+    unsigned char bits = 0;
+    for (size_t i = 0; i < line.len; i++)
+        bits |= (unsigned char)line.at[i];
+    if (bits & 0x80) s->header_8bit = true;
     if (line.len <= 2) {
         s->in_header = false;
     } else if (s->want_id && ascii_space(line.at[0])) {
@@ -124,9 +130,13 @@ size_t sim_body_take(struct sim_session *s, struct slice in, bool *ended) {
     return taken;
 }
 
+static enum sim_step last_step(const struct sim_session *s) {
+    return s->chunks ? SIM_STEP_BDAT : SIM_STEP_DOT;
+}
+
 static void refuse(struct sim_session *s, enum sim_event event) {
     const struct sim_fault *none = NULL;
-    sim_say_send(s, SIM_STEP_DOT, none);
+    sim_say_send(s, last_step(s), none);
     for (uint32_t i = 0; i < s->rcpts; i++)
         sim_say_truth(s, event, &s->rcpt[i], true);
 }
@@ -136,6 +146,8 @@ static const char *content_error(const struct sim_session *s) {
     if (s->bare_lf) return "550 5.5.2 Error: bare <LF> received";
     if (s->bare_cr) return "550 5.5.2 Error: bare <CR> received";
     if (s->long_line) return "550 5.6.0 Error: a line of more than 998 characters";
+    if (s->open_end) return "550 5.6.0 Error: the last line has no end";
+    if (s->header_8bit && !s->utf8) return "550 5.6.7 Error: a header in UTF-8 without SMTPUTF8";
     return NULL;
 }
 
@@ -176,7 +188,7 @@ static bool kept(const struct sim_fault *f, uint64_t key, uint32_t attempt) {
 static void accept(struct sim_session *s) {
     uint64_t key = s->rcpt[0].key;
     uint32_t attempt = sim_world_attempts(s->world, key);
-    const struct sim_fault *f = sim_world_fault(s->world, s->provider, SIM_STEP_DOT, false, key, attempt);
+    const struct sim_fault *f = sim_world_fault(s->world, s->provider, last_step(s), false, key, attempt);
     enum sim_event event = SIM_EVENT_ACCEPTED;
     sim_say_make(s, sim_manner_text(s->provider, SIM_SAY_ACCEPTED),
                  (struct slice){s->envelope.at + s->rcpt[0].at, s->rcpt[0].len});
@@ -184,7 +196,7 @@ static void accept(struct sim_session *s) {
         event = kept(f, key, attempt) ? SIM_EVENT_UNANSWERED : SIM_EVENT_FAULT;
         sim_world_hit(s->world, key);
     }
-    sim_say_send(s, SIM_STEP_DOT, f);
+    sim_say_send(s, last_step(s), f);
     for (uint32_t i = 0; i < s->rcpts; i++)
         sim_say_truth(s, event, &s->rcpt[i], true);
 }
@@ -193,8 +205,94 @@ void sim_body_end(struct sim_session *s) {
     s->phase = SIM_PHASE_COMMANDS;
     if (s->answered_early >> SIM_STEP_BODY & 1)
         s->answered_early &= ~(1u << SIM_STEP_BODY);
-    else if ((s->answered_early >> SIM_STEP_DOT & 1) || !refused(s))
+    else if ((s->answered_early >> last_step(s) & 1) || !refused(s))
         accept(s);
     sim_smtp_forget(s);
     sim_say_ahead(s, SIM_STEP_QUIT, SIM_SAY_QUIT);
+}
+
+/* ---- chunks ---- */
+
+/* The answer to a chunk that is not the last. */
+static void answer_chunk(struct sim_session *s) {
+    uint64_t key = s->rcpt[0].key;
+    const struct sim_fault *f =
+        sim_world_fault(s->world, s->provider, SIM_STEP_BDAT, false, key, sim_world_attempts(s->world, key));
+    sim_say_make(s, SLICE("250 2.0.0 Ok: chunk received"), (struct slice){0});
+    sim_say_send(s, SIM_STEP_BDAT, f);
+    if (!f) return;
+    sim_world_hit(s->world, key);
+    s->chunk_failed = true;
+    for (uint32_t i = 0; i < s->rcpts; i++)
+        sim_say_truth(s, SIM_EVENT_FAULT, &s->rcpt[i], false);
+}
+
+static void end_chunk(struct sim_session *s) {
+    s->phase = SIM_PHASE_COMMANDS;
+    if (s->chunk_error) { /* in a group this is nobody's error */
+        buf_put_text(&s->out, s->chunk_error);
+        if (s->chunk_last) sim_smtp_forget(s);
+    } else if (s->chunk_last) {
+        s->open_end = s->line.len > 0;
+        sim_body_end(s);
+    } else {
+        answer_chunk(s);
+    }
+}
+
+void sim_chunk_start(struct sim_session *s, uint64_t octets, bool last, const char *error) {
+    if (!error && !s->chunks) {
+        sim_body_start(s);
+        s->chunks = true;
+    }
+    s->phase = SIM_PHASE_CHUNK;
+    s->chunk_left = octets;
+    s->chunk_last = last;
+    s->chunk_error = error;
+    if (octets == 0) end_chunk(s);
+}
+
+static void take_line(struct sim_session *s, struct slice line) {
+    check_line(s, line);
+    if (s->in_header) header_line(s, line);
+}
+
+/* As they are, without dots; a line may go on in the next chunk. */
+static void take_octets(struct sim_session *s, struct slice in) {
+    sim_digest_add(&s->digest, in);
+    s->size += in.len;
+    while (in.len) {
+        const char *lf = memchr(in.at, '\n', in.len);
+        struct slice piece = {in.at, lf ? (size_t)(lf - in.at) + 1 : in.len};
+        in = slice_skip(in, piece.len);
+        if (lf && s->line.len == 0) {
+            take_line(s, piece);
+            continue;
+        }
+        if (!buf_put_slice(&s->line, piece)) {
+            s->long_line = true;
+            buf_reset(&s->line);
+        } else if (lf) {
+            take_line(s, buf_slice(&s->line));
+            buf_reset(&s->line);
+        }
+    }
+}
+
+size_t sim_chunk_take(struct sim_session *s, struct slice in) {
+    bool whole = in.len >= s->chunk_left;
+    size_t n = whole ? (size_t)s->chunk_left : in.len;
+    /* The last octet stays until the answer is due. */
+    if (whole && s->chunk_last && !s->chunk_error && !sim_say_paced(s, s->provider->data_ms)) n--;
+    if (!s->chunk_error) take_octets(s, slice_make(in.at, n));
+    s->chunk_left -= n;
+    if (!s->chunk_error && n && strike_midway(s)) return n;
+    if (s->chunk_left) return n;
+    if (in.len > n && !s->provider->pipelining) {
+        sim_say_text(s, "554 5.5.0 Error: improper command pipelining");
+        s->want = SIM_WANT_CLOSE;
+    } else {
+        end_chunk(s);
+    }
+    return n;
 }

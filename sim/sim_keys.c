@@ -4,7 +4,7 @@
 #include "sim_manner.h"
 
 const char *const sim_step_names[] = {"connect", "greeting", "ehlo", "starttls", "tls",  "mail", "rcpt",
-                                      "data",    "body",     "dot",  "rset",     "quit", NULL};
+                                      "data",    "body",     "dot",  "bdat",     "rset", "quit", NULL};
 const char *const sim_fault_names[] = {"none",  "drop",    "reset", "stall",     "half",  "half-stall",
                                        "early", "garbage", "421",   "oversized", "flood", NULL};
 const char *const sim_keeps_names[] = {"sometimes", "always", "never", NULL};
@@ -14,6 +14,7 @@ static const char *const dns_names[] = {"normal", "implicit", "null-mx", "nxdoma
 static const char *const ipv6_names[] = {"none", "dead", NULL};
 static const char *const tls_names[] = {"off", "offer", "require", NULL};
 static const char *const certificate_names[] = {"good", "self-signed", "expired", "wrong-name", NULL};
+static const char *const chunking_names[] = {"false", "true", "broken", NULL};
 static const char *const stage_names[] = {"rcpt", "data", NULL};
 const char *const sim_bool_names[] = {"false", "true", NULL};
 
@@ -53,5 +54,8 @@ const struct sim_key sim_keys[] = {
     {"extensions", "size", SIM_KEY_BOOL, AT(say_size), 0, NULL},
     {"extensions", "8bitmime", SIM_KEY_BOOL, AT(eightbit), 0, NULL},
     {"extensions", "enhanced", SIM_KEY_BOOL, AT(enhanced), 0, NULL},
+    {"extensions", "chunking", SIM_KEY_WORD, AT(chunking), 0, chunking_names},
+    {"extensions", "smtputf8", SIM_KEY_BOOL, AT(smtputf8), 0, NULL},
+    {"extensions", "limits", SIM_KEY_TEXT, AT(limits), 200, NULL},
 };
 const size_t sim_key_count = sizeof sim_keys / sizeof *sim_keys;

@@ -5,14 +5,15 @@
 
 #include "sim_scenario.h"
 
-enum sim_key_kind { SIM_KEY_NUMBER, SIM_KEY_REAL, SIM_KEY_SHARE, SIM_KEY_BOOL, SIM_KEY_WORD };
+enum sim_key_kind { SIM_KEY_NUMBER, SIM_KEY_REAL, SIM_KEY_SHARE, SIM_KEY_BOOL, SIM_KEY_WORD, SIM_KEY_TEXT };
 
 struct sim_key {
     const char *section; /* NULL: of the provider itself */
     const char *name;
-    enum sim_key_kind kind; /* NUMBER and WORD: uint32_t, REAL and SHARE: double, BOOL: bool */
-    size_t offset;          /* in struct sim_provider */
-    double most;
+    enum sim_key_kind
+        kind;      /* NUMBER and WORD: uint32_t, REAL and SHARE: double, BOOL: bool, TEXT: struct slice */
+    size_t offset; /* in struct sim_provider */
+    double most;   /* TEXT: bytes */
     const char *const *words; /* ended by NULL */
 };
 

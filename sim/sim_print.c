@@ -9,6 +9,8 @@ static void print_key(const struct sim_provider *p, const struct sim_key *k, str
     if (k->kind == SIM_KEY_REAL || k->kind == SIM_KEY_SHARE)
         buf_printf(out, "%s: %g", k->name, *(const double *)at);
     if (k->kind == SIM_KEY_BOOL) buf_printf(out, "%s: %s", k->name, sim_bool_names[*(const bool *)at]);
+    if (k->kind == SIM_KEY_TEXT)
+        buf_printf(out, "%s: \"%.*s\"", k->name, SLICE_ARG(*(const struct slice *)at));
     if (k->kind == SIM_KEY_WORD) buf_printf(out, "%s: %s", k->name, k->words[*(const uint32_t *)at]);
 }
 

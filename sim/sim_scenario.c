@@ -94,6 +94,18 @@ static int read_word(struct reader *r, const struct yaml *node, const char *cons
     return fail(r, node, "'%.*s' must be one of: %s", SLICE_ARG(node->key), list);
 }
 
+/* Printable ASCII: it stands in a reply. */
+static int read_text(struct reader *r, const struct yaml *node, size_t most, struct slice *value) {
+    if (want_kind(r, node, YAML_SCALAR)) return -1;
+    bool ok = node->text.len <= most;
+    for (size_t i = 0; ok && i < node->text.len; i++)
+        ok = node->text.at[i] >= ' ' && node->text.at[i] <= '~' && !strchr("{}", node->text.at[i]);
+    if (!ok)
+        return fail(r, node, "'%.*s' must be at most %zu printable characters", SLICE_ARG(node->key), most);
+    *value = node->text;
+    return 0;
+}
+
 static int read_key(struct reader *r, const struct yaml *node, const struct sim_key *k,
                     struct sim_provider *p) {
     void *at = (char *)p + k->offset;
@@ -103,6 +115,7 @@ static int read_key(struct reader *r, const struct yaml *node, const struct sim_
     case SIM_KEY_REAL:
     case SIM_KEY_SHARE: return read_real(r, node, k->most, at);
     case SIM_KEY_WORD: return read_word(r, node, k->words, at);
+    case SIM_KEY_TEXT: return read_text(r, node, (size_t)k->most, at);
     case SIM_KEY_BOOL: break;
     }
     if (read_word(r, node, sim_bool_names, &word)) return -1;

@@ -25,6 +25,8 @@ enum sim_dns_mode {
 enum sim_ipv6 { SIM_IPV6_NONE, SIM_IPV6_DEAD /* AAAA records of ::1, where nobody listens */ };
 enum sim_tls { SIM_TLS_OFF, SIM_TLS_OFFER, SIM_TLS_REQUIRE };
 enum sim_certificate { SIM_CERT_GOOD, SIM_CERT_SELF_SIGNED, SIM_CERT_EXPIRED, SIM_CERT_WRONG_NAME };
+/* broken: offers CHUNKING, but takes BDAT for an unknown command and the content for commands. */
+enum sim_chunking { SIM_CHUNKING_OFF, SIM_CHUNKING_ON, SIM_CHUNKING_BROKEN };
 enum sim_stage { SIM_AT_RCPT, SIM_AT_DATA };
 
 /* The steps of a conversation at which a fault can strike. */
@@ -39,6 +41,7 @@ enum sim_step {
     SIM_STEP_DATA,
     SIM_STEP_BODY, /* midway in the content */
     SIM_STEP_DOT,
+    SIM_STEP_BDAT, /* in place of data and dot: the answer to a chunk */
     SIM_STEP_RSET,
     SIM_STEP_QUIT,
     SIM_STEPS
@@ -111,7 +114,9 @@ struct sim_provider {
     double greylist, greylist_s;
     double defer_rcpt, defer_data;
     uint32_t tls, certificate;
-    bool pipelining, say_size, eightbit, enhanced;
+    bool pipelining, say_size, eightbit, enhanced, smtputf8;
+    uint32_t chunking;
+    struct slice limits; /* what LIMITS says (RFC 9422); empty: not offered */
 
     struct slice reply[SIM_REPLIES_MAX];
     struct sim_fault *fault;

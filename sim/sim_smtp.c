@@ -1,6 +1,7 @@
 /* The commands of SMTP as a strict server takes them. Each command has a handler in one table; limits and
  * users are sim_world's, texts and faults sim_say's, contents sim_body's. */
 #include "sim_smtp.h"
+#include "codec.h"
 
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ void sim_smtp_init(struct sim_session *s, struct sim_world *w, const struct sim_
     buf_init(&s->out, OUT_MAX);
     buf_init(&s->text, TEXT_MAX);
     buf_init(&s->envelope, ENVELOPE_MAX);
+    buf_init(&s->line, SIM_TEXT_LINE_MAX + 2);
 }
 
 void sim_smtp_done(struct sim_session *s) {
@@ -25,12 +27,13 @@ void sim_smtp_done(struct sim_session *s) {
     buf_done(&s->out);
     buf_done(&s->text);
     buf_done(&s->envelope);
+    buf_done(&s->line);
     free(s->rcpt);
     sim_digest_done(&s->digest);
 }
 
 void sim_smtp_forget(struct sim_session *s) {
-    s->has_from = false;
+    s->has_from = s->utf8 = s->chunks = s->chunk_failed = false;
     s->rcpts = 0;
     s->from_len = 0;
     buf_reset(&s->envelope);
@@ -83,6 +86,9 @@ static void make_ehlo(struct sim_session *s) {
     if (offers_tls(s)) buf_put_text(&lines, "\n250-STARTTLS");
     if (p->enhanced) buf_put_text(&lines, "\n250-ENHANCEDSTATUSCODES");
     if (p->eightbit) buf_put_text(&lines, "\n250-8BITMIME");
+    if (p->chunking != SIM_CHUNKING_OFF) buf_put_text(&lines, "\n250-CHUNKING");
+    if (p->smtputf8) buf_put_text(&lines, "\n250-SMTPUTF8");
+    if (p->limits.len) buf_printf(&lines, "\n250-LIMITS %.*s", SLICE_ARG(p->limits));
     buf_put_text(&lines, "\n250 HELP");
     sim_say_make(s, buf_slice(&lines), (struct slice){0});
     buf_done(&lines);
@@ -150,30 +156,43 @@ static bool atom_char(char c) {
     return ascii_alpha(c) || ascii_digit(c) || memchr("!#$%&'*+-/=?^_`{|}~", c, 19);
 }
 
-static bool local_ok(struct slice local) {
+static bool knows_utf8(const struct sim_session *s) {
+    return s->esmtp && s->provider->smtputf8;
+}
+
+static bool beyond_ascii(struct slice s) {
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.at[i] >= 0x80) return true;
+    return false;
+}
+
+static bool local_ok(struct slice local, bool utf8) {
     if (local.len == 0 || local.len > 64) return false;
     if (local.at[0] == '"') {
         if (local.len < 2 || local.at[local.len - 1] != '"') return false;
         for (size_t i = 1; i + 1 < local.len; i++) {
             if (local.at[i] == '\\' && ++i + 1 >= local.len) return false;
-            if (local.at[i] < ' ' || local.at[i] > '~' || (local.at[i] == '"' && local.at[i - 1] != '\\'))
+            bool beyond = utf8 && (unsigned char)local.at[i] >= 0x80;
+            if ((!beyond && (local.at[i] < ' ' || local.at[i] > '~')) ||
+                (local.at[i] == '"' && local.at[i - 1] != '\\'))
                 return false;
         }
         return true;
     }
     bool dot = true; /* none at the start, none doubled, none at the end */
     for (size_t i = 0; i < local.len; i++) {
-        if (local.at[i] == '.' ? dot : !atom_char(local.at[i])) return false;
+        bool beyond = utf8 && (unsigned char)local.at[i] >= 0x80;
+        if (local.at[i] == '.' ? dot : !beyond && !atom_char(local.at[i])) return false;
         dot = local.at[i] == '.';
     }
     return !dot;
 }
 
-bool sim_address_ok(struct slice a) {
+bool sim_address_ok(struct slice a, bool utf8) {
     size_t at = a.len;
     while (at > 0 && a.at[at - 1] != '@')
         at--;
-    if (at == 0 || a.len > 254 || !local_ok((struct slice){a.at, at - 1})) return false;
+    if (at == 0 || a.len > 254 || !local_ok((struct slice){a.at, at - 1}, utf8)) return false;
     struct slice domain = slice_skip(a, at), label;
     if (domain.len == 0) return false;
     while (slice_cut(&domain, '.', &label)) {
@@ -205,7 +224,7 @@ static bool take_path(struct slice *arg, struct slice keyword, struct slice *pat
 }
 
 /* The parameters of MAIL: an error's text or NULL. */
-static const char *mail_params(const struct sim_session *s, struct slice params, bool *too_big) {
+static const char *mail_params(struct sim_session *s, struct slice params, bool *too_big) {
     struct slice one;
     while (params.at && slice_cut(&params, ' ', &one)) {
         uint64_t size;
@@ -213,6 +232,8 @@ static const char *mail_params(const struct sim_session *s, struct slice params,
         if (s->esmtp && s->provider->say_size && slice_starts_nocase(one, SLICE("SIZE="))) {
             if (!slice_to_u64(slice_skip(one, 5), &size)) return "501 5.5.4 Bad SIZE";
             if (s->provider->size && size > s->provider->size) *too_big = true;
+        } else if (knows_utf8(s) && slice_eq_nocase(one, SLICE("SMTPUTF8"))) {
+            s->utf8 = true;
         } else if (!s->esmtp || !s->provider->eightbit ||
                    (!slice_eq_nocase(one, SLICE("BODY=8BITMIME")) &&
                     !slice_eq_nocase(one, SLICE("BODY=7BIT")))) {
@@ -237,11 +258,13 @@ static void do_mail(struct sim_session *s, struct slice arg) {
         sim_say_text(s, s->greeted ? "503 5.5.1 Nested MAIL command" : "503 5.5.1 Say EHLO first");
         return;
     }
-    if (!take_path(&arg, SLICE("FROM:"), &from) || (from.len && !sim_address_ok(from))) {
+    if (!take_path(&arg, SLICE("FROM:"), &from) || (from.len && !sim_address_ok(from, knows_utf8(s)))) {
         sim_say_text(s, "501 5.1.7 Syntax: MAIL FROM:<address>");
         return;
     }
+    s->utf8 = false;
     const char *error = mail_params(s, arg, &too_big);
+    if (!error && !s->utf8 && beyond_ascii(from)) error = "553 5.6.7 The address needs SMTPUTF8";
     if (error) {
         sim_say_text(s, error);
         return;
@@ -330,11 +353,11 @@ static void judge_rcpt(struct sim_session *s, const struct sim_rcpt *r, struct s
 
 static void do_rcpt(struct sim_session *s, struct slice arg) {
     struct slice to;
-    if (!s->has_from) {
-        sim_say_text(s, "503 5.5.1 Need MAIL command");
+    if (!s->has_from || s->chunks) {
+        sim_say_text(s, s->chunks ? "503 5.5.1 RCPT after BDAT" : "503 5.5.1 Need MAIL command");
         return;
     }
-    if (!take_path(&arg, SLICE("TO:"), &to) || !sim_address_ok(to)) {
+    if (!take_path(&arg, SLICE("TO:"), &to) || !sim_address_ok(to, s->utf8)) {
         sim_say_text(s, "501 5.1.3 Syntax: RCPT TO:<address>");
         return;
     }
@@ -345,6 +368,7 @@ static void do_rcpt(struct sim_session *s, struct slice arg) {
     const struct sim_rcpt *r = add_rcpt(s, to, sim_address_key(s->world->seed, s->provider, to));
     judge_rcpt(s, r, (struct slice){s->envelope.at + r->at, r->len});
     if (s->rcpts) sim_say_ahead(s, SIM_STEP_DATA, SIM_SAY_DATA);
+    if (s->rcpts && s->provider->chunking) sim_say_ahead(s, SIM_STEP_BDAT, SIM_SAY_ACCEPTED);
 }
 
 static void do_data(struct sim_session *s, struct slice arg) {
@@ -352,8 +376,8 @@ static void do_data(struct sim_session *s, struct slice arg) {
         sim_say_text(s, s->has_from ? "554 5.5.1 No valid recipients" : "503 5.5.1 Need RCPT command");
         return;
     }
-    if (arg.len) {
-        sim_say_text(s, "501 5.5.4 Syntax: DATA");
+    if (arg.len || s->chunks) {
+        sim_say_text(s, s->chunks ? "503 5.5.1 DATA after BDAT" : "501 5.5.4 Syntax: DATA");
         return;
     }
     uint64_t key = s->rcpt[0].key;
@@ -368,6 +392,28 @@ static void do_data(struct sim_session *s, struct slice arg) {
     }
     sim_body_start(s);
     if (!f) sim_say_ahead(s, SIM_STEP_DOT, SIM_SAY_ACCEPTED);
+}
+
+static void do_bdat(struct sim_session *s, struct slice arg) {
+    struct slice size;
+    uint64_t octets = 0;
+    if (!s->esmtp || s->provider->chunking != SIM_CHUNKING_ON) {
+        sim_say_text(s, "502 5.5.1 Error: command not implemented");
+        return;
+    }
+    arg = slice_trim(arg);
+    bool ok = slice_cut(&arg, ' ', &size) && slice_to_u64(size, &octets) && octets < 1u << 31;
+    struct slice last = slice_trim(arg);
+    if (!ok || (last.len && !slice_eq_nocase(last, SLICE("LAST")))) {
+        sim_say_text(s, "501 5.5.4 Syntax: BDAT size [LAST]");
+        s->want = SIM_WANT_CLOSE; /* where the content ends nobody knows */
+        return;
+    }
+    const char *error = !s->has_from      ? "503 5.5.1 Need MAIL command\r\n"
+                        : s->rcpts == 0   ? "554 5.5.1 No valid recipients\r\n"
+                        : s->chunk_failed ? "503 5.5.1 A chunk before has failed\r\n"
+                                          : NULL;
+    sim_chunk_start(s, octets, last.len > 0, error);
 }
 
 static void do_rset(struct sim_session *s, struct slice arg) {
@@ -405,7 +451,7 @@ static const struct command {
 } commands[] = {{"MAIL", do_mail, false}, {"RCPT", do_rcpt, false}, {"DATA", do_data, true},
                 {"RSET", do_rset, false}, {"EHLO", do_ehlo, true},  {"HELO", do_helo, true},
                 {"QUIT", do_quit, true},  {"NOOP", do_noop, true},  {"STARTTLS", do_starttls, true},
-                {"VRFY", do_vrfy, true}};
+                {"VRFY", do_vrfy, true},  {"BDAT", do_bdat, false}};
 
 static const struct command *find_command(struct slice verb) {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
@@ -413,10 +459,13 @@ static const struct command *find_command(struct slice verb) {
     return NULL;
 }
 
-static bool clean(struct slice line) {
-    for (size_t i = 0; i < line.len; i++)
-        if (line.at[i] < ' ' || line.at[i] > '~') return false;
-    return true;
+static bool clean(const struct sim_session *s, struct slice line) {
+    bool beyond = false;
+    for (size_t i = 0; i < line.len; i++) {
+        beyond |= (unsigned char)line.at[i] >= 0x80;
+        if (((unsigned char)line.at[i] < 0x80) && (line.at[i] < ' ' || line.at[i] > '~')) return false;
+    }
+    return !beyond || (knows_utf8(s) && codec_utf8_valid(line));
 }
 
 /* line: without its line end. more: bytes came with it that a client that waits would not have sent yet. */
@@ -424,13 +473,14 @@ static void command(struct sim_session *s, struct slice line, bool more) {
     struct slice rest = line, verb;
     s->commands++;
     s->world->commands++;
-    if (!clean(line)) {
+    if (!clean(s, line)) {
         sim_say_text(s, "500 5.5.2 Error: control or 8-bit characters in a command");
         return;
     }
     slice_cut(&rest, ' ', &verb);
     const struct command *c = find_command(verb);
-    bool may_pipeline = c && !c->last && s->esmtp && s->provider->pipelining;
+    /* Behind BDAT stands its content: sim_chunk_take sees what comes behind that. */
+    bool may_pipeline = c && !c->last && s->esmtp && (s->provider->pipelining || c->handle == do_bdat);
     if (more && !may_pipeline) {
         sim_say_text(s, "554 5.5.0 Error: improper command pipelining");
         s->want = SIM_WANT_CLOSE;
@@ -483,6 +533,8 @@ size_t sim_smtp_feed(struct sim_session *s, struct slice in) {
             bool ended = false;
             step = sim_body_take(s, rest, &ended);
             if (ended) sim_body_end(s);
+        } else if (s->phase == SIM_PHASE_CHUNK) {
+            step = sim_chunk_take(s, rest);
         } else {
             step = take_command(s, rest);
         }

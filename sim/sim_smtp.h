@@ -19,7 +19,7 @@ enum sim_want {
     SIM_WANT_STALL  /* send out, then nothing until the client goes away */
 };
 
-enum sim_phase { SIM_PHASE_GREETING, SIM_PHASE_COMMANDS, SIM_PHASE_BODY };
+enum sim_phase { SIM_PHASE_GREETING, SIM_PHASE_COMMANDS, SIM_PHASE_BODY, SIM_PHASE_CHUNK };
 
 enum { SIM_LINE_MAX = 1024, SIM_TEXT_LINE_MAX = 998, SIM_MESSAGE_ID_MAX = 300 };
 
@@ -39,7 +39,7 @@ struct sim_session {
     enum sim_phase phase;
     enum sim_want want;
     int64_t wait_us;
-    bool waited, secure, greeted, esmtp, has_from, tls_garbage;
+    bool waited, secure, greeted, esmtp, has_from, utf8, tls_garbage;
     uint32_t answered_early; /* a bit for each step whose answer has gone out before */
     uint32_t commands, messages, session_recipients, errors;
 
@@ -53,7 +53,12 @@ struct sim_session {
     /* the content under way */
     struct sim_digest digest;
     uint64_t size;
-    bool in_header, mid_line, long_line, bare_lf, bare_cr, body_struck, want_id;
+    bool in_header, mid_line, long_line, bare_lf, bare_cr, body_struck, want_id, header_8bit, open_end;
+    /* by BDAT */
+    bool chunks, chunk_last, chunk_failed;
+    const char *chunk_error; /* its octets are thrown away, then this is said */
+    uint64_t chunk_left;
+    struct buf line; /* one that the chunk before ended in the middle of */
     char message_id[SIM_MESSAGE_ID_MAX];
     uint32_t message_id_len;
 };
@@ -71,7 +76,7 @@ size_t sim_smtp_feed(struct sim_session *s, struct slice in);
 void sim_smtp_secured(struct sim_session *s);
 
 /* Is this address one that an SMTP server takes between < and > (ASCII, RFC 5321 section 4.1.2)? */
-bool sim_address_ok(struct slice address);
+bool sim_address_ok(struct slice address, bool utf8); /* utf8: a local part of RFC 6531 too */
 
 /* The parts, for sim_smtp.c, sim_say.c and sim_body.c only. */
 
@@ -90,7 +95,10 @@ bool sim_say_paced(struct sim_session *s, double ms);
 void sim_body_start(struct sim_session *s);
 /* Returns bytes taken; *ended when the final dot has been taken. */
 size_t sim_body_take(struct sim_session *s, struct slice in, bool *ended);
-/* The final dot is there: accepts or refuses. */
+/* BDAT: of so many octets; out of order they are thrown away and `error` is the answer. */
+void sim_chunk_start(struct sim_session *s, uint64_t octets, bool last, const char *error);
+size_t sim_chunk_take(struct sim_session *s, struct slice in);
+/* The final dot, or the last chunk, is there: accepts or refuses. */
 void sim_body_end(struct sim_session *s);
 void sim_smtp_forget(struct sim_session *s); /* the transaction */
 

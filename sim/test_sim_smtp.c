@@ -18,6 +18,11 @@ static const char scenario_text[] =
     "google}\n"
     "  - {name: slow, domains: [slow.test], hosts: [mx.slow.test], latency: {connect: 10, command: 1, data: "
     "5}}\n"
+    "  - {name: chunks, domains: [chunks.test], hosts: [mx.chunks.test],\n"
+    "     extensions: {chunking: true, smtputf8: true, limits: \"MAILMAX=20 RCPTMAX=1\"}}\n"
+    "  - {name: single, domains: [single.test], hosts: [mx.single.test],\n"
+    "     extensions: {chunking: true, pipelining: false}}\n"
+    "  - {name: broken, domains: [broken.test], hosts: [mx.broken.test], extensions: {chunking: broken}}\n"
     "  - {name: moody, domains: [moody.test], hosts: [mx.moody.test], defer: {rcpt: 0.5, data: 0.5}}\n";
 
 #define ENVELOPE(to) "MAIL FROM:<me@here.test>\r\nRCPT TO:<" to ">\r\n"
@@ -263,6 +268,131 @@ static void recipients_and_sizes_are_limited(void **state) {
     done(&b);
 }
 
+/* All after EHLO, in one piece and byte by byte. */
+static void chunks_are_taken(void **state) {
+    (void)state;
+    static const char to[] = ENVELOPE("u@chunks.test");
+    static const struct {
+        const char *in, *codes;
+        unsigned accepted;
+    } cases[] = {
+        {"BDAT 6 LAST\r\na: b\r\n", "250 250 250", 1},
+        {"bdat 6 last\r\na: b\r\nMAIL FROM:<x@y.test>\r\n", "250 250 250 250", 1},
+        {"BDAT 4\r\na: bBDAT 2\r\n\r\nBDAT 0 LAST\r\n", "250 250 250 250 250", 1},
+        {"BDAT 5\r\na: b\rBDAT 4 LAST\r\n\n.\r\n", "250 250 250 250", 1},
+        {"BDAT 0 LAST\r\n", "250 250 250", 1},
+        {"BDAT 4 LAST\r\na: b", "250 250 550", 0},            /* no end of the line */
+        {"BDAT 5 LAST\r\na: b\n", "250 250 550", 0},          /* a bare LF */
+        {"BDAT 7 LAST\r\n\xc3\xbc: b\r\n", "250 250 550", 0}, /* UTF-8, but no SMTPUTF8 */
+        {"BDAT x\r\n", "250 250 501", 0},
+        {"BDAT 6 FIRST\r\n", "250 250 501", 0},
+        {"BDAT\r\n", "250 250 501", 0},
+        {"BDAT 6\r\na: b\r\nDATA\r\n", "250 250 250 503", 0},
+        {"BDAT 6\r\na: b\r\nRCPT TO:<v@chunks.test>\r\n", "250 250 250 503", 0},
+        {"BDAT 6\r\na: b\r\nRSET\r\nBDAT 3 LAST\r\nabc", "250 250 250 250 503", 0},
+        {"BDAT 6 LAST\r\na: b\r\nBDAT 5 LAST\r\nNOOP\n", "250 250 250 503", 1},
+        {"RSET\r\nMAIL FROM:<x@y.test>\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "250 250 250 250 554 250", 0},
+    };
+    char text[400], in[400];
+    for (size_t size = 1; size <= 1 << 16; size <<= 16) {
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            struct bench b;
+            open_text(&b, scenario_text);
+            snprintf(in, sizeof in, "%s%s", to, cases[i].in);
+            const char *got = after_ehlo(&b, "mx.chunks.test", in, size, text);
+            if (strcmp(got, cases[i].codes) != 0) fail_msg("%s: %s, want %s", in, got, cases[i].codes);
+            assert_int_equal(b.world.truth.count[SIM_EVENT_ACCEPTED], cases[i].accepted);
+            done(&b);
+        }
+    }
+}
+
+static void chunks_are_hashed_as_they_are(void **state) {
+    (void)state;
+    const struct slice content = SLICE("Message-ID: <x@y>\r\nTo: z\r\n\r\n.dot\r\n..\r\n.\r\nend\r\n");
+    char want[65], got[65], line[100];
+    struct sim_digest d = {0};
+    sim_digest_start(&d, false);
+    sim_digest_add(&d, content);
+    size_t len = sim_digest_end(&d, want);
+    for (size_t cut = 0; cut <= content.len; cut++) {
+        struct bench b;
+        struct buf in;
+        open_text(&b, scenario_text);
+        buf_init(&in, 1000);
+        buf_printf(&in, ENVELOPE("u@chunks.test") "BDAT %zu\r\n", cut);
+        buf_put(&in, content.at, cut);
+        snprintf(line, sizeof line, "BDAT %zu LAST\r\n", content.len - cut);
+        buf_put_text(&in, line);
+        buf_put_slice(&in, slice_skip(content, cut));
+        call(&b, "mx.chunks.test");
+        talk(&b, SLICE(BEGIN), 100);
+        talk(&b, buf_slice(&in), 1 + cut % 9);
+        assert_int_equal(b.world.truth.count[SIM_EVENT_ACCEPTED], 1);
+        assert_int_equal(sim_digest_end(&b.session.digest, got), len);
+        assert_memory_equal(got, want, len);
+        assert_int_equal(b.session.message_id_len, 5);
+        buf_done(&in);
+        hang_up(&b);
+        done(&b);
+    }
+    sim_digest_done(&d);
+}
+
+static void chunks_without_pipelining_and_where_they_are_broken(void **state) {
+    (void)state;
+    char text[400];
+    struct bench b;
+    open_text(&b, scenario_text);
+    call(&b, "mx.single.test");
+    talk(&b, SLICE(BEGIN), 100);
+    talk(&b, SLICE("MAIL FROM:<x@y.test>\r\n"), 100);
+    talk(&b, SLICE("RCPT TO:<u@single.test>\r\n"), 100);
+    buf_reset(&b.out);
+    talk(&b, SLICE("BDAT 6 LAST\r\na: b\r\n"), 100);
+    assert_string_equal(codes(&b, text), "250");
+    talk(&b, SLICE("MAIL FROM:<x@y.test>\r\n"), 100);
+    talk(&b, SLICE("RCPT TO:<u@single.test>\r\n"), 100);
+    buf_reset(&b.out);
+    talk(&b, SLICE("BDAT 6 LAST\r\na: b\r\nNOOP\r\n"), 100);
+    assert_string_equal(codes(&b, text), "554");
+    assert_int_equal(b.session.want, SIM_WANT_CLOSE);
+    hang_up(&b);
+    assert_string_equal(
+        after_ehlo(&b, "mx.broken.test", ENVELOPE("u@broken.test") "BDAT 6 LAST\r\na: b\r\n", 1000, text),
+        "250 250 502 500");
+    assert_string_equal(after_ehlo(&b, "mx.a.test", ENVELOPE("u@a.test") "BDAT 0\r\n", 1000, text),
+                        "250 250 502");
+    done(&b);
+}
+
+static void utf8_is_taken_where_offered(void **state) {
+    (void)state;
+    static const struct {
+        const char *host, *in, *codes;
+    } cases[] = {
+        {"mx.chunks.test",
+         "MAIL FROM:<x@y.test> SMTPUTF8\r\nRCPT TO:<\xc3\xbc@chunks.test>\r\n"
+         "BDAT 7 LAST\r\n\xc3\xbc: b\r\n",
+         "250 250 250"},
+        {"mx.chunks.test", "MAIL FROM:<\xc3\xbc@y.test> SMTPUTF8\r\n", "250"},
+        {"mx.chunks.test", "MAIL FROM:<\xc3\xbc@y.test>\r\n", "553"},
+        {"mx.chunks.test", "MAIL FROM:<x@y.test>\r\nRCPT TO:<\xc3\xbc@chunks.test>\r\n", "250 501"},
+        {"mx.chunks.test", "MAIL FROM:<x@y.test> SMTPUTF8\r\nRCPT TO:<\xc3@chunks.test>\r\n", "250 500"},
+        {"mx.a.test", "MAIL FROM:<x@y.test>\r\nRCPT TO:<\xc3\xbc@a.test>\r\n", "250 500"},
+    };
+    char text[400];
+    struct bench b;
+    open_text(&b, scenario_text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(after_ehlo(&b, cases[i].host, cases[i].in, 1000, text), cases[i].codes);
+    call(&b, "mx.chunks.test");
+    talk(&b, SLICE(BEGIN), 100);
+    assert_true(slice_find_nocase(buf_slice(&b.out), SLICE("\n250-LIMITS MAILMAX=20 RCPTMAX=1\r\n")) > 0);
+    hang_up(&b);
+    done(&b);
+}
+
 static void what_is_temporary_passes(void **state) {
     (void)state;
     char text[400];
@@ -366,6 +496,10 @@ int main(void) {
         cmocka_unit_test(message_ids_are_found),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(recipients_and_sizes_are_limited),
+        cmocka_unit_test(chunks_are_taken),
+        cmocka_unit_test(chunks_are_hashed_as_they_are),
+        cmocka_unit_test(chunks_without_pipelining_and_where_they_are_broken),
+        cmocka_unit_test(utf8_is_taken_where_offered),
         cmocka_unit_test(what_is_temporary_passes),
         cmocka_unit_test(chance_does_not_depend_on_order),
         cmocka_unit_test(waiting_changes_nothing_but_time),
