@@ -25,6 +25,7 @@ struct provider_options {
     size_t mx_suffix_count;
     struct lane_limits limits;
     enum engine_tls tls;
+    bool bdat;
 };
 
 struct source_options {
@@ -53,6 +54,7 @@ struct engine_options {
     bool private_hosts; /* mail exchangers need not be on public addresses (mx_answer_keep_public) */
     struct lane_limits default_limits;
     enum engine_tls default_tls;
+    bool default_bdat; /* BDAT where it is offered and works */
     const struct provider_options *providers;
     size_t provider_count;
     const struct source_options *sources;

@@ -44,7 +44,9 @@ static struct lane *lane_for(struct engine *e, const struct mx_answer *mx, unsig
     if (lane) return lane;
     lane = backlog_lane_new(&e->backlog, name, source, !p, p ? &p->limits : &e->options.default_limits,
                             loop_now(e->loop));
-    if (lane) lane->tls = (int)(p ? p->tls : e->options.default_tls);
+    if (!lane) return NULL;
+    lane->tls = (int)(p ? p->tls : e->options.default_tls);
+    lane->bdat = p ? p->bdat : e->options.default_bdat;
     return lane;
 }
 

@@ -72,6 +72,7 @@ static bool open_session(struct engine *e, struct site *site) {
                           .source = site->lane->source,
                           .provider = provider_of(e, site, targets[0].name),
                           .tls = site->lane->tls,
+                          .bdat = site->lane->bdat,
                           .max_messages = site->lane->gate.limits.messages_per_connection,
                           .target_count = n,
                           .targets = own,

@@ -2,24 +2,25 @@
  * mails of its windows.
  *
  * A wire goes from address to address until one lets it in; then it asks the owner for a window, and for the
- * next one while the present one is under way. At most AHEAD mails are in the conversation at a time: enough
- * that pipelining never runs dry, few enough that rendered mails do not pile up. It ends when every item of
- * its windows has an outcome, and says so last. */
+ * next one while the present one is under way. A mail is rendered when the conversation wants it (with BDAT
+ * that is when it goes out, with DATA one or two before), so that rendered mails do not pile up. It ends when
+ * every item of its windows has an outcome, and says so last. */
 #include "classify.h"
 #include "conn.h"
+#include "log.h"
 #include "worker.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { AHEAD = 3, MAIL_MAX = 64 << 20 };
+enum { FLIGHTS = SMTP_BODIES_MAX, MAIL_MAX = 64 << 20 };
 
 /* A mail in the conversation. */
 struct flight {
     struct window *window; /* NULL: free */
     unsigned index;
-    struct buf mail; /* rendered, unsigned */
+    struct buf mail; /* rendered, unsigned; gone when the conversation has it */
     struct slice to;
     char from[RETURN_PATH_MAX];
 };
@@ -31,9 +32,10 @@ struct wire {
     struct conn *conn;
     struct smtp_client *smtp;
     struct window *first, *last; /* windows with items not begun */
-    struct flight flights[AHEAD];
+    struct flight flights[FLIGHTS];
     unsigned target;
     bool plain;     /* TLS failed here although only wished for: without it */
+    bool no_bdat;   /* not understood although offered: without it */
     bool asked;     /* for a window that has not come */
     bool finishing; /* no more windows */
     bool over;      /* the conversation, or the attempt at one, has ended: `leave` draws the consequences */
@@ -77,8 +79,13 @@ static void buffer_put(struct worker *w, struct buf *b) {
     }
 }
 
+static void unload(struct wire *wire, struct flight *flight) {
+    if (flight->mail.max) buffer_put(wire->worker, &flight->mail);
+    flight->mail = (struct buf){0};
+}
+
 static void land(struct wire *wire, struct flight *flight) {
-    buffer_put(wire->worker, &flight->mail);
+    unload(wire, flight);
     flight->window = NULL;
 }
 
@@ -101,7 +108,9 @@ static int on_content(void *ctx, uint64_t tag, struct buf *out) {
     struct wire *wire = ctx;
     struct flight *flight = &wire->flights[tag];
     struct err err;
-    return mail_sign(wire->worker, flight->window, &flight->mail, out, &err);
+    int failed = mail_sign(wire->worker, flight->window, &flight->mail, out, &err);
+    unload(wire, flight);
+    return failed;
 }
 
 /* ---- windows ---- */
@@ -160,19 +169,18 @@ static bool begin_next(struct wire *wire, struct flight *flight) {
 }
 
 static bool session_full(const struct wire *wire) {
-    const struct session *s = wire->session;
-    return smtp_client_room(wire->smtp) == 0 && (s->max_messages || wire->finishing);
+    return smtp_client_room(wire->smtp) == 0; /* it holds more than there are flights */
 }
 
 static void feed(struct wire *wire) {
-    for (unsigned i = 0; i < AHEAD && !wire->over; i++) {
+    for (unsigned i = 0; i < FLIGHTS && !wire->over; i++) {
         if (wire->flights[i].window) continue;
-        if (smtp_client_room(wire->smtp) == 0 || !begin_next(wire, &wire->flights[i])) break;
+        if (smtp_client_wanted(wire->smtp) == 0 || !begin_next(wire, &wire->flights[i])) break;
     }
     if (wire->over) return;
     /* Not answered: at most two windows, of which the second comes while the first is under way. */
     unsigned held = 0;
-    for (unsigned i = 0; i < AHEAD; i++)
+    for (unsigned i = 0; i < FLIGHTS; i++)
         held += wire->flights[i].window != NULL;
     for (struct window *window = wire->first; window; window = window->next)
         held += window->count - window->begun;
@@ -229,18 +237,20 @@ static bool may_try_next(const struct wire *wire) {
            wire->session->end.class != CLASSIFY_RATE_LIMITED;
 }
 
-/* The conversation is over: the same address without TLS, the next address, or the end. */
+/* The conversation is over: the same address without TLS or without BDAT, the next address, or the end. */
 static void conclude(struct wire *wire) {
     struct session *s = wire->session;
     bool without_tls =
         wire->why == SMTP_WHY_TLS_FAILED && s->tls == ENGINE_TLS_OPPORTUNISTIC && !wire->plain && !s->ready;
+    bool without_bdat = wire->why == SMTP_WHY_CHUNKING && !wire->no_bdat && !wire->worker->draining;
     bool next = may_try_next(wire);
-    if (wire->finishing || !(without_tls || next)) {
+    if (wire->finishing || !(without_tls || without_bdat || next)) {
         wire_end(wire);
         return;
     }
-    wire->plain = without_tls;
-    if (!without_tls) wire->target++;
+    wire->plain = without_tls || (without_bdat && wire->plain);
+    wire->no_bdat = without_bdat;
+    if (!without_tls && !without_bdat) wire->target++;
     drop_conversation(wire);
     wire->over = false;
     try_target(wire);
@@ -255,10 +265,24 @@ static void leave(struct wire *wire) {
     if (--wire->depth == 0 && wire->over) conclude(wire);
 }
 
+static struct slice host_of(const struct wire *wire) {
+    return slice_of(wire->session->host);
+}
+
+static void remember_bdat(struct wire *wire, const struct smtp_end *end) {
+    hosts_mishandled_bdat(&wire->worker->hosts, host_of(wire), loop_now(wire->worker->loop));
+    if (!log_on(LOG_LEVEL_INFO)) return;
+    log_begin(LOG_LEVEL_INFO, "bdat-off");
+    log_text("host", wire->session->host);
+    log_slice("text", end->text);
+    log_end();
+}
+
 static void on_ended(void *ctx, const struct smtp_end *end) {
     struct wire *wire = ctx;
     wire->over = true;
     wire->why = end->why;
+    if (end->chunking_failed) remember_bdat(wire, end);
     struct outcome_rules by = {wire->worker->options->rules, wire->session->provider};
     if (end->why == SMTP_WHY_DONE)
         wire->session->end = (struct outcome){0};
@@ -293,6 +317,11 @@ static const struct smtp_client_events smtp_events = {.outcome = on_outcome,
                                                       .start_tls = on_start_tls,
                                                       .ended = on_ended};
 
+static bool may_bdat(const struct wire *wire) {
+    return wire->session->bdat && !wire->no_bdat &&
+           hosts_takes_bdat(&wire->worker->hosts, host_of(wire), loop_now(wire->worker->loop));
+}
+
 static void conn_opened(void *ctx) {
     struct wire *wire = ctx;
     const struct engine_options *o = wire->worker->options;
@@ -303,6 +332,7 @@ static void conn_opened(void *ctx) {
                                                  : s->tls == ENGINE_TLS_OPPORTUNISTIC ? SMTP_TLS_OPPORTUNISTIC
                                                                                       : SMTP_TLS_OFF,
                                           .pipelining_allowed = true,
+                                          .chunking_allowed = may_bdat(wire),
                                           .max_messages = s->max_messages,
                                           .timeout_scale = o->timeout_scale,
                                           .output_max = MAIL_MAX + (1 << 20)};

@@ -79,6 +79,7 @@ struct session {
     struct site *site; /* not to be touched by the worker */
     unsigned source;
     int tls; /* enum engine_tls */
+    bool bdat;
     unsigned max_messages;
     unsigned provider;     /* of classify_provider() */
     bool big;              /* counts among the sessions of big lanes */

@@ -67,6 +67,7 @@ static void release(struct worker *w) {
     for (unsigned i = 0; i < w->spares; i++)
         buf_done(&w->spare[i]);
     signing_done(&w->signing);
+    hosts_done(&w->hosts);
     tls_client_close(w->tls);
     renderer_done(&w->renderer);
     loop_wake_close(w->wake);

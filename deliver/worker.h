@@ -6,6 +6,7 @@
 #define TSUBAME_WORKER_H
 
 #include "engine.h"
+#include "hosts.h"
 #include "loop.h"
 #include "mailbox.h"
 #include "render.h"
@@ -26,6 +27,7 @@ struct worker {
     struct renderer renderer;
     struct signing signing;
     struct tls_client_ctx *tls;
+    struct hosts hosts;
     struct wire *wires;   /* all of its sessions */
     struct buf spare[64]; /* buffers of mails, to be used again */
     unsigned spares;

@@ -61,6 +61,7 @@ struct lane {
     char name[128];
     struct lane_gate gate;
     int tls; /* enum engine_tls */
+    bool bdat;
     unsigned source;
     bool tail;         /* lives as long as its one site */
     struct site *turn; /* ring of its sites */

@@ -73,7 +73,8 @@ static int fill_lists(struct instance *in, const struct options *o, struct err *
                                                      .mx_suffixes = p[i].mx.at,
                                                      .mx_suffix_count = p[i].mx.count,
                                                      .limits = limits_of(&p[i].limits),
-                                                     .tls = tls_of(p[i].tls)};
+                                                     .tls = tls_of(p[i].tls),
+                                                     .bdat = p[i].bdat};
     put_keys(in->dkim, o);
     for (size_t i = 0; i < o->sources.count; i++)
         in->sources[i] = (struct source_options){.name = s[i].name,
@@ -101,6 +102,7 @@ static int fill_engine_options(struct instance *in, const struct options *o, str
         .private_hosts = o->deliver.private_hosts,
         .default_limits = limits_of(&o->limits),
         .default_tls = tls_of(o->tls.mode),
+        .default_bdat = o->deliver.bdat,
         .providers = in->providers,
         .provider_count = o->providers.count,
         .sources = in->sources,

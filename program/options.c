@@ -30,6 +30,7 @@ static const struct option provider_fields[] = {
          "Its mail exchangers: .google.com stands for all whose names end so, mx.example.com for this one."},
     {"tls", OPTION_ENUM, PROVIDER(tls), "@tls.mode", .words = tls_words,
      .help = "As tls.mode, for this provider."},
+    {"bdat", OPTION_BOOL, PROVIDER(bdat), "@deliver.bdat", .help = "As deliver.bdat, for this provider."},
     {"limits.connections", OPTION_INT, PROVIDER(limits.connections), "@limits.connections", RANGE(0, 10000),
      .help = "As the key of the same name, for this provider."},
     {"limits.messages_per_connection", OPTION_INT, PROVIDER(limits.messages_per_connection),
@@ -99,6 +100,10 @@ static const struct option table[] = {
              "instead."},
     {"deliver.helo", OPTION_DOMAIN, AT(deliver.helo), .unset = "the name of this host",
      .help = "The name given in EHLO."},
+    {"deliver.bdat", OPTION_BOOL, AT(deliver.bdat), "true",
+     .help = "Send contents by BDAT (RFC 3030) where the server offers it: up to eight mails of a connection "
+             "are on their way before the first is answered. A host that offers it but mishandles it is "
+             "spoken to with DATA for a day."},
     {"deliver.private_hosts", OPTION_BOOL, AT(deliver.private_hosts), "false",
      .help =
          "Whether mail exchangers may be on loopback, private, link-local and other addresses that are not "

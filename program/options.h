@@ -72,6 +72,7 @@ struct option_provider {
     struct option_strings mx;
     struct option_limits limits;
     int tls; /* enum option_tls */
+    bool bdat;
 };
 struct option_source {
     struct option_place place;
@@ -111,6 +112,7 @@ struct options {
         struct option_addresses bind;
         const char *helo;
         bool private_hosts;
+        bool bdat;
         int uncertain;
         struct {
             int64_t first, most;

@@ -38,8 +38,10 @@ static void set_default(struct reader *r, const struct level *l, const struct op
         return;
     }
     const struct option *from = options_find(slice_of(opt->fallback + 1));
-    memcpy((char *)l->base + opt->offset, (char *)whole + from->offset,
-           opt->type == OPTION_ENUM ? sizeof(int) : sizeof(int64_t));
+    size_t size = opt->type == OPTION_BOOL   ? sizeof(bool)
+                  : opt->type == OPTION_ENUM ? sizeof(int)
+                                             : sizeof(int64_t);
+    memcpy((char *)l->base + opt->offset, (char *)whole + from->offset, size);
 }
 
 /* The list of records that the path leads into, as if it were a section; or NULL. */

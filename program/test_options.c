@@ -169,16 +169,17 @@ static struct options *good(const char *yaml, const char *name) {
 
 static void values(void **state) {
     (void)state;
-    struct options *o = good("store: {path: data, map_size: 1t}\n"
-                             "dns:\n  servers: [127.0.0.1:5353, '::1', '[::1]:5300']\n"
-                             "deliver.port: 2525\ndeliver:\n  idle: 1m30s\n  retry: {factor: 1.25}\n"
-                             "  helo: out.example.com\n  bind: [127.0.0.2, 127.0.0.3]\n"
-                             "limits: {connections: 7}\ntls.mode: off\n"
-                             "providers:\n- name: big\n  mx: [.big.example, mx.other.example]\n"
-                             "  limits.messages_per_second: 50\n"
-                             "- {name: small, mx: .small.example, tls: required, limits: {connections: 0}}\n"
-                             "control.mode: 600\nmetrics.listen: off\nlog:\n",
-                             "/etc/tsubame/t.yaml");
+    struct options *o =
+        good("store: {path: data, map_size: 1t}\n"
+             "dns:\n  servers: [127.0.0.1:5353, '::1', '[::1]:5300']\n"
+             "deliver.port: 2525\ndeliver:\n  idle: 1m30s\n  retry: {factor: 1.25}\n"
+             "  helo: out.example.com\n  bind: [127.0.0.2, 127.0.0.3]\n"
+             "limits: {connections: 7}\ntls.mode: off\n"
+             "providers:\n- name: big\n  mx: [.big.example, mx.other.example]\n"
+             "  limits.messages_per_second: 50\n"
+             "- {name: small, mx: .small.example, tls: required, bdat: false, limits: {connections: 0}}\n"
+             "control.mode: 600\nmetrics.listen: off\nlog:\n",
+             "/etc/tsubame/t.yaml");
     assert_string_equal(o->store.path, "/etc/tsubame/data");
     assert_string_equal(o->control.socket, "/etc/tsubame/data/control.sock");
     assert_true(o->store.map_size == INT64_C(1) << 40);
@@ -200,6 +201,7 @@ static void values(void **state) {
     assert_int_equal(p[0].limits.messages_per_connection, 100);
     assert_int_equal(p[0].tls, OPTION_TLS_OFF);
     assert_int_equal(p[1].tls, OPTION_TLS_REQUIRED);
+    assert_true(p[0].bdat && !p[1].bdat);
     assert_int_equal(p[1].limits.connections, 0);
     const struct option_source *s = o->sources.at;
     assert_int_equal(o->sources.count, 2);
