@@ -1,6 +1,6 @@
 /* Connections: a state machine around one non-blocking socket.
  *
- *     CONNECTING -> OPEN -> HANDSHAKE -> OPEN -> ENDED        (conn_close leads out of any state)
+ *     CONNECTING -> (PROXY ->) OPEN -> HANDSHAKE -> OPEN -> ENDED        (conn_close leads out of any state)
  *
  * Nothing is called from within a function of the interface: what is found out there (a source address that
  * can't be bound, a broken pipe) is told from the `soon` timer, in this turn or the next. A failed write does
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum state { CONNECTING, OPEN, HANDSHAKE, ENDED };
+enum state { CONNECTING, PROXY, OPEN, HANDSHAKE, ENDED };
 
 enum { READS_A_TURN = 4 };
 
@@ -24,13 +24,14 @@ struct conn {
     struct loop *loop;
     struct loop_poll *poll;
     struct loop_timer deadline;
-    struct loop_timer soon; /* while connecting: the connect deadline */
+    struct loop_timer soon; /* until it is open: the connect deadline */
     const struct conn_events *events;
     void *ctx;
     struct tls *tls;
+    struct proxy_talk *talk; /* until the proxy has done its part */
     uint64_t in, out;
-    struct net_addr remote, local;
-    const char *failed_at; /* what failed before or beside reading, with `error` */
+    struct net_addr remote, local, proxy; /* proxy: NET_NONE without one */
+    const char *failed_at;                /* what failed before or beside reading, with `error` */
     int error;
     int fd;
     uint8_t state;
@@ -45,6 +46,8 @@ static void set_interest(struct conn *c) {
     unsigned interest = 0;
     if (c->state == CONNECTING)
         interest = c->failed_at ? 0 : LOOP_WRITE;
+    else if (c->state == PROXY)
+        interest = proxy_output(c->talk).len ? LOOP_WRITE : LOOP_READ;
     else if (c->state == HANDSHAKE)
         interest = c->needs_write ? LOOP_WRITE : LOOP_READ;
     else if (c->state == OPEN)
@@ -55,19 +58,35 @@ static void set_interest(struct conn *c) {
 
 /* --- the end --- */
 
+/* "connect to 192.0.2.1:25: Connection refused", "connect to proxy 192.0.2.9:1080: ..." */
 static void describe_end(const struct conn *c, struct conn_end_info *end, const char *text) {
-    char remote[NET_ADDR_TEXT_MAX], reason[96];
+    char remote[NET_ADDR_TEXT_MAX], proxy[NET_ADDR_TEXT_MAX], reason[96];
+    bool by_proxy = end->why == CONN_PROXY || end->why == CONN_PROXY_REFUSED,
+         far = c->proxy.family && !by_proxy;
     net_addr_format_port(&c->remote, remote);
+    net_addr_format_port(&c->proxy, proxy);
     if (!text) text = strerror_r(end->error, reason, sizeof reason);
-    snprintf(end->text, sizeof end->text, "%s%s%s: %s",
-             end->why == CONN_REFUSED || end->why == CONN_TIMEOUT ? "connect to " : "",
-             remote[0] ? remote : "local socket", c->failed_at ? c->failed_at : "", text);
+    snprintf(end->text, sizeof end->text, "%s%s%s%s%s%s: %s",
+             end->why == CONN_REFUSED || end->why == CONN_TIMEOUT || c->state == CONNECTING ? "connect to "
+                                                                                            : "",
+             by_proxy ? "proxy " : "",
+             by_proxy    ? proxy
+             : remote[0] ? remote
+                         : "local socket",
+             far ? " through proxy " : "", far ? proxy : "", c->failed_at ? c->failed_at : "", text);
+}
+
+static void stop_talk(struct conn *c) {
+    if (c->talk) proxy_talk_done(c->talk);
+    free(c->talk);
+    c->talk = NULL;
 }
 
 static void finish(struct conn *c, enum conn_end why, int error, const char *text) {
     struct conn_end_info end = {.why = why, .error = error};
     describe_end(c, &end, text);
     c->state = ENDED;
+    stop_talk(c);
     loop_timer_stop(&c->deadline);
     loop_timer_stop(&c->soon);
     set_interest(c);
@@ -76,7 +95,13 @@ static void finish(struct conn *c, enum conn_end why, int error, const char *tex
 
 /* errno of a connect that failed. */
 static void connect_failed(struct conn *c, int error) {
-    finish(c, error == ETIMEDOUT ? CONN_TIMEOUT : CONN_REFUSED, error, NULL);
+    enum conn_end why = c->proxy.family ? CONN_PROXY : error == ETIMEDOUT ? CONN_TIMEOUT : CONN_REFUSED;
+    finish(c, why, error, NULL);
+}
+
+static void connect_late(struct conn *c) {
+    bool remote = c->state == PROXY && c->talk->socks.asked;
+    finish(c, c->proxy.family && !remote ? CONN_PROXY : CONN_TIMEOUT, ETIMEDOUT, NULL);
 }
 
 /* --- input --- */
@@ -186,6 +211,73 @@ static void learn_local(struct conn *c) {
         net_addr_from_sockaddr((struct sockaddr *)&at, &c->local);
 }
 
+static void now_open(struct conn *c) {
+    loop_timer_stop(&c->soon);
+    stop_talk(c);
+    c->state = OPEN;
+    learn_local(c);
+    set_interest(c);
+    if (c->events->opened) c->events->opened(c->ctx);
+}
+
+/* --- through a proxy --- */
+
+static void talk_ended(struct conn *c, enum socks5_result result) {
+    static const enum conn_end why[] = {
+        [SOCKS5_TARGET] = CONN_REFUSED, [SOCKS5_REFUSED] = CONN_PROXY_REFUSED, [SOCKS5_BROKEN] = CONN_PROXY};
+    char text[SOCKS5_TEXT_MAX];
+    memcpy(text, c->talk->socks.text, sizeof text);
+    finish(c, why[result], 0, text);
+}
+
+/* The proxy ended the connection before it has let us through: with a request before it, it is this remote
+ * address that it does not want. */
+static void talk_lost(struct conn *c, int error) {
+    finish(c, c->talk->socks.asked ? CONN_PROXY_REFUSED : CONN_PROXY, error,
+           error ? NULL : "it closed the connection instead of an answer");
+}
+
+/* False: nothing more can be done now. */
+static bool talk_write(struct conn *c) {
+    struct slice out = proxy_output(c->talk);
+    ssize_t n = send(c->fd, out.at, out.len, MSG_NOSIGNAL);
+    if (n > 0) proxy_wrote(c->talk, (size_t)n);
+    if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS) talk_lost(c, errno);
+    return n > 0;
+}
+
+static bool talk_read(struct conn *c) {
+    char *into = loop_scratch(c->loop);
+    size_t most = proxy_wants(c->talk) < LOOP_SCRATCH ? proxy_wants(c->talk) : LOOP_SCRATCH;
+    ssize_t n = recv(c->fd, into, most, 0);
+    if (n <= 0) {
+        if (n == 0 || (errno != EAGAIN && errno != EINTR)) talk_lost(c, n == 0 ? 0 : errno);
+        return false;
+    }
+    enum socks5_result result = proxy_input(c->talk, slice_make(into, (size_t)n));
+    if (result == SOCKS5_CONNECTED)
+        now_open(c);
+    else if (result != SOCKS5_MORE)
+        talk_ended(c, result);
+    return result == SOCKS5_MORE;
+}
+
+static void step_talk(struct conn *c) {
+    bool more = true;
+    while (more) {
+        if (proxy_output(c->talk).len)
+            more = talk_write(c);
+        else if (proxy_wants(c->talk))
+            more = talk_read(c);
+        else
+            break;
+    }
+    if (more)
+        now_open(c);
+    else if (!c->closing && c->state == PROXY)
+        set_interest(c);
+}
+
 static void finish_connect(struct conn *c) {
     int error = 0;
     socklen_t n = sizeof error;
@@ -194,11 +286,12 @@ static void finish_connect(struct conn *c) {
         connect_failed(c, error);
         return;
     }
-    loop_timer_stop(&c->soon);
-    c->state = OPEN;
-    learn_local(c);
-    set_interest(c);
-    if (c->events->opened) c->events->opened(c->ctx);
+    if (!c->talk) {
+        now_open(c);
+        return;
+    }
+    c->state = PROXY;
+    step_talk(c);
 }
 
 static void on_ready(void *ctx, unsigned events) {
@@ -206,6 +299,10 @@ static void on_ready(void *ctx, unsigned events) {
     if (c->closing || c->state == ENDED) return;
     if (c->state == CONNECTING) {
         finish_connect(c);
+        return;
+    }
+    if (c->state == PROXY) {
+        step_talk(c);
         return;
     }
     if (c->state == HANDSHAKE) {
@@ -226,7 +323,9 @@ static void on_soon(void *ctx) {
         if (c->failed_at)
             connect_failed(c, c->error);
         else
-            finish(c, CONN_TIMEOUT, ETIMEDOUT, NULL);
+            connect_late(c);
+    } else if (c->state == PROXY) {
+        connect_late(c);
     } else if (c->state == HANDSHAKE) {
         step_handshake(c);
     } else {
@@ -271,13 +370,13 @@ static void start_connect(struct conn *c, const struct conn_options *o) {
         int size = (int)o->send_buffer;
         setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     }
-    socklen_t n = net_addr_to_sockaddr(&o->source, &at);
+    socklen_t n = o->proxy ? 0 : net_addr_to_sockaddr(&o->source, &at);
     if (n > 0 && o->source.port == 0) /* so that ports run out only for each peer, not for each source */
         setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     if (n > 0 && bind(c->fd, (struct sockaddr *)&at, n) != 0) {
         c->failed_at = ": source address";
     } else {
-        n = net_addr_to_sockaddr(&o->remote, &at);
+        n = net_addr_to_sockaddr(o->proxy ? &o->proxy->address : &o->remote, &at);
         if (connect(c->fd, (struct sockaddr *)&at, n) != 0 && errno != EINPROGRESS) c->failed_at = "";
     }
     c->error = errno;
@@ -285,10 +384,19 @@ static void start_connect(struct conn *c, const struct conn_options *o) {
     set_interest(c);
 }
 
+static int start_talk(struct conn *c, const struct conn_options *o, struct err *err) {
+    c->proxy = o->proxy->address;
+    c->talk = malloc(sizeof *c->talk);
+    if (!c->talk) return err_set(err, ERR_SYSTEM, "out of memory");
+    if (proxy_talk_init(c->talk, o->proxy, &o->remote)) return 0;
+    return err_set(err, ERR_INPUT, "the proxy's source address is not of the remote address's family");
+}
+
 struct conn *conn_open(struct loop *loop, const struct conn_options *options,
                        const struct conn_events *events, void *ctx, struct err *err) {
+    const struct net_addr *to = options->proxy ? &options->proxy->address : &options->remote;
     assert(options->remote.family != NET_NONE && options->remote.port != 0);
-    int family = options->remote.family == NET_V4 ? AF_INET : AF_INET6, on = 1;
+    int family = to->family == NET_V4 ? AF_INET : AF_INET6, on = 1;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         err_errno(err, errno, "cannot open a socket");
@@ -301,6 +409,10 @@ struct conn *conn_open(struct loop *loop, const struct conn_options *options,
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     c->remote = options->remote;
+    if (options->proxy && start_talk(c, options, err)) {
+        conn_close(c);
+        return NULL;
+    }
     start_connect(c, options);
     return c;
 }
@@ -334,6 +446,7 @@ void conn_close(struct conn *c) {
     if (c->tls && c->state == OPEN && !c->failed_at) tls_finish(c->tls);
     tls_free(c->tls);
     c->tls = NULL;
+    stop_talk(c);
     loop_poll_close(c->poll, release);
     close(c->fd);
 }

@@ -10,6 +10,7 @@
 #include "addr.h"
 #include "listener.h"
 #include "loop.h"
+#include "proxy.h"
 #include "tls.h"
 
 struct conn;
@@ -18,20 +19,24 @@ enum conn_end {
     CONN_EOF,     /* the peer ended the stream (in TLS: with or without saying so) */
     CONN_RESET,   /* reset, broken pipe, unreachable while open: see the text */
     CONN_REFUSED, /* while connecting: refused, unreachable, no route, source address not usable */
-    CONN_TIMEOUT, /* while connecting: the connect deadline passed or the kernel gave up */
-    CONN_TLS      /* bad TLS after the handshake: alert, bad record */
+    CONN_TIMEOUT, /* while connecting: the connect deadline passed or the kernel gave up; a proxy that has
+                     been asked and does not answer waits for the remote address in its turn */
+    CONN_TLS,     /* bad TLS after the handshake: alert, bad record */
+    CONN_PROXY,   /* before `opened`: the proxy can't be reached, does not let us in, or is none */
+    CONN_PROXY_REFUSED /* the same: it would not, or could not, connect to this remote address */
 };
 
 struct conn_end_info {
     enum conn_end why;
     int error;      /* errno, or 0 */
-    char text[160]; /* for people: "connect to 127.0.0.1:25: Connection refused" */
+    char text[256]; /* for people: "connect to 127.0.0.1:25: Connection refused" */
 };
 
 /* Any may be NULL; the table outlives the connection. ctx is the one handed to conn_open. All may call any
  * conn function, conn_close too. */
 struct conn_events {
-    void (*opened)(void *ctx);                    /* connected; not for adopted connections */
+    void (*opened)(void *ctx); /* connected; not for adopted connections. Through an HAProxy: to the proxy,
+                                  which closes when the remote address can't be reached. */
     void (*input)(void *ctx, struct slice bytes); /* len > 0; valid during the call */
     void (*writable)(void *ctx);                  /* after conn_write took less than offered */
     void (*tls_done)(void *ctx, const struct tls_info *info);
@@ -40,10 +45,12 @@ struct conn_events {
 };
 
 struct conn_options {
-    struct net_addr remote;   /* with port */
-    struct net_addr source;   /* to bind; NET_NONE: the kernel's choice. Its port is usually 0. */
-    mono_us connect_deadline; /* absolute; NEVER: the kernel's */
-    unsigned send_buffer;     /* SO_SNDBUF, 0: the kernel's choice */
+    struct net_addr remote;            /* with port */
+    struct net_addr source;            /* to bind; NET_NONE: the kernel's choice. Its port is usually 0. */
+    mono_us connect_deadline;          /* absolute, what is said to a proxy included; NEVER: the kernel's */
+    const struct proxy_options *proxy; /* connects there, and on to `remote` through it; NULL: directly.
+                                          Outlives the time until `opened`; `source` is for the direct way. */
+    unsigned send_buffer;              /* SO_SNDBUF, 0: the kernel's choice */
 };
 
 /* Starts connecting; `opened` or `closed` follows, never from within. NULL with err only for lack of
