@@ -329,8 +329,9 @@ int engine_campaign_find(struct engine *e, struct slice name, struct campaign_st
     return ask(e, &call, err);
 }
 
-static bool lane_down(const struct lane *lane, mono_us now) {
-    return lane->gate.pause_until > now || (lane->turn && lane->turn->down_until > now);
+static bool lane_down(const struct engine *e, const struct lane *lane, mono_us now) {
+    return lane->gate.pause_until > now || source_is_down(e, lane->source, now) ||
+           (lane->turn && lane->turn->down_until > now);
 }
 
 static int run_lanes(struct engine *e, struct call *call) {
@@ -343,7 +344,7 @@ static int run_lanes(struct engine *e, struct call *call) {
                                       .delivered = lane->delivered,
                                       .deferred = lane->deferred,
                                       .failed = lane->failed,
-                                      .down = lane_down(lane, loop_now(e->loop))};
+                                      .down = lane_down(e, lane, loop_now(e->loop))};
         snprintf(out[n].provider, sizeof out[n].provider, "%s", lane->name);
         snprintf(out[n].last_error, sizeof out[n].last_error, "%s", lane->last_error);
     }
@@ -353,6 +354,24 @@ static int run_lanes(struct engine *e, struct call *call) {
 
 size_t engine_lanes(struct engine *e, struct lane_status *out, size_t most) {
     return ask_list(e, run_lanes, out, most);
+}
+
+static int run_sources(struct engine *e, struct call *call) {
+    struct source_status *out = call->out;
+    for (size_t i = 0; i < e->options.source_count && i < call->count; i++) {
+        const struct source *source = &e->sources[i];
+        out[i] = (struct source_status){.proxied = e->options.sources[i].proxy.protocol != PROXY_NONE,
+                                        .down = source->failures > 0,
+                                        .failed = source->failed};
+        snprintf(out[i].name, sizeof out[i].name, "%s", e->options.sources[i].name);
+        snprintf(out[i].last_error, sizeof out[i].last_error, "%.255s", source->last_error);
+    }
+    call->count = e->options.source_count;
+    return 0;
+}
+
+size_t engine_sources(struct engine *e, struct source_status *out, size_t most) {
+    return ask_list(e, run_sources, out, most);
 }
 
 static int run_counters(struct engine *e, struct call *call) {

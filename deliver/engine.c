@@ -186,6 +186,7 @@ static void engine_free(struct engine *e) {
     if (e->ledger) feed_done(e);
     ledger_free(e->ledger);
     suppress_done(e);
+    source_done(e);
     keyring_hook_done(&e->keys);
     pack_free(e->pack);
     buf_done(&e->scratch);
@@ -213,8 +214,8 @@ static int build(struct engine *e, struct err *err) {
     loop_timer_init(&e->grace_timer, e->loop, grace_over, e);
     loop_timer_start(&e->tick_timer, loop_now(e->loop));
     loop_each_turn(e->loop, each_turn, e);
-    return read_keys(e, err) || suppress_init(e, err) || open_resolver(e, err) || open_ledger(e, err) ||
-                   start_workers(e, err)
+    return read_keys(e, err) || source_init(e, err) || suppress_init(e, err) || open_resolver(e, err) ||
+                   open_ledger(e, err) || start_workers(e, err)
                ? -1
                : 0;
 }

@@ -9,6 +9,7 @@
 #include "classify.h"
 #include "err.h"
 #include "lane.h"
+#include "proxy.h"
 #include "retry.h"
 #include "rid.h"
 #include "row.h"
@@ -33,6 +34,7 @@ struct source_options {
     bool bind; /* else the system chooses */
     struct net_addr address;
     const char *helo;
+    struct proxy_options proxy; /* PROXY_NONE: this machine's own; else `address` is one of the proxy's */
 };
 
 /* A DKIM key; which of them sign a mail: dkim_choice.h. */
@@ -142,6 +144,14 @@ struct lane_status {
     char last_error[512]; /* the last refusal or failure, in the receiver's words */
 };
 size_t engine_lanes(struct engine *e, struct lane_status *out, size_t most);
+
+struct source_status {
+    char name[128];
+    bool proxied, down;   /* down: its proxy does not work, and no session is opened from it now */
+    uint64_t failed;      /* sessions that its proxy made fail, since start */
+    char last_error[256]; /* of the proxy; "" when there was none */
+};
+size_t engine_sources(struct engine *e, struct source_status *out, size_t most);
 
 struct engine_counters {
     uint64_t delivered, deferred, failed, uncertain, returned; /* since start */

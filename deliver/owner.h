@@ -4,6 +4,7 @@
  *     feed.c      chunks and retries into the backlog; tables and contents in memory
  *     resolve.c   domains to sites
  *     schedule.c  lanes to sessions, sessions to windows
+ *     source.c    proxies that do not work
  *     settle.c    outcomes into the ledger
  *     suppress.c  the suppression list before and after them
  *     commit.c    seal, submit, release of windows
@@ -54,6 +55,15 @@ struct question {
     struct question *prev, *next;
 };
 
+/* What is known of a source's proxy. All zero without one. */
+struct source {
+    unsigned failures; /* in a row */
+    mono_us failed_at; /* the last of them */
+    mono_us down_until;
+    uint64_t failed; /* sessions, since start */
+    char last_error[EVENT_TEXT_MAX + 1];
+};
+
 struct engine {
     struct engine_options options;
     struct store *store;
@@ -72,6 +82,7 @@ struct engine {
     struct pack *pack; /* for reading chunk tables */
     struct buf scratch;
 
+    struct source *sources;   /* by their index in the options */
     struct session *sessions; /* all */
     uint32_t session_count, big_sessions;
     struct question *questions;
@@ -134,6 +145,15 @@ void schedule_ended(struct engine *e, struct session *s);
 void schedule_gone(struct engine *e, struct session *s); /* ended, and its last window is settled */
 void schedule_tick(struct engine *e);
 void schedule_send(struct engine *e, struct window *w);
+
+/* source.c */
+int source_init(struct engine *e, struct err *err);
+void source_done(struct engine *e);
+bool source_is_down(const struct engine *e, unsigned source, mono_us now);
+bool source_all_down(const struct engine *e, mono_us now);
+void source_opens(struct engine *e, unsigned source, mono_us now);
+void source_failed(struct engine *e, const struct session *s);
+void source_works(struct engine *e, const struct session *s); /* its proxy has let it through */
 
 /* settle.c */
 void settle_item(struct engine *e, struct window *w, unsigned index);

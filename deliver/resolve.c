@@ -50,9 +50,13 @@ static struct lane *lane_for(struct engine *e, const struct mx_answer *mx, unsig
     return lane;
 }
 
+/* Always the same source for a domain, after a restart too: greylisting looks at it. */
+static unsigned source_of(const struct engine *e, const struct domain *d) {
+    return (unsigned)(hash_bytes(slice_make(d->name, d->name_len), 0) % e->options.source_count);
+}
+
 static void place(struct engine *e, struct domain *d, const struct mx_answer *mx, struct slice encoded) {
-    /* Always the same source for a domain, after a restart too: greylisting looks at it. */
-    unsigned source = (unsigned)(hash_bytes(slice_make(d->name, d->name_len), 0) % e->options.source_count);
+    unsigned source = source_of(e, d);
     uint64_t key = site_key(e, mx, source);
     struct site *site = backlog_site(&e->backlog, key);
     if (site) {
@@ -60,6 +64,8 @@ static void place(struct engine *e, struct domain *d, const struct mx_answer *mx
     } else {
         struct lane *lane = lane_for(e, mx, source);
         site = lane ? backlog_site_new(&e->backlog, key, lane, encoded) : NULL;
+        /* Sites of few mails come and go: their first sessions are to be spread too. */
+        if (site) site->rotation = (uint32_t)hash_mix(key ^ e->counters.sessions_opened);
     }
     if (!site) abort();
     backlog_place(&e->backlog, d, site, loop_now(e->loop) + (mono_us)mx->ttl_s * US_PER_SEC);
@@ -182,11 +188,16 @@ static void ask(struct engine *e, struct domain *d) {
 }
 
 void resolve_some(struct engine *e) {
+    mono_us now = loop_now(e->loop);
     for (unsigned n = 0; n < LOOKUPS_A_TURN && resolver_pending(e->resolver) < LOOKUPS_MAX; n++) {
         struct domain *d = e->backlog.asking;
-        if (!d || commit_late(e)) return;
+        if (!d || commit_late(e) || source_all_down(e, now)) return;
         if (e->backlog.starving_count[0] >= LANES_AHEAD && d->waiting < BIG_WAITING) return;
         backlog_next_to_ask(&e->backlog);
-        if (!known(e, d)) ask(e, d);
+        unsigned source = source_of(e, d);
+        if (source_is_down(e, source, now)) /* nothing could go there now */
+            backlog_postpone(&e->backlog, d, e->sources[source].down_until);
+        else if (!known(e, d))
+            ask(e, d);
     }
 }

@@ -13,31 +13,31 @@
 
 enum {
     WAITING_A_SESSION = 16, /* recipients that wait are worth one more session */
-    TARGETS_MAX = 8,
-    SITES_A_LOOK = 64,
-    ADDRESSES_A_HOST = 3 /* so that the next host has its turn */
+    SITES_A_LOOK = 64
 };
 
 /* ---- sessions ---- */
 
-/* Addresses in the order of preference; hosts of equal preference by turns. */
-static unsigned fill_targets(struct site *site, struct session_target targets[TARGETS_MAX]) {
+/* A proxy told of its own address can connect to others of that family alone. */
+static enum net_family family_of(const struct engine *e, const struct site *site) {
+    const struct source_options *source = &e->options.sources[site->lane->source];
+    return source->proxy.protocol == PROXY_NONE ? NET_NONE : (enum net_family)source->address.family;
+}
+
+static unsigned fill_targets(const struct engine *e, struct site *site, mono_us now,
+                             struct session_target targets[TARGETS_MAX]) {
     struct mx_answer mx;
-    unsigned n = 0;
     if (!mx_answer_decode(site->mx, &mx)) return 0;
-    unsigned equal = 1;
-    while (equal < mx.host_count && mx.hosts[equal].preference == mx.hosts[0].preference)
-        equal++;
-    unsigned turn = site->rotation++;
-    for (unsigned i = 0; i < mx.host_count; i++) {
-        const struct mx_host *host = &mx.hosts[i < equal ? (i + turn) % equal : i];
-        unsigned most = mx.host_count > 1 ? ADDRESSES_A_HOST : TARGETS_MAX;
-        for (unsigned a = 0; a < host->address_count && a < most && n < TARGETS_MAX; a++, n++) {
-            memcpy(targets[n].name, host->name, sizeof targets[n].name);
-            targets[n].address = host->addresses[a];
-        }
-    }
-    return n;
+    return targets_choose(&mx, family_of(e, site), site->marks, site->rotation++, now, targets);
+}
+
+/* What a session has learned of its addresses on its way in, or before it gave up. */
+static void note_targets(struct site *site, const struct session *s, mono_us now) {
+    if (s->missed && !site->marks) site->marks = calloc(1, sizeof(struct target_marks));
+    if (!site->marks) return;
+    for (unsigned i = 0; i < s->target_count; i++)
+        if (s->missed & 1u << i) target_mark(site->marks, &s->targets[i].address, now);
+    if (s->ready) target_unmark(site->marks, &s->targets[s->target].address);
 }
 
 /* Lanes for which few wait come and go by the thousand; they and the big ones leave each other room. */
@@ -59,7 +59,8 @@ static unsigned provider_of(const struct engine *e, const struct site *site, con
 
 static bool open_session(struct engine *e, struct site *site) {
     struct session_target targets[TARGETS_MAX];
-    unsigned n = fill_targets(site, targets);
+    mono_us now = loop_now(e->loop);
+    unsigned n = fill_targets(e, site, now, targets);
     struct session *s = n ? calloc(1, sizeof *s) : NULL;
     struct session_target *own = s ? malloc(n * sizeof *own) : NULL;
     if (!own) {
@@ -74,6 +75,7 @@ static bool open_session(struct engine *e, struct site *site) {
                           .tls = site->lane->tls,
                           .bdat = site->lane->bdat,
                           .max_messages = site->lane->gate.limits.messages_per_connection,
+                          .opened_at = now,
                           .target_count = n,
                           .targets = own,
                           .big = is_big(site->lane),
@@ -85,6 +87,7 @@ static bool open_session(struct engine *e, struct site *site) {
     e->counters.sessions_opened++;
     site->sessions++;
     site->connecting++;
+    source_opens(e, s->source, now);
     engine_tell(s->worker, MSG_OPEN, s);
     return true;
 }
@@ -238,8 +241,10 @@ static void serve(struct engine *e, struct session *s, mono_us now) {
 void schedule_ready(struct engine *e, struct session *s) {
     if (!s->ready_seen) {
         s->ready_seen = true;
+        note_targets(s->site, s, loop_now(e->loop));
         s->site->connecting--;
         lane_gate_accepted(&s->site->lane->gate);
+        source_works(e, s);
     }
     s->wants = true;
     if (s->max_messages && s->granted >= s->max_messages)
@@ -261,6 +266,35 @@ static void serve_parked(struct engine *e, struct lane *lane, mono_us now) {
     }
 }
 
+static int64_t down_pause(const struct engine *e, const struct site *site) {
+    return retry_pause(&e->options.retry, site->failures, site->key, 0);
+}
+
+/* Nothing works there: few recipients are deferred, with the reason in the ledger; many wait where they are.
+ */
+static void site_failed(struct engine *e, struct site *site, const struct outcome *why) {
+    if (site->failures < UINT8_MAX) site->failures++;
+    site->down_until = loop_now(e->loop) + down_pause(e, site);
+    while (site->turn && site->turn->waiting <= DEFER_INSTEAD) {
+        struct domain *d = site->turn;
+        settle_domain(e, d, why);
+        backlog_domain_check(&e->backlog, d);
+    }
+    if (site->turn) backlog_sleep(&e->backlog, site->lane, site->down_until);
+}
+
+static void other_family(struct engine *e, struct site *site) {
+    struct outcome o;
+    char text[EVENT_TEXT_MAX];
+    const struct source_options *source = &e->options.sources[site->lane->source];
+    int n = snprintf(text, sizeof text, "%.100s has no IPv%d address, and source %.60s no other",
+                     site->lane->name, (int)source->address.family, source->name);
+    outcome_local(&o, EVENT_DEFERRED, SMTP_STAGE_CONNECT, CLASSIFY_NETWORK_FAILURE,
+                  slice_make(text, (size_t)n));
+    snprintf(site->lane->last_error, sizeof site->lane->last_error, "%s", text);
+    site_failed(e, site, &o);
+}
+
 /* False: the lane can't have another session now (and sleeps, or waits for the end of one). */
 static bool open_for(struct engine *e, struct lane *lane, struct site *site, mono_us now) {
     mono_us when;
@@ -269,13 +303,20 @@ static bool open_for(struct engine *e, struct lane *lane, struct site *site, mon
         backlog_starve(&e->backlog, lane, big);
         return false;
     }
+    if (source_is_down(e, lane->source, now)) {
+        backlog_sleep(&e->backlog, lane, e->sources[lane->source].down_until);
+        return false;
+    }
     if (!lane_gate_open(&lane->gate, now, &when)) {
         if (when != NEVER) backlog_sleep(&e->backlog, lane, when);
         return false;
     }
     if (open_session(e, site)) return true;
     lane_gate_closed(&lane->gate);
-    backlog_sleep(&e->backlog, lane, now + US_PER_SEC);
+    if (family_of(e, site) != NET_NONE)
+        other_family(e, site);
+    else
+        backlog_sleep(&e->backlog, lane, now + US_PER_SEC);
     return false;
 }
 
@@ -306,7 +347,10 @@ static void look_at_lane(struct engine *e, struct lane *lane, mono_us now) {
     for (unsigned i = 0; i < sites && lane->turn; i++) {
         struct site *site = lane->turn;
         lane->turn = site->next;
-        if (!look_at_site(e, lane, site, now)) return;
+        if (!look_at_site(e, lane, site, now)) {
+            backlog_site_check(&e->backlog, site);
+            return;
+        }
         if (site->turn) continue;
         backlog_site_check(&e->backlog, site); /* all its domains are looked up anew */
         if (single) return;                    /* the lane may be gone with it */
@@ -336,21 +380,12 @@ void schedule_lanes(struct engine *e) {
 
 /* ---- the end of a session ---- */
 
-static int64_t down_pause(const struct engine *e, const struct site *site) {
-    return retry_pause(&e->options.retry, site->failures, site->key, 0);
-}
-
-/* Nothing works there: few recipients are deferred, with the reason in the ledger; many wait where they are.
- */
-static void site_failed(struct engine *e, struct site *site, const struct outcome *why) {
-    if (site->failures < UINT8_MAX) site->failures++;
-    site->down_until = loop_now(e->loop) + down_pause(e, site);
-    while (site->turn && site->turn->waiting <= DEFER_INSTEAD) {
-        struct domain *d = site->turn;
-        settle_domain(e, d, why);
-        backlog_domain_check(&e->backlog, d);
-    }
-    if (site->turn) backlog_sleep(&e->backlog, site->lane, site->down_until);
+/* Said of the source, and not of the site: its recipients wait where they are. */
+static void proxy_fault(struct engine *e, struct session *s) {
+    if (s->fault == FAULT_PROXY)
+        source_failed(e, s);
+    else
+        s->site->down_until = loop_now(e->loop) + retry_pause(&e->options.retry, 1, s->site->key, 0);
 }
 
 static void note_failure(struct engine *e, struct session *s) {
@@ -386,12 +421,18 @@ void schedule_gone(struct engine *e, struct session *s) {
     e->session_count--;
     e->big_sessions -= s->big;
     site->sessions--;
-    if (!s->ready_seen) site->connecting--;
+    if (!s->ready_seen) {
+        site->connecting--;
+        note_targets(site, s, loop_now(e->loop));
+    }
     lane_gate_closed(&lane->gate);
     /* A server that ends a session which had nothing to do has done nothing wrong. */
     bool failed = s->end.kind == EVENT_DEFERRED && !(s->ready_seen && s->granted == 0);
     if (failed) note_failure(e, s);
-    if (s->worked || (s->ready_seen && !failed)) {
+    if (s->proxy_works && s->fault != FAULT_PROXY) source_works(e, s);
+    if (failed && s->fault) {
+        proxy_fault(e, s);
+    } else if (s->worked || (s->ready_seen && !failed)) {
         site->failures = 0;
     } else if (failed && !e->draining) {
         if (site->sessions > site->connecting)

@@ -194,6 +194,39 @@ static void test_limits_are_kept(void **state) {
     close_world(w);
 }
 
+/* ---- hosts of equal preference ---- */
+
+/* 200 mails to two of them, five in a connection; how many connections each has seen. */
+static void send_to_equals(enum drop first_drops, unsigned opened[2]) {
+    struct world *w = open_world();
+    struct host *first = world_host(w, 7), *second = world_host(w, 8);
+    first->drop = first_drops, first->drops = 1000;
+    host_open(first);
+    host_open(second);
+    w->options.default_limits = (struct lane_limits){.connections = 2, .messages_per_connection = 5};
+    world_engine(w);
+    struct campaign_status end = world_wait(w, world_many(w, "r", "7.8.equal.test", 200), NULL);
+    assert_int_equal(end.tally.delivered, 200);
+    assert_int_equal(end.tally.deferrals, 0);
+    world_check(w, &end);
+    world_engine_stop(w, US_PER_SEC);
+    pthread_mutex_lock(&w->lock);
+    opened[0] = first->opened, opened[1] = second->opened;
+    pthread_mutex_unlock(&w->lock);
+    close_world(w);
+}
+
+static void test_equal_hosts(void **state) {
+    (void)state;
+    unsigned opened[2];
+    send_to_equals(DROP_NEVER, opened);
+    assert_true(opened[0] + opened[1] >= 40);
+    assert_in_range(opened[0], opened[1] - 2, opened[1] + 2);
+    send_to_equals(DROP_AT_GREETING, opened);
+    assert_in_range(opened[0], 1, 2); /* by the two sessions that found out; then it is not tried first */
+    assert_true(opened[1] >= 40);
+}
+
 /* ---- hosts that come back ---- */
 
 static bool some_deferred(const struct campaign_status *s) {
@@ -429,19 +462,13 @@ static void test_stop_while_looking_up(void **state) {
 int main(int argc, char **argv) {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_by_one),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_limits_are_kept),
-        cmocka_unit_test(test_down_then_back),
-        cmocka_unit_test(test_dns_comes_back),
-        cmocka_unit_test(test_hold_and_resume),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_two_campaigns),
-        cmocka_unit_test(test_fewer_sessions_than_hosts),
-        cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_stop_with_grace),
-        cmocka_unit_test(test_stop_at_once),
-        cmocka_unit_test(test_stop_while_looking_up),
+        cmocka_unit_test(test_one_by_one),      cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_limits_are_kept), cmocka_unit_test(test_equal_hosts),
+        cmocka_unit_test(test_down_then_back),  cmocka_unit_test(test_dns_comes_back),
+        cmocka_unit_test(test_hold_and_resume), cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_two_campaigns),   cmocka_unit_test(test_fewer_sessions_than_hosts),
+        cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_stop_with_grace),
+        cmocka_unit_test(test_stop_at_once),    cmocka_unit_test(test_stop_while_looking_up),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

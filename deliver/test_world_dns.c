@@ -1,5 +1,6 @@
 /* The made-up world's DNS server. "NAME.N.test" and "N.test" have one mail exchanger, "mN.test" at 127.0.7.N;
- * "A.B.two.test" has two, A before B; "nx.test", "null.test" and "broken.test" are what they say. */
+ * "A.B.two.test" has two, A before B, "A.B.equal.test" two of equal
+ * preference; "nx.test", "null.test" and "broken.test" are what they say. */
 #include "test_world.h"
 
 #include <netinet/in.h>
@@ -43,7 +44,7 @@ static unsigned number_in(const char *name) {
 }
 
 static size_t answer_mx(uint8_t *to, const char *name, unsigned *count) {
-    unsigned first = 0, second = 0;
+    unsigned first = 0, second = 0, preference = 20;
     char host[32];
     *count = 1;
     if (strcmp(name, "null.test") == 0) return put_mx(to, 0, "");
@@ -51,6 +52,8 @@ static size_t answer_mx(uint8_t *to, const char *name, unsigned *count) {
     first = (unsigned)strtoul(name, &dot, 10); /* "1.2.two.test": the hosts 1 and 2 */
     if (dot > name && *dot == '.' && strstr(dot, ".two.test"))
         second = (unsigned)strtoul(dot + 1, NULL, 10);
+    else if (dot > name && *dot == '.' && strstr(dot, ".equal.test"))
+        second = (unsigned)strtoul(dot + 1, NULL, 10), preference = 10;
     else
         first = number_in(name);
     snprintf(host, sizeof host, "m%u.test", first);
@@ -58,7 +61,7 @@ static size_t answer_mx(uint8_t *to, const char *name, unsigned *count) {
     if (!second) return n;
     *count = 2;
     snprintf(host, sizeof host, "m%u.test", second);
-    return n + put_mx(to + n, 20, host);
+    return n + put_mx(to + n, preference, host);
 }
 
 /* Turns the question in place into its answer; returns its length. */

@@ -233,6 +233,7 @@ static bool may_try_next(const struct wire *wire) {
     if (wire->session->ready || wire->finishing || wire->worker->draining || wire->why == SMTP_WHY_DONE ||
         wire->why == SMTP_WHY_CUT)
         return false;
+    if (wire->session->fault == FAULT_PROXY) return false;
     return wire->target + 1 < wire->session->target_count &&
            wire->session->end.class != CLASSIFY_RATE_LIMITED;
 }
@@ -283,6 +284,9 @@ static void on_ended(void *ctx, const struct smtp_end *end) {
     wire->over = true;
     wire->why = end->why;
     if (end->chunking_failed) remember_bdat(wire, end);
+    if (!wire->session->ready && !wire->session->fault &&
+        (end->why == SMTP_WHY_LOST || end->why == SMTP_WHY_TIMEOUT))
+        wire->session->missed |= (uint8_t)(1u << wire->target);
     struct outcome_rules by = {wire->worker->options->rules, wire->session->provider};
     if (end->why == SMTP_WHY_DONE)
         wire->session->end = (struct outcome){0};
@@ -324,6 +328,7 @@ static bool may_bdat(const struct wire *wire) {
 
 static void conn_opened(void *ctx) {
     struct wire *wire = ctx;
+    wire->session->proxy_works = true;
     const struct engine_options *o = wire->worker->options;
     struct session *s = wire->session;
     struct smtp_client_options options = {.helo = slice_of(o->sources[s->source].helo),
@@ -371,6 +376,10 @@ static void conn_tls_done(void *ctx, const struct tls_info *info) {
 static void conn_closed(void *ctx, const struct conn_end_info *info) {
     struct wire *wire = ctx;
     struct slice text = slice_of(info->text);
+    wire->session->fault = info->why == CONN_PROXY           ? FAULT_PROXY
+                           : info->why == CONN_PROXY_REFUSED ? FAULT_PROXY_REFUSED
+                                                             : FAULT_SERVER;
+    if (info->why != CONN_PROXY) wire->session->proxy_works = true;
     enter(wire);
     if (wire->smtp)
         smtp_client_lost(wire->smtp, SMTP_WHY_LOST, text, loop_now(wire->worker->loop));
@@ -393,11 +402,16 @@ static void try_target(struct wire *wire) {
     const struct source_options *source = &o->sources[s->source];
     char address[NET_ADDR_TEXT_MAX];
     struct err err = {0};
+    s->target = (uint8_t)wire->target;
+    s->fault = FAULT_SERVER;
     net_addr_format(&target->address, address);
     snprintf(s->host, sizeof s->host, "%.180s [%s]", target->name, address);
     struct conn_options options = {.remote = net_addr_with_port(target->address, o->port),
                                    .connect_deadline = loop_now(wire->worker->loop) + o->connect_us};
-    if (source->bind && source->address.family == target->address.family) options.source = source->address;
+    if (source->proxy.protocol != PROXY_NONE)
+        options.proxy = &source->proxy;
+    else if (source->bind && source->address.family == target->address.family)
+        options.source = source->address;
     wire->conn = conn_open(wire->worker->loop, &options, &conn_events, wire, &err);
     if (wire->conn) return;
     enter(wire);

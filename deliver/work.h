@@ -13,6 +13,7 @@
 #include "event.h"
 #include "mx.h"
 #include "smtp_client.h"
+#include "targets.h"
 #include "template.h"
 
 enum { WINDOW_MAX = 8 };
@@ -73,6 +74,12 @@ struct window {
 struct recent;
 bool suppress_is_recent(const struct window *w, struct slice address);
 
+enum session_fault {
+    FAULT_SERVER,       /* the server's or the way's to it */
+    FAULT_PROXY,        /* the source's proxy does not work */
+    FAULT_PROXY_REFUSED /* the proxy works, and would not or could not for this address */
+};
+
 struct session {
     /* Made by the owner, constant from then on. */
     struct worker *worker;
@@ -88,25 +95,25 @@ struct session {
     /* The owner's. */
     struct session *prev, *next; /* of all */
     struct session *next_idle;   /* at its site, or parked at its lane */
-    unsigned windows;            /* outstanding */
-    unsigned granted;            /* recipients handed to it so far */
-    bool ready_seen;             /* MSG_READY came */
-    bool wants;                  /* has asked for a window and has none on its way */
-    bool idle, parked;           /* in such a list */
-    bool finishing;              /* told to end */
-    bool ended;                  /* MSG_ENDED came */
+    mono_us opened_at;
+    unsigned windows;  /* outstanding */
+    unsigned granted;  /* recipients handed to it so far */
+    bool ready_seen;   /* MSG_READY came */
+    bool wants;        /* has asked for a window and has none on its way */
+    bool idle, parked; /* in such a list */
+    bool finishing;    /* told to end */
+    bool ended;        /* MSG_ENDED came */
     mono_us idle_since;
     /* The worker's; read by the owner after MSG_DONE and MSG_ENDED. */
     void *wire;
-    bool ready;                    /* the server has let us in */
+    bool ready;     /* the server has let us in */
+    uint8_t target; /* the one it has come to */
+    uint8_t missed; /* bits of those where nobody was there, or hung up before it said anything */
     char host[EVENT_HOST_MAX + 1]; /* "mx1.example.com [192.0.2.1]": who is spoken to */
     struct outcome end;            /* why it ended: kind 0 when it ended well */
+    enum session_fault fault;      /* whose fault that was */
+    bool proxy_works;              /* its proxy, if it has one, has answered */
     bool worked;                   /* at least one mail was answered */
-};
-
-struct session_target {
-    char name[MX_NAME_MAX + 1];
-    struct net_addr address;
 };
 
 enum msg_kind {

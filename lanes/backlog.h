@@ -53,6 +53,7 @@ struct site {
     uint8_t failures; /* in a row, without a session that worked */
     mono_us down_until;
     void *idle;               /* sessions that wait for work: the engine's */
+    void *marks;              /* addresses where nobody was: the engine's, freed with the site */
     struct site *next, *prev; /* in its lane's ring */
     struct slice mx;          /* mx_answer, encoded; the site's own */
 };

@@ -86,6 +86,7 @@ void backlog_site_refresh(struct site *site, struct slice mx) {
 
 static void site_free(struct site *site) {
     free((char *)site->mx.at);
+    free(site->marks);
     free(site);
 }
 

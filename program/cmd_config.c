@@ -65,6 +65,7 @@ static void put_typed(struct jdoc *to, const struct option *opt, const char *key
     case OPTION_STRINGS:
     case OPTION_ADDRESSES: put_lists(to, opt, key, from); break;
     case OPTION_ADDRESS:
+    case OPTION_ENDPOINT:
         if (((const struct net_addr *)from)->family == NET_NONE)
             jdoc_put_null(to, key);
         else

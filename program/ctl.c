@@ -104,11 +104,26 @@ static void put_counters(struct jdoc *o, struct instance *in) {
     jdoc_put_text(o, "trouble", slice_of(c.stalled ? c.stall_text : health.text));
 }
 
+/* Sources whose proxy does not work: their mail waits. */
+static void put_proxies(struct jdoc *list, struct instance *in) {
+    size_t count = in->options->sources.count;
+    struct source_status *all = calloc(count + 1, sizeof *all);
+    count = all ? engine_sources(in->engine, all, count) : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct err note;
+        if (!all[i].down) continue;
+        err_set(&note, ERR_SYSTEM, "nothing is sent from source %s: %s", all[i].name, all[i].last_error);
+        jdoc_item_text(list, slice_of(note.text));
+    }
+    free(all);
+}
+
 static void put_notes(struct jdoc *list, struct instance *in) {
     struct history_gap gap = projector_gap(in->projector);
     struct projector_stats stats;
     struct err err;
     show_gap_json(list, &gap);
+    put_proxies(list, in);
     projector_stats(in->projector, &stats, &err);
     if (err.kind == ERR_NONE) return;
     err_wrap(&err, "the history is not written on");

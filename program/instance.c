@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "personal.h"
+#include "secret.h"
 #include "sweep_segments.h"
 
 #include <errno.h>
@@ -61,6 +62,19 @@ int instance_set_dkim(struct instance *in, const struct options *o, struct err *
     return failed;
 }
 
+static int fill_proxy(struct proxy_options *to, const struct option_source *s, struct err *err) {
+    static const enum proxy_protocol protocols[] = {[OPTION_PROXY_NONE] = PROXY_NONE,
+                                                    [OPTION_PROXY_HAPROXY] = PROXY_HAPROXY,
+                                                    [OPTION_PROXY_SOCKS5] = PROXY_SOCKS5};
+    *to = (struct proxy_options){.protocol = protocols[s->proxy.protocol],
+                                 .address = s->proxy.address,
+                                 .source = s->address,
+                                 .user = s->proxy.user};
+    if (!s->proxy.password_file) return 0;
+    to->password = secret_read(s->proxy.password_file, SOCKS5_NAME_MAX, err);
+    return to->password ? 0 : err_wrap(err, "source %s: proxy.password_file", s->name);
+}
+
 static int fill_lists(struct instance *in, const struct options *o, struct err *err) {
     const struct option_provider *p = o->providers.at;
     const struct option_source *s = o->sources.at;
@@ -76,11 +90,13 @@ static int fill_lists(struct instance *in, const struct options *o, struct err *
                                                      .tls = tls_of(p[i].tls),
                                                      .bdat = p[i].bdat};
     put_keys(in->dkim, o);
-    for (size_t i = 0; i < o->sources.count; i++)
+    for (size_t i = 0; i < o->sources.count; i++) {
         in->sources[i] = (struct source_options){.name = s[i].name,
                                                  .bind = s[i].address.family != NET_NONE,
                                                  .address = s[i].address,
                                                  .helo = s[i].helo};
+        if (fill_proxy(&in->sources[i].proxy, &s[i], err)) return -1;
+    }
     return 0;
 }
 
@@ -182,6 +198,8 @@ int instance_close(struct instance *in, int64_t grace_us, struct err *err) {
     store_free(in->store);
     classify_rules_free(in->rules);
     if (in->personal_folder >= 0) close(in->personal_folder);
+    for (size_t i = 0; in->sources && i < in->options->sources.count; i++)
+        secret_free((char *)in->sources[i].proxy.password);
     free(in->providers);
     free(in->sources);
     free(in->dkim);

@@ -18,6 +18,7 @@
 #define RANGE(a, b)     .least = (a), .most = (b)
 
 static const char *const tls_words[] = {"off", "opportunistic", "required", NULL};
+static const char *const proxy_words[] = {"none", "haproxy", "socks5", NULL};
 static const char *const uncertain_words[] = {"resend", "hold", NULL};
 static const char *const level_words[] = {"error", "warn", "info", "debug", "off", NULL};
 
@@ -48,10 +49,23 @@ static const struct option source_fields[] = {
     {"name", OPTION_STRING, SOURCE(name), .unset = "its address", .sample = "outbound-1",
      .help = "What reports and metrics call it."},
     {"address", OPTION_ADDRESS, SOURCE(address), .unset = "the system chooses", .sample = "192.0.2.1",
-     .help = "The local address that mail goes out from."},
+     .help = "The local address that mail goes out from. With a proxy: the address of the proxy's machine."},
     {"helo", OPTION_DOMAIN, SOURCE(helo), .unset = "deliver.helo", .sample = "out1.example.com",
      .help =
          "The name given in EHLO. Receivers expect that it leads to the address and the address back to it."},
+    {"proxy.protocol", OPTION_ENUM, SOURCE(proxy.protocol), "none", .words = proxy_words, .sample = "haproxy",
+     .help =
+         "For a source on another machine, its connections go through a proxy there. haproxy: PROXY "
+         "protocol, "
+         "version 2, which tells the proxy both the source's address and the receiver's. socks5: SOCKS5 (RFC "
+         "1928), which tells it the receiver's; what it sends from is its own affair. See docs/sources.md."},
+    {"proxy.address", OPTION_ENDPOINT, SOURCE(proxy.address), .unset = "there is no proxy",
+     .sample = "192.0.2.9:5000", .help = "Where the proxy listens."},
+    {"proxy.user", OPTION_STRING, SOURCE(proxy.user), .unset = "without a log-in", .sample = "tsubame",
+     .help = "Logs in to a SOCKS5 proxy with this name and the password of proxy.password_file (RFC 1929)."},
+    {"proxy.password_file", OPTION_PATH, SOURCE(proxy.password_file), .unset = "without a log-in",
+     .sample = "proxy.password",
+     .help = "A file with the password, in its first line. It is read at the start and shown nowhere."},
 };
 
 static const struct option dkim_fields[] = {

@@ -22,6 +22,7 @@ enum option_type {
     OPTION_DOMAIN,    /* the same, a host or domain name */
     OPTION_PATH,      /* the same, made relative to the file's folder */
     OPTION_ADDRESS,   /* struct net_addr */
+    OPTION_ENDPOINT,  /* the same with a port, which must be given; NET_NONE when unset */
     OPTION_LISTEN,    /* struct net_addr, NET_NONE for off */
     OPTION_STRINGS,   /* struct option_strings */
     OPTION_ADDRESSES, /* struct option_addresses */
@@ -79,6 +80,11 @@ struct option_source {
     const char *name;
     struct net_addr address; /* NET_NONE: the system chooses */
     const char *helo;
+    struct {
+        int protocol; /* enum option_proxy */
+        struct net_addr address;
+        const char *user, *password_file;
+    } proxy;
 };
 
 struct option_dkim {
@@ -89,6 +95,7 @@ struct option_dkim {
 };
 
 enum option_tls { OPTION_TLS_OFF, OPTION_TLS_OPPORTUNISTIC, OPTION_TLS_REQUIRED };
+enum option_proxy { OPTION_PROXY_NONE, OPTION_PROXY_HAPROXY, OPTION_PROXY_SOCKS5 };
 enum option_uncertain { OPTION_UNCERTAIN_RESEND, OPTION_UNCERTAIN_HOLD };
 enum { OPTION_MOST = 64 };
 

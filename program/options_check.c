@@ -80,6 +80,30 @@ static void make_sources(struct reader *r, struct options *o) {
     o->sources = (struct option_records){at, n};
 }
 
+static void check_proxy(struct reader *r, const struct option_source *s, size_t i) {
+    static const char *const words[] = {"none", "haproxy", "socks5"};
+    int p = s->proxy.protocol;
+    bool log_in = s->proxy.user || s->proxy.password_file;
+    if (p != OPTION_PROXY_NONE && !s->proxy.address.family)
+        options_problem(r, &s->place, "sources[%zu].proxy.address is missing", i);
+    if (p == OPTION_PROXY_NONE && (s->proxy.address.family || log_in))
+        options_problem(r, &s->place, "sources[%zu].proxy.protocol is missing: haproxy or socks5", i);
+    if (p == OPTION_PROXY_HAPROXY && !s->address.family)
+        options_problem(r, &s->place, "sources[%zu].address is missing: the proxy is told to send from it",
+                        i);
+    if (p == OPTION_PROXY_HAPROXY && log_in)
+        options_problem(r, &s->place, "sources[%zu].proxy: there is no log-in with %s", i, words[p]);
+    if (!s->proxy.user != !s->proxy.password_file)
+        options_problem(r, &s->place, "sources[%zu].proxy: user and password_file go together", i);
+    if (s->proxy.user && strlen(s->proxy.user) > 255)
+        options_problem(r, &s->place, "sources[%zu].proxy.user: longer than 255 bytes", i);
+    if (!s->proxy.password_file || access(s->proxy.password_file, R_OK) == 0 || errno == EACCES) return;
+    char reason[128];
+    const char *text = strerror_r(errno, reason, sizeof reason);
+    options_problem(r, &s->place, "sources[%zu].proxy.password_file: %s: %s", i, s->proxy.password_file,
+                    text);
+}
+
 static void check_sources(struct reader *r, struct options *o) {
     if (o->sources.count && o->deliver.bind.count)
         options_problem(r, given(o, "sources"), "sources: give either sources or deliver.bind, not both");
@@ -88,6 +112,7 @@ static void check_sources(struct reader *r, struct options *o) {
     for (size_t i = 0; i < o->sources.count; i++) {
         if (!all[i].helo) all[i].helo = o->deliver.helo;
         if (!all[i].name) all[i].name = address_name(r, &all[i].address);
+        check_proxy(r, &all[i], i);
         for (size_t j = 0; j < i && all[i].name; j++)
             if (all[j].name && strcmp(all[i].name, all[j].name) == 0)
                 options_problem(r, &all[i].place, "sources[%zu].name: '%s' is here twice (first in line %u)",

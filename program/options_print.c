@@ -22,6 +22,9 @@ void option_put_expected(const struct option *opt, struct buf *out) {
     case OPTION_PATH: buf_put_text(out, "a path"); return;
     case OPTION_LISTEN: buf_put_text(out, "off or an address such as 127.0.0.1:9725"); return;
     case OPTION_ADDRESS: buf_put_text(out, "an address such as 192.0.2.1 or 2001:db8::1"); return;
+    case OPTION_ENDPOINT:
+        buf_put_text(out, "an address with its port such as 192.0.2.1:1080 or \"[2001:db8::1]:1080\"");
+        return;
     case OPTION_STRINGS: buf_put_text(out, "a list of names such as [.example.com, mx.example.net]"); return;
     case OPTION_ADDRESSES:
         buf_put_text(out, opt->port ? "addresses such as 192.0.2.1 or [127.0.0.1:5353, \"[::1]:53\"]"
@@ -76,7 +79,8 @@ static void put_text(const char *text, struct buf *out) {
 
 static void put_address(const struct option *opt, const struct net_addr *addr, struct buf *out) {
     char text[NET_ADDR_TEXT_MAX];
-    int n = opt->port ? net_addr_format_port(addr, text) : net_addr_format(addr, text);
+    bool with_port = opt->port || opt->type == OPTION_ENDPOINT;
+    int n = with_port ? net_addr_format_port(addr, text) : net_addr_format(addr, text);
     if (addr->family == NET_NONE)
         buf_put_text(out, opt->type == OPTION_LISTEN ? "off" : "\"\"");
     else {
@@ -126,6 +130,7 @@ void option_put_value(const struct option *opt, const void *base, struct buf *ou
         break;
     }
     case OPTION_ADDRESS:
+    case OPTION_ENDPOINT:
     case OPTION_LISTEN: put_address(opt, from, out); break;
     case OPTION_STRINGS:
     case OPTION_ADDRESSES: put_lists(opt, from, out); break;

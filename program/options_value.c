@@ -126,6 +126,17 @@ static void set_text(struct reader *r, const struct level *l, const struct optio
     }
 }
 
+/* '' in quotes unsets, as with every address. */
+static void set_endpoint(struct reader *r, const struct level *l, const struct option *opt,
+                         const struct yaml *node, struct net_addr *to) {
+    bool none = node->quoted && node->text.len == 0;
+    *to = (struct net_addr){0};
+    if (!none && (!net_addr_parse(node->text, 0, to) || to->port == 0)) {
+        *to = (struct net_addr){0};
+        wrong(r, l, opt, node);
+    }
+}
+
 static void set_address(struct reader *r, const struct level *l, const struct option *opt,
                         const struct yaml *node, struct net_addr *to) {
     bool none = opt->type == OPTION_LISTEN
@@ -222,6 +233,7 @@ void options_set_value(struct reader *r, const struct level *l, const struct opt
     case OPTION_PATH: set_text(r, l, opt, node, to); break;
     case OPTION_ADDRESS:
     case OPTION_LISTEN: set_address(r, l, opt, node, to); break;
+    case OPTION_ENDPOINT: set_endpoint(r, l, opt, node, to); break;
     case OPTION_STRINGS: set_strings(r, l, opt, node, to); break;
     case OPTION_ADDRESSES: set_addresses(r, l, opt, node, to); break;
     case OPTION_RECORDS: break; /* after all else: their defaults come from there */

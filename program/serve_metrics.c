@@ -185,6 +185,23 @@ static void put_lanes(struct instance *in, struct buf *out) {
     free(lanes);
 }
 
+static void put_sources(struct instance *in, struct buf *out) {
+    size_t n = in->options->sources.count;
+    struct source_status *all = calloc(n + 1, sizeof *all);
+    n = all ? engine_sources(in->engine, all, n) : 0;
+    metrics_head(out, "tsubame_source_down", "gauge", "1 while a source's proxy does not work.");
+    for (size_t i = 0; i < n; i++)
+        if (all[i].proxied)
+            metrics_sample(out, "tsubame_source_down", all[i].down, "source", all[i].name, NULL);
+    metrics_head(out, "tsubame_source_proxy_failures_total", "counter",
+                 "SMTP sessions that a source's proxy failed.");
+    for (size_t i = 0; i < n; i++)
+        if (all[i].proxied)
+            metrics_sample(out, "tsubame_source_proxy_failures_total", (double)all[i].failed, "source",
+                           all[i].name, NULL);
+    free(all);
+}
+
 void serve_metrics(void *ctx, struct buf *out) {
     struct instance *in = ctx;
     struct engine_counters c;
@@ -197,5 +214,6 @@ void serve_metrics(void *ctx, struct buf *out) {
     put_history(in, out);
     put_campaigns(in, out);
     put_lanes(in, out);
+    put_sources(in, out);
     metrics_process(out);
 }

@@ -119,6 +119,27 @@ static const struct bad bad[] = {
      "t.yaml:1:10: sources: give either sources or deliver.bind, not both\n"},
     {"sources: [{address: 192.0.2.1}, {name: 192.0.2.1}]\n",
      "t.yaml:1:33: sources[1].name: '192.0.2.1' is here twice (first in line 1)\n"},
+    {"sources: [{proxy.address: '192.0.2.9:1080'}]\n",
+     "t.yaml:1:11: sources[0].proxy.protocol is missing: haproxy or socks5\n"},
+    {"sources: [{proxy: {protocol: socks5}}]\n", "t.yaml:1:11: sources[0].proxy.address is missing\n"},
+    {"sources: [{proxy: {protocol: socks4, address: '192.0.2.9:1080'}}]\n",
+     "t.yaml:1:30: sources[0].proxy.protocol: expected one of none, haproxy, socks5, got 'socks4'\n"},
+    {"sources: [{proxy: {protocol: socks5, address: 192.0.2.9}}]\n",
+     "t.yaml:1:47: sources[0].proxy.address: expected an address with its port such as 192.0.2.1:1080 or "
+     "\"[2001:db8::1]:1080\", got '192.0.2.9'\n"},
+    {"sources: [{proxy: {protocol: socks5, address: 'proxy.example:1080'}}]\n",
+     "t.yaml:1:47: sources[0].proxy.address: expected an address with its port such as 192.0.2.1:1080 or "
+     "\"[2001:db8::1]:1080\", got 'proxy.example:1080'\n"},
+    {"sources: [{proxy: {protocol: haproxy, address: '192.0.2.9:5000'}}]\n",
+     "t.yaml:1:11: sources[0].address is missing: the proxy is told to send from it\n"},
+    {"sources: [{address: 192.0.2.1, proxy: {protocol: haproxy, address: '192.0.2.9:5000', user: u, "
+     "password_file: /dev/null}}]\n",
+     "t.yaml:1:11: sources[0].proxy: there is no log-in with haproxy\n"},
+    {"sources: [{proxy: {protocol: socks5, address: '192.0.2.9:1080', user: u}}]\n",
+     "t.yaml:1:11: sources[0].proxy: user and password_file go together\n"},
+    {"sources: [{proxy: {protocol: socks5, address: '192.0.2.9:1080', user: u, password_file: "
+     "/nonexistent/p}}]\n",
+     "t.yaml:1:11: sources[0].proxy.password_file: /nonexistent/p: No such file or directory\n"},
     {"dkim.domain: example.com\n", "t.yaml:1:14: dkim.domain: dkim is a list of sections: - domain: ...\n"},
     {"dkim: {domain: example.com}\n", "t.yaml:1:7: dkim[0].selector is missing\n"},
     {"dkim: [{domain: e.com, selector: a}]\n", "t.yaml:1:8: dkim[0].key_file is missing\n"},
