@@ -89,7 +89,7 @@ static void tick(void *ctx) {
     backlog_wake_lanes(&e->backlog, now);
     backlog_wake_domains(&e->backlog, now);
     commit_watch(e);
-    schedule_tick(e);
+    resting_tick(e);
     if (clock_wall() >= e->next_due || now >= e->expiry_at) feed_retries(e);
     if (now >= e->expiry_at) {
         e->expiry_at = now + US_PER_SEC;

@@ -67,6 +67,7 @@ struct engine_options {
     const struct dkim_options *dkim; /* read at start, then no more */
     size_t dkim_count;               /* 0: unsigned */
     int64_t idle_us;                 /* how long a session without work is kept */
+    unsigned idle_sessions;          /* so many of them at most */
     int64_t connect_us;              /* deadline of a connection attempt */
     double timeout_scale;            /* of RFC 5321's time-outs; 1 outside of tests */
     bool log_outcomes;               /* a log line for each */

@@ -4,6 +4,7 @@
  *     feed.c      chunks and retries into the backlog; tables and contents in memory
  *     resolve.c   domains to sites
  *     schedule.c  lanes to sessions, sessions to windows
+ *     resting.c   sessions kept with nothing to do
  *     source.c    proxies that do not work
  *     settle.c    outcomes into the ledger
  *     suppress.c  the suppression list before and after them
@@ -85,6 +86,9 @@ struct engine {
     struct source *sources;   /* by their index in the options */
     struct session *sessions; /* all */
     uint32_t session_count, big_sessions;
+    struct session *resting, *resting_last; /* with nothing to do, the longest first */
+    uint32_t resting_count;
+    uint32_t ending; /* sessions told to finish that are not gone */
     struct question *questions;
     struct feed_item *mixed, *mixed_last;  /* chunks of many domains, not taken apart yet */
     size_t mixed_bytes;                    /* of the tables of such chunks */
@@ -141,10 +145,19 @@ void resolve_done(struct engine *e);
 /* schedule.c */
 void schedule_lanes(struct engine *e);
 void schedule_ready(struct engine *e, struct session *s);
+void schedule_settled(struct engine *e, struct session *s); /* its last window is */
 void schedule_ended(struct engine *e, struct session *s);
-void schedule_gone(struct engine *e, struct session *s); /* ended, and its last window is settled */
-void schedule_tick(struct engine *e);
+void schedule_gone(struct engine *e, struct session *s);   /* ended, and its last window is settled */
+void schedule_unlist(struct engine *e, struct session *s); /* from the lists of those that wait */
+void schedule_finish(struct engine *e, struct session *s); /* once */
 void schedule_send(struct engine *e, struct window *w);
+
+/* resting.c */
+void resting_in(struct engine *e, struct session *s); /* it is idle and has no window */
+void resting_out(struct engine *e, struct session *s);
+/* The session that has rested longest ends: of that lane (NULL: of any), of that kind. */
+void resting_make_place(struct engine *e, const struct lane *lane, bool any_kind, bool big);
+void resting_tick(struct engine *e);
 
 /* source.c */
 int source_init(struct engine *e, struct err *err);
@@ -153,6 +166,7 @@ bool source_is_down(const struct engine *e, unsigned source, mono_us now);
 bool source_all_down(const struct engine *e, mono_us now);
 void source_opens(struct engine *e, unsigned source, mono_us now);
 void source_failed(struct engine *e, const struct session *s);
+void source_refused(struct engine *e, const struct session *s);
 void source_works(struct engine *e, const struct session *s); /* its proxy has let it through */
 
 /* settle.c */

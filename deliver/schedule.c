@@ -92,9 +92,10 @@ static bool open_session(struct engine *e, struct site *site) {
     return true;
 }
 
-static void finish(struct session *s) {
+void schedule_finish(struct engine *e, struct session *s) {
     if (s->finishing || s->ended) return;
     s->finishing = true;
+    e->ending++;
     engine_tell(s->worker, MSG_FINISH, s);
 }
 
@@ -116,7 +117,8 @@ static void list_out(void **list, struct session *s) {
     at->next_idle = s->next_idle;
 }
 
-static void unlist(struct session *s) {
+void schedule_unlist(struct engine *e, struct session *s) {
+    resting_out(e, s);
     if (s->idle) list_out(&s->site->idle, s);
     if (s->parked) list_out(&s->site->lane->parked, s);
     s->idle = s->parked = false;
@@ -222,20 +224,27 @@ void schedule_send(struct engine *e, struct window *w) {
 
 /* Then nobody is kept for work that may come. */
 static bool is_crowded(const struct engine *e) {
-    return e->session_count > e->options.max_sessions / 2;
+    return e->backlog.starving_count[0] + e->backlog.starving_count[1] > 0;
 }
 
-static void idle_or_end(struct engine *e, struct session *s, mono_us now) {
-    if (e->draining || ((is_crowded(e) || e->options.idle_us == 0) && !e->held_back)) finish(s);
+/* Not while commits are late: then there may be work that can't be leased. */
+static void idle_or_end(struct engine *e, struct session *s) {
+    bool kept = e->held_back || (e->options.idle_us > 0 && e->options.idle_sessions > 0 && !is_crowded(e));
+    if (e->draining || !kept) schedule_finish(e, s);
     if (s->finishing || s->idle) return;
     s->idle = true;
-    s->idle_since = now;
     list_in(&s->site->idle, s);
+    if (s->windows == 0) resting_in(e, s);
 }
 
 static void serve(struct engine *e, struct session *s, mono_us now) {
-    unlist(s);
-    if (!grant(e, s, now)) idle_or_end(e, s, now);
+    schedule_unlist(e, s);
+    if (!grant(e, s, now)) idle_or_end(e, s);
+}
+
+static void make_place_for_starving(struct engine *e, bool big) {
+    if (e->ending > e->backlog.starving_count[0] + e->backlog.starving_count[1]) return;
+    resting_make_place(e, NULL, e->session_count >= e->options.max_sessions, big);
 }
 
 void schedule_ready(struct engine *e, struct session *s) {
@@ -247,8 +256,9 @@ void schedule_ready(struct engine *e, struct session *s) {
         source_works(e, s);
     }
     s->wants = true;
+    /* Full: some of what it was granted never became a message, or it would have ended by itself. */
     if (s->max_messages && s->granted >= s->max_messages)
-        finish(s); /* some of what it was granted never became a message, or it would have ended by itself */
+        schedule_finish(e, s);
     else
         serve(e, s, loop_now(e->loop));
 }
@@ -300,6 +310,7 @@ static bool open_for(struct engine *e, struct lane *lane, struct site *site, mon
     mono_us when;
     bool big = is_big(lane);
     if (is_full(e, big)) {
+        make_place_for_starving(e, big);
         backlog_starve(&e->backlog, lane, big);
         return false;
     }
@@ -308,7 +319,10 @@ static bool open_for(struct engine *e, struct lane *lane, struct site *site, mon
         return false;
     }
     if (!lane_gate_open(&lane->gate, now, &when)) {
-        if (when != NEVER) backlog_sleep(&e->backlog, lane, when);
+        if (when != NEVER)
+            backlog_sleep(&e->backlog, lane, when);
+        else
+            resting_make_place(e, lane, true, big);
         return false;
     }
     if (open_session(e, site)) return true;
@@ -324,8 +338,8 @@ static bool look_at_site(struct engine *e, struct lane *lane, struct site *site,
     refresh_turn(e, site, now);
     while (site->idle && site->turn) {
         struct session *s = site->idle;
-        unlist(s);
-        if (!grant(e, s, now)) idle_or_end(e, s, now);
+        schedule_unlist(e, s);
+        if (!grant(e, s, now)) idle_or_end(e, s);
         if (s->idle || s->parked) break;
     }
     if (!site->turn) return true;
@@ -382,10 +396,12 @@ void schedule_lanes(struct engine *e) {
 
 /* Said of the source, and not of the site: its recipients wait where they are. */
 static void proxy_fault(struct engine *e, struct session *s) {
-    if (s->fault == FAULT_PROXY)
+    if (s->fault == FAULT_PROXY) {
         source_failed(e, s);
-    else
+    } else {
+        source_refused(e, s);
         s->site->down_until = loop_now(e->loop) + retry_pause(&e->options.retry, 1, s->site->key, 0);
+    }
 }
 
 static void note_failure(struct engine *e, struct session *s) {
@@ -405,8 +421,15 @@ static void note_failure(struct engine *e, struct session *s) {
 /* The worker has forgotten the session; windows that were on their way to it are still coming back. */
 void schedule_ended(struct engine *e, struct session *s) {
     s->ended = true;
-    unlist(s);
+    schedule_unlist(e, s);
     if (s->windows == 0) schedule_gone(e, s);
+}
+
+void schedule_settled(struct engine *e, struct session *s) {
+    if (s->ended)
+        schedule_gone(e, s);
+    else if (s->idle)
+        resting_in(e, s);
 }
 
 void schedule_gone(struct engine *e, struct session *s) {
@@ -420,19 +443,22 @@ void schedule_gone(struct engine *e, struct session *s) {
     if (s->next) s->next->prev = s->prev;
     e->session_count--;
     e->big_sessions -= s->big;
+    e->ending -= s->finishing;
     site->sessions--;
     if (!s->ready_seen) {
         site->connecting--;
         note_targets(site, s, loop_now(e->loop));
     }
     lane_gate_closed(&lane->gate);
-    /* A server that ends a session which had nothing to do has done nothing wrong. */
-    bool failed = s->end.kind == EVENT_DEFERRED && !(s->ready_seen && s->granted == 0);
+    /* A server that ends a session which had nothing to do has done nothing wrong; but one that lets us in
+     * and closes before it has had anything of what was granted has. */
+    bool rightly = s->granted == 0 || (s->quiet && (s->worked || s->rested));
+    bool failed = s->end.kind == EVENT_DEFERRED && !(s->ready_seen && rightly);
     if (failed) note_failure(e, s);
     if (s->proxy_works && s->fault != FAULT_PROXY) source_works(e, s);
     if (failed && s->fault) {
         proxy_fault(e, s);
-    } else if (s->worked || (s->ready_seen && !failed)) {
+    } else if (s->worked || s->rested || (s->ready_seen && !failed)) {
         site->failures = 0;
     } else if (failed && !e->draining) {
         if (site->sessions > site->connecting)
@@ -440,21 +466,7 @@ void schedule_gone(struct engine *e, struct session *s) {
         else if (site->sessions == 0)
             site_failed(e, site, &s->end);
     }
-    if (site->waiting)
-        backlog_run(&e->backlog, lane);
-    else
-        backlog_site_check(&e->backlog, site);
+    if (lane->waiting) backlog_run(&e->backlog, lane); /* another site of it may want the place */
+    if (!site->waiting) backlog_site_check(&e->backlog, site);
     engine_tell(s->worker, MSG_FORGET, s);
-}
-
-/* Sessions that have been idle long enough say goodbye. */
-void schedule_tick(struct engine *e) {
-    mono_us now = loop_now(e->loop);
-    bool crowded = is_crowded(e) && !e->held_back;
-    for (struct session *s = e->sessions; s; s = s->next)
-        if (s->idle && s->windows == 0 &&
-            (crowded || e->draining || now - s->idle_since >= e->options.idle_us)) {
-            unlist(s);
-            finish(s);
-        }
 }

@@ -63,7 +63,7 @@ static void release(struct engine *e, struct window *w, unsigned items) {
     if (w->settled < w->count) return;
     free(w);
     ledger_release(e->ledger, chunk);
-    if (--s->windows == 0 && s->ended) schedule_gone(e, s);
+    if (--s->windows == 0) schedule_settled(e, s);
 }
 
 static void settle(struct engine *e, struct window *w, unsigned index) {

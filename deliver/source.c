@@ -66,6 +66,17 @@ void source_failed(struct engine *e, const struct session *s) {
     say(e, s->source, LOG_LEVEL_WARN, "proxy-failed", source->last_error);
 }
 
+/* Only for this receiver: the source goes on. */
+void source_refused(struct engine *e, const struct session *s) {
+    e->sources[s->source].failed++;
+    if (!log_on(LOG_LEVEL_WARN)) return;
+    log_begin(LOG_LEVEL_WARN, "proxy-refused");
+    log_text("source", e->options.sources[s->source].name);
+    log_text("host", s->host);
+    log_slice("text", slice_make(s->end.text, s->end.text_len));
+    log_end();
+}
+
 void source_works(struct engine *e, const struct session *s) {
     unsigned source = s->source;
     if (e->sources[source].failures == 0 || s->opened_at < e->sources[source].failed_at) return;

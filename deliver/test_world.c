@@ -46,6 +46,7 @@ static bool next_line(struct peer *p, char line[1024]) {
             return true;
         }
         ssize_t got = recv(p->fd, p->in + p->have, sizeof p->in - p->have, 0);
+        if (got < 0 && errno == EAGAIN) say(p, "421 4.4.2 idle for too long\r\n");
         if (got <= 0) return false;
         p->have += (size_t)got;
     }
@@ -167,6 +168,7 @@ static void *peer_run(void *ctx) {
     h->sessions--;
     pthread_mutex_unlock(&p->world->lock);
     /* Read what still comes, so that the end is an end and no reset that swallows the last reply. */
+    setsockopt(p->fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0}, sizeof(struct timeval));
     shutdown(p->fd, SHUT_WR);
     while (recv(p->fd, p->in, sizeof p->in, 0) > 0)
         ;
@@ -190,6 +192,8 @@ static void *host_run(void *ctx) {
         struct peer *p = calloc(1, sizeof *p);
         int on = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        struct timeval idle = {h->idle_ms / 1000, (suseconds_t)(h->idle_ms % 1000) * 1000};
+        if (h->idle_ms) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof idle);
         p->host = h, p->world = w, p->fd = fd;
         pthread_t thread;
         assert_int_equal(pthread_create(&thread, NULL, peer_run, p), 0);
@@ -287,6 +291,7 @@ void world_init(struct world *w) {
                                          .source_count = 1,
                                          .retry = {300 * US_PER_MS, US_PER_SEC, 2},
                                          .idle_us = 200 * US_PER_MS,
+                                         .idle_sessions = 100,
                                          .connect_us = 2 * US_PER_SEC,
                                          .timeout_scale = 0.01,
                                          .suppress_auto = true,

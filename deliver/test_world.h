@@ -22,6 +22,7 @@ struct host {
     unsigned session_mails; /* then 421; 0: any */
     unsigned most_sessions; /* at a time, else 421; 0: any */
     unsigned slow_ms;       /* before the answer to the dot */
+    unsigned idle_ms;       /* after that long without a command 421 and the end; 0: never */
     /* What was seen. */
     int listener;
     bool closing;

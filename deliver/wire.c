@@ -16,6 +16,10 @@
 
 enum { FLIGHTS = SMTP_BODIES_MAX, MAIL_MAX = 64 << 20 };
 
+/* After that long a server may have closed the connection without our knowing: a mail that is lost with it
+ * goes by another one and has not been tried. */
+#define RESTED_US US_PER_SEC
+
 /* A mail in the conversation. */
 struct flight {
     struct window *window; /* NULL: free */
@@ -37,6 +41,7 @@ struct wire {
     bool plain;     /* TLS failed here although only wished for: without it */
     bool no_bdat;   /* not understood although offered: without it */
     bool asked;     /* for a window that has not come */
+    mono_us asked_at;
     bool finishing; /* no more windows */
     bool over;      /* the conversation, or the attempt at one, has ended: `leave` draws the consequences */
     enum smtp_why why; /* of that end */
@@ -94,7 +99,8 @@ static void on_outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp
     struct wire *wire = ctx;
     struct flight *flight = &wire->flights[tag];
     struct outcome_rules by = {wire->worker->options->rules, wire->session->provider};
-    outcome_from_session(&flight->window->items[flight->index].outcome, &by, said, wire->session->worked);
+    outcome_from_session(&flight->window->items[flight->index].outcome, &by, said,
+                         wire->session->worked || wire->session->rested);
     /* 421 says that the session is not wanted, whatever it answers. */
     bool answered = said->result == SMTP_REFUSED && !(said->reply && said->reply->code == 421);
     if (said->result == SMTP_DELIVERED || answered) wire->session->worked = true;
@@ -118,6 +124,7 @@ static int on_content(void *ctx, uint64_t tag, struct buf *out) {
 static void ask(struct wire *wire) {
     if (wire->asked || wire->finishing || wire->worker->draining || wire->over) return;
     wire->asked = true;
+    wire->asked_at = loop_now(wire->worker->loop);
     worker_tell(wire->worker, MSG_READY, wire->session, 0);
 }
 
@@ -279,11 +286,18 @@ static void remember_bdat(struct wire *wire, const struct smtp_end *end) {
     log_end();
 }
 
+static bool under_way(const struct wire *wire) {
+    for (unsigned i = 0; i < FLIGHTS; i++)
+        if (wire->flights[i].window) return true;
+    return false;
+}
+
 static void on_ended(void *ctx, const struct smtp_end *end) {
     struct wire *wire = ctx;
     wire->over = true;
     wire->why = end->why;
     if (end->chunking_failed) remember_bdat(wire, end);
+    wire->session->quiet = !wire->first && !under_way(wire);
     if (!wire->session->ready && !wire->session->fault &&
         (end->why == SMTP_WHY_LOST || end->why == SMTP_WHY_TIMEOUT))
         wire->session->missed |= (uint8_t)(1u << wire->target);
@@ -452,6 +466,7 @@ void wire_window(struct worker *w, struct window *window) {
     }
     enter(wire);
     wire->asked = false;
+    wire->session->rested = loop_now(w->loop) - wire->asked_at >= RESTED_US;
     window->next = NULL;
     if (wire->last)
         wire->last->next = window;

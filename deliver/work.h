@@ -101,9 +101,11 @@ struct session {
     bool ready_seen;   /* MSG_READY came */
     bool wants;        /* has asked for a window and has none on its way */
     bool idle, parked; /* in such a list */
-    bool finishing;    /* told to end */
-    bool ended;        /* MSG_ENDED came */
-    mono_us idle_since;
+    bool resting;      /* idle with no window outstanding: in the list of those that may be ended */
+    struct session *prev_resting, *next_resting;
+    bool finishing; /* told to end */
+    bool ended;     /* MSG_ENDED came */
+    mono_us resting_since;
     /* The worker's; read by the owner after MSG_DONE and MSG_ENDED. */
     void *wire;
     bool ready;     /* the server has let us in */
@@ -114,6 +116,8 @@ struct session {
     enum session_fault fault;      /* whose fault that was */
     bool proxy_works;              /* its proxy, if it has one, has answered */
     bool worked;                   /* at least one mail was answered */
+    bool rested;                   /* its last window came after it had long had nothing to do */
+    bool quiet;                    /* no mail was under way when it ended */
 };
 
 enum msg_kind {

@@ -70,8 +70,9 @@ struct lane {
     uint32_t waiting;
     uint64_t delivered, deferred, failed;
     char last_error[512];
-    void *parked; /* sessions that wait for the lane's rate: the engine's */
-    mono_us wake; /* in the list of sleepers until then */
+    uint32_t resting; /* of its sessions: kept with nothing to do */
+    void *parked;     /* sessions that wait for the lane's rate: the engine's */
+    mono_us wake;     /* in the list of sleepers until then */
     bool queued, sleeping, starving;
     struct lane *next, *prev;  /* all lanes */
     struct lane *next_in_list; /* run queue or sleepers */

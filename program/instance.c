@@ -129,6 +129,7 @@ static int fill_engine_options(struct instance *in, const struct options *o, str
         .dkim = in->dkim,
         .dkim_count = o->dkim.count,
         .idle_us = o->deliver.idle,
+        .idle_sessions = (unsigned)o->deliver.idle_sessions,
         .connect_us = o->deliver.connect_timeout,
         .timeout_scale = o->deliver.timeout_scale,
         .log_outcomes = o->log.outcomes,

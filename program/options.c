@@ -128,7 +128,13 @@ static const struct option table[] = {
     {"deliver.max_sessions", OPTION_INT, AT(deliver.max_sessions), "2000", RANGE(1, 200000),
      .help = "SMTP sessions open at a time. The limit of open files is raised to fit."},
     {"deliver.idle", OPTION_DURATION, AT(deliver.idle), "3s", RANGE(0, SEC(300)),
-     .help = "How long a session without work is kept open."},
+     .help = "How long a session without work is kept open: what comes meanwhile for the same mail "
+             "exchangers, of "
+             "any campaign, needs no new connection."},
+    {"deliver.idle_sessions", OPTION_INT, AT(deliver.idle_sessions), "500", RANGE(0, 200000),
+     .help = "Sessions kept open without work, at most. Those that have had none for the longest are ended "
+             "first, and "
+             "also when others need their place."},
     {"deliver.connect_timeout", OPTION_DURATION, AT(deliver.connect_timeout), "30s", RANGE(MS(10), SEC(600)),
      .help = "When to give up connecting to a mail exchanger and try the next."},
     {"deliver.timeout_scale", OPTION_NUMBER, AT(deliver.timeout_scale), "1", RANGE(1, 100000),

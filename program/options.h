@@ -114,7 +114,7 @@ struct options {
         const char *trust_anchor;
     } dns;
     struct {
-        int64_t port, workers, max_sessions, idle, connect_timeout, expire, grace;
+        int64_t port, workers, max_sessions, idle, idle_sessions, connect_timeout, expire, grace;
         double timeout_scale;
         struct option_addresses bind;
         const char *helo;

@@ -123,13 +123,16 @@ class Server:
         """A folder of `at` to an owner in the root: a number, for names are not known here."""
         run_as_root("chown", "-R", owner, self.at / folder)
 
+    def is_up(self, s):
+        return s.recv(3) == b"220"
+
     def start(self, **more):
         self.child = subprocess.Popen([*as_root(), TOOL, "--run", self.NAME, *self.command()], stdin=subprocess.DEVNULL,
                                       stdout=open(self.at / "out", "w"), stderr=subprocess.STDOUT, **more)
         until = time.monotonic() + START_S
         while time.monotonic() < until and self.child.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), 1) as s:
-                if s.recv(3) == b"220":
+                if self.is_up(s):
                     return self
             time.sleep(0.1)
         self.stop(keep=True)
