@@ -1,5 +1,6 @@
 /* Content: what makes it fit to be sent. */
 #include "content_inner.h"
+#include "shared.h"
 
 #include "address.h"
 #include "codec.h"
@@ -172,6 +173,7 @@ int content_check(const struct content *c, struct err *err) {
         bool header;
     } texts[] = {
         {"from", c->from_name, true},
+        {"to", c->to, true},
         {"to_name", c->to_name, true},
         {"reply_to", c->reply_to_name, true},
         {"reply_to", c->reply_to, true},
@@ -198,7 +200,8 @@ int content_check(const struct content *c, struct err *err) {
             return err_set(err, ERR_INPUT, "headers: %.*s: it is written by another key of this file",
                            SLICE_ARG(c->headers[i].name));
     }
-    return check_partials(c, err) || check_list(c, err) || check_files(c, err) ? -1 : 0;
+    return shared_check(c, err) || check_partials(c, err) || check_list(c, err) || check_files(c, err) ? -1
+                                                                                                       : 0;
 }
 
 /* "\"A \\\"B\\\"\"" without quotes and backslashes. */

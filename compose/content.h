@@ -64,6 +64,9 @@ struct content {
     bool one_click;
     bool auto_submitted;
     bool no_auto_text;
+    bool shared; /* the same mail for everybody: many recipients in a transaction */
+    struct slice
+        to; /* of a shared mail: "Name <address>", "address" or "Name:;"; empty: undisclosed-recipients */
     enum content_charset charset;
     bool substitute;
     enum content_encoding encoding;

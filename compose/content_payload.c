@@ -2,8 +2,8 @@
 #include "codec.h"
 #include "content.h"
 
-/* Version 1 knew the tags up to TAG_HEADER_VALUE. */
-enum { VERSION = 2 };
+/* Version 1 knew the tags up to TAG_HEADER_VALUE, version 2 those up to TAG_FILE and no SHARED. */
+enum { VERSION = 3 };
 
 /* The payload's tags: numbers are for ever. */
 enum tag {
@@ -24,7 +24,8 @@ enum tag {
     TAG_UNSUBSCRIBE_MAIL,
     TAG_FEEDBACK_ID,
     TAG_SETTINGS, /* see put_settings */
-    TAG_FILE      /* see put_file */
+    TAG_FILE,     /* see put_file */
+    TAG_TO
 };
 
 enum setting {
@@ -33,7 +34,8 @@ enum setting {
     NO_AUTO_TEXT = 4,
     SUBSTITUTE = 8,
     NO_ESCAPE = 16,
-    MISSING_EMPTY = 32
+    MISSING_EMPTY = 32,
+    SHARED = 64
 };
 
 static struct slice *field_of(struct content *c, uint8_t tag) {
@@ -50,6 +52,7 @@ static struct slice *field_of(struct content *c, uint8_t tag) {
     case TAG_UNSUBSCRIBE_URL: return &c->unsubscribe_url;
     case TAG_UNSUBSCRIBE_MAIL: return &c->unsubscribe_mail;
     case TAG_FEEDBACK_ID: return &c->feedback_id;
+    case TAG_TO: return &c->to;
     default: return NULL;
     }
 }
@@ -63,7 +66,8 @@ static void put_field(struct buf *out, enum tag tag, struct slice value) {
 static void put_settings(const struct content *c, struct buf *out) {
     unsigned flags = (c->one_click ? ONE_CLICK : 0u) | (c->auto_submitted ? AUTO_SUBMITTED : 0u) |
                      (c->no_auto_text ? NO_AUTO_TEXT : 0u) | (c->substitute ? SUBSTITUTE : 0u) |
-                     (c->no_escape ? NO_ESCAPE : 0u) | (c->missing_empty ? MISSING_EMPTY : 0u);
+                     (c->no_escape ? NO_ESCAPE : 0u) | (c->missing_empty ? MISSING_EMPTY : 0u) |
+                     (c->shared ? SHARED : 0u);
     const char bytes[3] = {(char)flags, (char)c->charset, (char)c->encoding};
     if (flags || c->charset || c->encoding) put_field(out, TAG_SETTINGS, slice_make(bytes, sizeof bytes));
 }
@@ -79,6 +83,7 @@ static bool take_settings(struct content *c, struct slice bytes) {
     c->substitute = flags & SUBSTITUTE;
     c->no_escape = flags & NO_ESCAPE;
     c->missing_empty = flags & MISSING_EMPTY;
+    c->shared = flags & SHARED;
     c->charset = (enum content_charset)charset;
     c->encoding = (enum content_encoding)encoding;
     return true;
@@ -121,6 +126,7 @@ void content_encode(const struct content *c, struct buf *out) {
         struct slice *field = field_of(&copy, (uint8_t)tag);
         if (field && field->len) put_field(out, (enum tag)tag, *field);
     }
+    if (c->to.len) put_field(out, TAG_TO, c->to);
     put_settings(c, out);
     for (size_t i = 0; i < c->header_count; i++) {
         put_field(out, TAG_HEADER_NAME, c->headers[i].name);

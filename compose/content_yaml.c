@@ -167,6 +167,7 @@ static int read_mail_key(struct content_reader *r, const struct yaml *node, bool
     struct content *c = r->out;
     if (slice_eq(node->key, SLICE("from"))) return read_from(r, node);
     if (slice_eq(node->key, SLICE("reply_to"))) return read_mailbox(r, node, &c->reply_to_name, &c->reply_to);
+    if (slice_eq(node->key, SLICE("to"))) return read_plain(r, node, &c->to, true);
     if (slice_eq(node->key, SLICE("to_name"))) return read_plain(r, node, &c->to_name, true);
     if (slice_eq(node->key, SLICE("subject"))) return read_plain(r, node, &c->subject, true);
     if (slice_eq(node->key, SLICE("text"))) return read_plain(r, node, &c->text, false);
@@ -185,6 +186,7 @@ static int read_mail_key(struct content_reader *r, const struct yaml *node, bool
 static int read_setting(struct content_reader *r, const struct yaml *node) {
     struct content *c = r->out;
     if (slice_eq(node->key, SLICE("auto_text"))) return read_auto_text(r, node);
+    if (slice_eq(node->key, SLICE("shared"))) return content_read_bool(r, node, &c->shared);
     if (slice_eq(node->key, SLICE("auto_submitted"))) return content_read_bool(r, node, &c->auto_submitted);
     if (slice_eq(node->key, SLICE("charset"))) return read_charset(r, node);
     if (slice_eq(node->key, SLICE("substitute"))) return content_read_bool(r, node, &c->substitute);
@@ -193,11 +195,11 @@ static int read_setting(struct content_reader *r, const struct yaml *node) {
     if (slice_eq(node->key, SLICE("missing"))) return read_missing(r, node);
     return content_complain(
         r, node,
-        "unknown key (known are from, to_name, reply_to, subject, text, html, text_file, html_file, "
+        "unknown key (known are from, to, to_name, reply_to, subject, text, html, text_file, html_file, "
         "auto_text, "
         "headers, partials, escape, missing, list, auto_submitted, charset, substitute, encoding, "
         "attachments, "
-        "inline)");
+        "inline, shared)");
 }
 
 static int read_key(struct content_reader *r, const struct yaml *node) {

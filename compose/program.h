@@ -46,6 +46,7 @@ struct template {
     struct address from;
     enum charset charset;
     bool one_click;
+    bool shared;
     char boundary[BOUNDARY_LEN]; /* all but the letter */
     struct slice prefix;         /* with what every mail's body begins */
 };

@@ -3,6 +3,7 @@
 #include "compiler.h"
 #include "hash.h"
 #include "header.h"
+#include "shared.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,7 +92,8 @@ const struct script *compiler_text(struct compiler *c, struct slice text, const 
         return NULL;
     }
     if (compiler_check_charset(c, text, part)) return NULL;
-    return script_compile(&options, &c->t->words, s, c->err) ? NULL : s;
+    if (script_compile(&options, &c->t->words, s, c->err)) return NULL;
+    return c->content->shared && shared_check_script(s, part, c->err) ? NULL : s;
 }
 
 static const struct script *compile_header(struct compiler *c, struct slice text, const char *part) {
@@ -131,7 +133,15 @@ static int add_from(struct compiler *c) {
                                       : compiler_add(c, op);
 }
 
+static int add_shared_to(struct compiler *c) {
+    struct slice name;
+    struct address address;
+    if (shared_to(c->content, &c->t->arena, &name, &address, c->err)) return -1;
+    return add_fixed_field(c, SLICE("To"), name, address.text.len ? &address : NULL, HEADER_TOKENS);
+}
+
 static int add_to(struct compiler *c) {
+    if (c->content->shared) return add_shared_to(c);
     struct op op = {.kind = OP_TO, .script = compile_header(c, c->content->to_name, "to_name")};
     return op.script ? compiler_add(c, op) : -1;
 }
@@ -238,6 +248,7 @@ static void begin(struct compiler *c) {
                  : in->substitute             ? CHARSET_JIS_NEAR
                                               : CHARSET_JIS;
     t->one_click = in->one_click;
+    t->shared = in->shared;
     uint64_t hash = hash_bytes(in->html, hash_bytes(in->text, hash_bytes(in->subject, 0)));
     memcpy(t->boundary, "=_t_", 4);
     for (int i = 0; i < 16; i++)
@@ -284,6 +295,10 @@ const uint32_t *template_columns(const struct template *t, size_t *count) {
 
 const struct address *template_from(const struct template *t) {
     return &t->from;
+}
+
+bool template_shared(const struct template *t) {
+    return t->shared;
 }
 
 struct slice template_prefix(const struct template *t) {

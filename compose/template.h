@@ -25,6 +25,9 @@ const uint32_t *template_columns(const struct template *t, size_t *count);
 /* The From address (canonical): its domain is what DKIM signs for. Valid as long as t. */
 const struct address *template_from(const struct template *t);
 
+/* Is it the same for every recipient, To included, so that one transaction may take many? */
+bool template_shared(const struct template *t);
+
 /* With what the body of every mail begins (behind the empty line), perhaps nothing: its hash can be begun
  * once. Valid as long as t. */
 struct slice template_prefix(const struct template *t);

@@ -156,7 +156,7 @@ static void test_payload(void **state) {
     for (size_t n = 0; n < bytes.len; n++)
         if (content_decode(slice_make(bytes.at, n), &arena, &out, &err) == 0)
             template_free(template_compile(&out, columns, COLUMNS, &err));
-    bytes.at[0] = 3;
+    bytes.at[0] = 4;
     assert_int_equal(content_decode(buf_slice(&bytes), &arena, &out, &err), -1);
     assert_int_equal(err.kind, ERR_INPUT);
     const struct slice damaged[] = {SLICE(""),
@@ -174,7 +174,8 @@ static void test_payload(void **state) {
     arena_done(&arena);
 }
 
-#define HEAD "from: a@b.c\nsubject: s\n"
+#define HEAD   "from: a@b.c\nsubject: s\n"
+#define SHARED HEAD "shared: true\n"
 
 static const struct file_case templates[] = {
     {HEAD "text: 'Hi {{nmae}}'\n",
@@ -189,6 +190,20 @@ static const struct file_case templates[] = {
     {"from: a@b.c\nsubject: '{{Name}}'\ntext: t\n", "subject, line 1, column 1: no column is called 'Name'"},
     {HEAD "text: t\nheaders:\n  X-A: '1{{y}}'\n", "headers, X-A, line 1, column 2: no column is called 'y'"},
     {HEAD "text: t\nreply_to: a b@c.d\n", "reply_to: byte 2: a blank"},
+    {SHARED "text: 'Hi {{name}}'\n",
+     "text, line 1, column 4: {{name}}: a shared mail is the same for everybody"},
+    {SHARED "html: '<p>{{#if name}}x{{/if}}'\n", "html, line 1, column 10: {{name}}: a shared mail is"},
+    {SHARED "html: '<p>{{#each name}}x{{/each}}'\n", "html, line 1, column 12: {{name}}: a shared mail is"},
+    {SHARED "text: t\nlist: {unsubscribe_url: 'https://x.example/{{email}}'}\n",
+     "list, unsubscribe_url, line 1, column 19: {{email}}: a shared mail is"},
+    {SHARED "text: t\nreply_to: '{{email}}'\n", "reply_to, line 1, column 1: {{email}}: a shared mail is"},
+    {SHARED "text: t\nheaders: {X-A: '{{email}}'}\n", "headers, X-A, line 1, column 1: {{email}}: a shared"},
+    {SHARED "text: '{{> p}}'\npartials: {p: 'a {{email}}'}\n",
+     "partials, p, line 1, column 3: {{email}}: a shared"},
+    {"from: '{{name}} <a@b.c>'\nsubject: s\ntext: t\nshared: true\n",
+     "from, line 1, column 1: {{name}}: a shared mail is"},
+    {"from: a@b.c\nsubject: '{{name}}'\ntext: t\nshared: true\n",
+     "subject, line 1, column 1: {{name}}: a shared mail is"},
     {"from: '{{z}} <a@b.c>'\nsubject: s\ntext: t\n", "from, line 1, column 1: no column is called 'z'"},
 };
 
@@ -212,6 +227,12 @@ static void test_templates(void **state) {
 static const struct {
     const char *yaml, *name, *has;
 } mails[] = {
+    /* A shared mail names nobody, or whom it says. */
+    {SHARED "text: Hello.\n", "n", "\r\nTo: undisclosed-recipients:;\r\n"},
+    {SHARED "text: Hello.\nto: 'All of us:;'\n", "n", "\r\nTo: All of us:;\r\n"},
+    {SHARED "text: Hello.\nto: staff@b.c\n", "n", "\r\nTo: staff@b.c\r\n"},
+    {SHARED "text: Hello.\nto: 'Staff, all <staff@b.c>'\n", "n", "\r\nTo: \"Staff, all\" <staff@b.c>\r\n"},
+    {SHARED "text: '{{> p}}!'\npartials: {p: 'Hello'}\n", "n", "\r\n\r\nHello!"},
     /* The text that is made from the HTML: partials are HTML too. */
     {HTML_HEAD "html: '<p>A</p>{{> foot}}'\npartials: {foot: '<p>{{name}}, <b>Kobe</b></p>'}\n", "N",
      "quoted-printable\r\n\r\nA\r\n\r\nN, Kobe\r\n"},
@@ -552,7 +573,7 @@ static void test_keys(void **state) {
         buf_init(&out, 1 << 16), buf_init(&bytes, 1 << 16);
         struct content content = parse(&arena, cases[i].text);
         content_encode(&content, &bytes);
-        assert_int_equal(bytes.at[0], 2);
+        assert_int_equal(bytes.at[0], 3);
         assert_int_equal(content_decode(buf_slice(&bytes), &arena, &again, &err), 0);
         render_tree(&again, cases[i].json, &out);
         if (!slice_starts(buf_slice(&out), slice_of(cases[i].out)))
