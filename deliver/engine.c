@@ -62,8 +62,11 @@ static void handle(struct engine *e, const struct msg *msg) {
     case MSG_READY: schedule_ready(e, msg->at); break;
     case MSG_DONE:
         w = msg->at;
-        if (w->settled + 1 == w->count) e->windows_out--;
-        settle_item(e, w, msg->index);
+        if (msg->index == WINDOW_ALL || w->settled + 1 == w->count) e->windows_out--;
+        if (msg->index == WINDOW_ALL)
+            settle_window(e, w);
+        else
+            settle_item(e, w, msg->index);
         break;
     case MSG_ENDED: schedule_ended(e, msg->at); break;
     case MSG_QUIET: e->quiet++; break;

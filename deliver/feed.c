@@ -192,6 +192,7 @@ static bool load_content(struct engine *e, struct campaign *c, struct err *err) 
         content_free(content);
         return false;
     }
+    content->shared = template_shared(content->template);
     c->user = content;
     return true;
 }

@@ -10,11 +10,16 @@ struct slice mail_address(const struct window *window, unsigned index) {
     return chunk_table_address(window->table, window->items[index].slot);
 }
 
+/* A shared mail has one identity for all of its chunk: that of the first slot. */
+static uint64_t rid_of(const struct window *window, unsigned index) {
+    return chunk_rid(window->chunk_id, window->content->shared ? 0 : window->items[index].slot);
+}
+
 /* "rid@domain", NUL not counted. */
 static struct slice identity(struct worker *w, const struct window *window, unsigned index,
                              struct slice domain, char *out, size_t room) {
     if (RID_TEXT_LEN + 1 + domain.len > room) domain.len = room - RID_TEXT_LEN - 1;
-    rid_encode(w->rid_key, window->tenant, chunk_rid(window->chunk_id, window->items[index].slot), out);
+    rid_encode(w->rid_key, window->tenant, rid_of(window, index), out);
     out[RID_TEXT_LEN] = '@';
     memcpy(out + RID_TEXT_LEN + 1, domain.at, domain.len);
     return slice_make(out, RID_TEXT_LEN + 1 + domain.len);

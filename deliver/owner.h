@@ -171,6 +171,7 @@ void source_works(struct engine *e, const struct session *s); /* its proxy has l
 
 /* settle.c */
 void settle_item(struct engine *e, struct window *w, unsigned index);
+void settle_window(struct engine *e, struct window *w); /* all items of it */
 void settle_unsent(struct engine *e, struct window *w);
 /* Everything that waits under a domain, without an attempt: failed, or deferred. */
 void settle_domain(struct engine *e, struct domain *d, const struct outcome *o);

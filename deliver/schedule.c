@@ -159,7 +159,7 @@ static void queue_window(struct engine *e, struct window *w) {
         e->waiting = w;
     e->waiting_last = w;
     w->session->windows++;
-    w->session->granted += w->count;
+    w->session->granted += w->content->shared ? 1 : w->count;
     w->session->wants = false;
 }
 
@@ -185,7 +185,32 @@ static unsigned take(struct engine *e, struct site *site, unsigned most, struct 
     return 0;
 }
 
-/* A window for a session that wants one. False: there is nothing for it now. */
+static bool is_shared(const struct chunk *chunk) {
+    const struct campaign_content *content = chunk->campaign->user; /* NULL: not known yet */
+    return content && content->shared;
+}
+
+/* Will the next window be of a shared mail? As far as can be told without taking it. */
+static bool shared_next(const struct site *site) {
+    return site->turn->first && is_shared(site->turn->first->chunk);
+}
+
+/* What was taken in the belief that it was shared goes back, but for the first `most`. */
+static unsigned keep_most(struct engine *e, struct chunk *chunk, struct slots *slots, unsigned most) {
+    struct slots rest = {{0}};
+    unsigned n = 0;
+    for (int i = slots_next(slots, 0); i >= 0; i = slots_next(slots, (unsigned)i + 1))
+        if (++n > most) slots_add(&rest, (unsigned)i);
+    if (n <= most) return n;
+    for (int i = slots_next(&rest, 0); i >= 0; i = slots_next(&rest, (unsigned)i + 1))
+        slots_drop(slots, (unsigned)i);
+    feed_return(e, chunk, &rest);
+    return most;
+}
+
+/* A window for a session that wants one. False: there is nothing for it now. A shared one counts as one
+ * message.
+ */
 static bool grant(struct engine *e, struct session *s, mono_us now) {
     struct site *site = s->site;
     struct lane *lane = site->lane;
@@ -193,7 +218,8 @@ static bool grant(struct engine *e, struct session *s, mono_us now) {
     if (e->draining || s->finishing || s->ended || commit_late(e)) return false;
     refresh_turn(e, site, now);
     if (!site->turn) return false;
-    unsigned most = WINDOW_MAX;
+    bool shared = shared_next(site);
+    unsigned most = shared ? 1 : WINDOW_MAX;
     if (s->max_messages && s->max_messages - s->granted < most) most = s->max_messages - s->granted;
     unsigned allowed = lane_gate_take(&lane->gate, most, now, &when);
     if (allowed == 0) {
@@ -204,8 +230,9 @@ static bool grant(struct engine *e, struct session *s, mono_us now) {
     }
     struct chunk *chunk;
     struct slots slots;
-    unsigned n = take(e, site, allowed, &chunk, &slots);
-    lane_gate_give_back(&lane->gate, allowed - n);
+    unsigned n = take(e, site, shared ? SHARED_WINDOW_MAX : allowed, &chunk, &slots);
+    if (n && !is_shared(chunk)) n = keep_most(e, chunk, &slots, allowed);
+    lane_gate_give_back(&lane->gate, n && is_shared(chunk) ? allowed - 1 : allowed - n);
     if (n == 0) return false;
     struct window *w = make_window(e, s, chunk, &slots);
     ledger_lease(e->ledger, chunk, &slots, clock_wall());

@@ -66,7 +66,8 @@ static void release(struct engine *e, struct window *w, unsigned items) {
     if (--s->windows == 0) schedule_settled(e, s);
 }
 
-static void settle(struct engine *e, struct window *w, unsigned index) {
+/* What comes back is added to `back`. */
+static void settle(struct engine *e, struct window *w, unsigned index, struct slots *back) {
     struct window_item *item = &w->items[index];
     struct lane *lane = w->session->site->lane;
     struct slice to = chunk_table_address(w->table, item->slot);
@@ -85,24 +86,35 @@ static void settle(struct engine *e, struct window *w, unsigned index) {
     suppress_learn(e, w, item, &ev, to);
     count(e, lane, &ev);
     if (ev.kind == EVENT_RETURNED) {
-        struct slots back = slots_one(item->slot);
-        if (!e->draining) feed_return(e, w->chunk, &back);
+        slots_add(back, item->slot);
     } else if (e->options.log_outcomes && log_on(LOG_LEVEL_INFO)) {
         log_outcome(&ev, to);
     }
 }
 
+static void give_back(struct engine *e, struct window *w, const struct slots *back) {
+    if (slots_count(back) && !e->draining) feed_return(e, w->chunk, back);
+}
+
 void settle_item(struct engine *e, struct window *w, unsigned index) {
-    settle(e, w, index);
+    struct slots back = {{0}};
+    settle(e, w, index, &back);
+    give_back(e, w, &back);
     release(e, w, 1);
 }
 
-void settle_unsent(struct engine *e, struct window *w) {
-    for (unsigned i = 0; i < w->count; i++) {
-        outcome_local(&w->items[i].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not begun"));
-        settle(e, w, i);
-    }
+void settle_window(struct engine *e, struct window *w) {
+    struct slots back = {{0}};
+    for (unsigned i = 0; i < w->count; i++)
+        settle(e, w, i, &back);
+    give_back(e, w, &back); /* together: so they go together again */
     release(e, w, w->count);
+}
+
+void settle_unsent(struct engine *e, struct window *w) {
+    for (unsigned i = 0; i < w->count; i++)
+        outcome_local(&w->items[i].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not begun"));
+    settle_window(e, w);
 }
 
 struct settling {

@@ -25,6 +25,8 @@ struct peer {
     char in[4096];
     size_t have;
     char to[64], message_id[96];
+    char rcpts[RCPTS_MAX][64]; /* taken, of this transaction */
+    unsigned rcpt_count;
     unsigned mails;
 };
 
@@ -77,9 +79,10 @@ static const char *answer_rcpt(struct peer *p, const char *line) {
 }
 
 static void say_rcpt(struct peer *p, const char *line) {
-    const char *answer = answer_rcpt(p, line);
+    bool full = p->rcpt_count == RCPTS_MAX || (p->host->rcpt_max && p->rcpt_count >= p->host->rcpt_max);
+    const char *answer = full ? "452 4.5.3 too many recipients\r\n" : answer_rcpt(p, line);
     say(p, answer);
-    if (answer[0] != '2') p->to[0] = 0;
+    if (answer[0] == '2') memcpy(p->rcpts[p->rcpt_count++], p->to, sizeof p->to);
 }
 
 static bool drops(struct peer *p, enum drop when) {
@@ -93,13 +96,16 @@ static bool drops(struct peer *p, enum drop when) {
 static void note_mail(struct peer *p, bool told) {
     struct world *w = p->world;
     pthread_mutex_lock(&w->lock);
-    assert_true(w->taken_count < TAKEN_MAX);
-    struct taken *t = &w->taken[w->taken_count++];
-    memcpy(t->to, p->to, sizeof t->to);
-    memcpy(t->message_id, p->message_id, sizeof t->message_id);
-    t->told = told;
-    t->host = p->host->number;
-    t->at = clock_mono();
+    for (unsigned i = 0; i < p->rcpt_count; i++) {
+        assert_true(w->taken_count < TAKEN_MAX);
+        struct taken *t = &w->taken[w->taken_count++];
+        memcpy(t->to, p->rcpts[i], sizeof t->to);
+        memcpy(t->message_id, p->message_id, sizeof t->message_id);
+        t->told = told;
+        t->host = p->host->number;
+        t->at = clock_mono();
+    }
+    p->host->transactions++;
     if (++p->mails > p->host->mails_top) p->host->mails_top = p->mails;
     pthread_mutex_unlock(&w->lock);
 }
@@ -121,7 +127,12 @@ static bool take_content(struct peer *p) {
 }
 
 static bool answer_line(struct peer *p, const char *line) {
-    if (strncmp(line, "EHLO", 4) == 0)
+    if (strncmp(line, "EHLO", 4) == 0 && p->host->says_limits) {
+        char limits[64];
+        snprintf(limits, sizeof limits, "250-m\r\n250-LIMITS RCPTMAX=%u\r\n250 PIPELINING\r\n",
+                 p->host->rcpt_max);
+        say(p, limits);
+    } else if (strncmp(line, "EHLO", 4) == 0)
         say(p, p->host->starttls ? "250-m\r\n250-STARTTLS\r\n250 PIPELINING\r\n"
                                  : "250-m\r\n250 PIPELINING\r\n");
     else if (strcmp(line, "STARTTLS") == 0) {
@@ -133,10 +144,11 @@ static bool answer_line(struct peer *p, const char *line) {
             say(p, "421 4.7.0 enough for one session\r\n");
             return false;
         }
+        p->rcpt_count = 0;
         say(p, "250 2.1.0 ok\r\n");
     } else if (strncmp(line, "RCPT", 4) == 0)
         say_rcpt(p, line);
-    else if (strcmp(line, "DATA") == 0 && p->to[0])
+    else if (strcmp(line, "DATA") == 0 && p->rcpt_count)
         return take_content(p);
     else if (strcmp(line, "DATA") == 0)
         say(p, "503 5.5.1 nobody to send it to\r\n");
@@ -338,13 +350,15 @@ void world_engine_stop(struct world *w, int64_t grace_us) {
     w->engine = NULL;
 }
 
-static void encode_content(struct buf *out) {
+static void encode_content(const struct world *w, struct buf *out) {
     struct content content = {.from = SLICE("news@sender.test"),
                               .reply_to = SLICE("{{agent}}"),
                               .subject = SLICE("hello {{agent}}"),
                               .text = SLICE("Dear {{email}}, hello.\n")};
+    struct content shared = {
+        .from = content.from, .subject = SLICE("hello"), .text = SLICE("hello all"), .shared = true};
     buf_init(out, CONTENT_MAX);
-    content_encode(&content, out);
+    content_encode(w->shared ? &shared : &content, out);
 }
 
 static uint32_t start_campaign(struct world *w, int fd, bool hold_uncertain, int64_t lasts_us) {
@@ -356,7 +370,7 @@ static uint32_t start_campaign(struct world *w, int fd, bool hold_uncertain, int
     struct load *load = load_open(&(struct load_options){.store = w->store, .fd = fd}, &err);
     if (!load) fail_msg("%s", err.text);
     snprintf(name, sizeof name, "campaign %u", ++campaigns);
-    encode_content(&payload);
+    encode_content(w, &payload);
     struct campaign_row row = {.name = slice_of(name),
                                .expires = clock_wall() + lasts_us,
                                .hold_uncertain = hold_uncertain,

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-enum { HOSTS_MAX = 16, TAKEN_MAX = 8192, PEERS_MAX = 256 };
+enum { HOSTS_MAX = 16, RCPTS_MAX = 64, TAKEN_MAX = 8192, PEERS_MAX = 256 };
 
 enum drop { DROP_NEVER, DROP_AT_DATA, DROP_AFTER_DOT, DROP_AT_GREETING };
 
@@ -22,6 +22,8 @@ struct host {
     unsigned session_mails; /* then 421; 0: any */
     unsigned most_sessions; /* at a time, else 421; 0: any */
     unsigned slow_ms;       /* before the answer to the dot */
+    unsigned rcpt_max;      /* recipients in a transaction, else 452; 0: any */
+    bool says_limits;       /* RCPTMAX in its answer to EHLO */
     unsigned idle_ms;       /* after that long without a command 421 and the end; 0: never */
     /* What was seen. */
     int listener;
@@ -29,6 +31,7 @@ struct host {
     pthread_t thread;
     struct world *world;
     unsigned sessions, sessions_top, opened, mails_top;
+    unsigned transactions; /* contents taken */
 };
 
 struct taken {
@@ -45,6 +48,7 @@ struct world {
     struct engine *engine;
     struct engine_options options;
     struct source_options source;
+    bool shared; /* campaigns are of a shared mail */
     struct classify_rules *rules;
     pthread_mutex_t lock;
     struct host hosts[HOSTS_MAX];

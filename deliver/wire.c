@@ -20,11 +20,19 @@ enum { FLIGHTS = SMTP_BODIES_MAX, MAIL_MAX = 64 << 20 };
  * goes by another one and has not been tried. */
 #define RESTED_US US_PER_SEC
 
+/* The recipients of a transaction, where there may be several. */
+struct rcpts {
+    uint8_t item[SHARED_WINDOW_MAX]; /* of the window */
+    struct slice to[SHARED_WINDOW_MAX];
+};
+
 /* A mail in the conversation. */
 struct flight {
     struct window *window; /* NULL: free */
-    unsigned index;
-    struct buf mail; /* rendered, unsigned; gone when the conversation has it */
+    unsigned index;        /* its only item, or the first of `many` */
+    unsigned count;        /* of recipients; those without an outcome once it flies */
+    struct rcpts *many;    /* of a shared mail; NULL: it has one recipient, `to` */
+    struct buf mail;       /* rendered, unsigned; gone when the conversation has it */
     struct slice to;
     char from[RETURN_PATH_MAX];
 };
@@ -38,9 +46,9 @@ struct wire {
     struct window *first, *last; /* windows with items not begun */
     struct flight flights[FLIGHTS];
     unsigned target;
-    bool plain;     /* TLS failed here although only wished for: without it */
-    bool no_bdat;   /* not understood although offered: without it */
-    bool asked;     /* for a window that has not come */
+    bool plain;   /* TLS failed here although only wished for: without it */
+    bool no_bdat; /* not understood although offered: without it */
+    bool asked;   /* for a window that has not come */
     mono_us asked_at;
     bool finishing; /* no more windows */
     bool over;      /* the conversation, or the attempt at one, has ended: `leave` draws the consequences */
@@ -53,7 +61,7 @@ static void try_target(struct wire *wire);
 /* ---- outcomes ---- */
 
 static void settle(struct wire *wire, struct window *window, unsigned index) {
-    worker_tell(wire->worker, MSG_DONE, window, index);
+    worker_done(wire->worker, window, index);
 }
 
 static void give_back(struct wire *wire) {
@@ -91,22 +99,23 @@ static void unload(struct wire *wire, struct flight *flight) {
 
 static void land(struct wire *wire, struct flight *flight) {
     unload(wire, flight);
+    free(flight->many);
+    flight->many = NULL;
     flight->window = NULL;
 }
 
 static void on_outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp_outcome *said) {
-    (void)rcpt; /* there is one */
     struct wire *wire = ctx;
     struct flight *flight = &wire->flights[tag];
     struct outcome_rules by = {wire->worker->options->rules, wire->session->provider};
-    outcome_from_session(&flight->window->items[flight->index].outcome, &by, said,
+    struct window *window = flight->window;
+    unsigned index = flight->many ? flight->many->item[rcpt] : flight->index;
+    outcome_from_session(&window->items[index].outcome, &by, said,
                          wire->session->worked || wire->session->rested);
     /* 421 says that the session is not wanted, whatever it answers. */
     bool answered = said->result == SMTP_REFUSED && !(said->reply && said->reply->code == 421);
     if (said->result == SMTP_DELIVERED || answered) wire->session->worked = true;
-    struct window *window = flight->window;
-    unsigned index = flight->index;
-    land(wire, flight);
+    if (--flight->count == 0) land(wire, flight);
     settle(wire, window, index);
 }
 
@@ -134,38 +143,66 @@ static bool beyond_ascii(struct slice s) {
     return false;
 }
 
-/* The next item of the windows into the conversation. False: there is none. */
-static bool begin_next(struct wire *wire, struct flight *flight) {
-    struct worker *w = wire->worker;
-    while (wire->first) {
-        struct window *window = wire->first;
-        struct err err;
-        unsigned index = window->begun++;
-        if (window->begun == window->count) {
+static void settle_here(struct wire *wire, struct window *window, unsigned index, enum event_kind kind,
+                        struct slice text) {
+    outcome_local(&window->items[index].outcome, kind, SMTP_STAGE_NONE, CLASSIFY_NONE, text);
+    settle(wire, window, index);
+}
+
+/* As many items of the first window as one transaction takes: one, or of a shared mail several. An address
+ * beyond ASCII goes alone, for it asks more of the server than the others. */
+static void collect(struct wire *wire, struct flight *flight) {
+    struct window *window = wire->first;
+    struct rcpts *many = window->content->shared ? calloc(1, sizeof *many) : NULL;
+    unsigned most = many ? smtp_client_rcpts(wire->smtp) : 1, n = 0;
+    if (most > SHARED_WINDOW_MAX) most = SHARED_WINDOW_MAX;
+    flight->many = many;
+    flight->window = window;
+    while (wire->first == window && n < most) {
+        unsigned index = window->begun;
+        struct slice to = mail_address(window, index);
+        if (n && beyond_ascii(to)) break;
+        if (beyond_ascii(to)) most = 1;
+        if (++window->begun == window->count) {
             wire->first = window->next;
             if (!wire->first) wire->last = NULL;
         }
-        if (suppress_is_recent(window, mail_address(window, index))) {
-            outcome_local(&window->items[index].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0,
-                          SLICE("not begun"));
-            settle(wire, window, index);
+        if (suppress_is_recent(window, to)) {
+            settle_here(wire, window, index, EVENT_RETURNED,
+                        SLICE("not begun")); /* with the last it is gone */
             continue;
         }
+        if (n == 0) flight->index = index, flight->to = to;
+        if (many) many->item[n] = (uint8_t)index, many->to[n] = to;
+        n++;
+    }
+    flight->count = n;
+}
+
+static bool render(struct wire *wire, struct flight *flight) {
+    struct err err;
+    struct window *window = flight->window;
+    if (mail_render(wire->worker, window, flight->index, &flight->mail, &err) == 0) return true;
+    for (unsigned i = 0, n = flight->count; i < n; i++)
+        settle_here(wire, window, flight->many ? flight->many->item[i] : flight->index, EVENT_FAILED,
+                    slice_of(err.text));
+    return false;
+}
+
+/* The next items of the windows into the conversation. False: there are none. */
+static bool begin_next(struct wire *wire, struct flight *flight) {
+    struct worker *w = wire->worker;
+    while (wire->first) {
         buffer_get(w, &flight->mail);
-        if (mail_render(w, window, index, &flight->mail, &err)) {
-            buffer_put(w, &flight->mail);
-            outcome_local(&window->items[index].outcome, EVENT_FAILED, SMTP_STAGE_NONE, CLASSIFY_NONE,
-                          slice_of(err.text));
-            settle(wire, window, index);
+        collect(wire, flight);
+        if (flight->count == 0 || !render(wire, flight)) {
+            land(wire, flight);
             continue;
         }
-        flight->window = window;
-        flight->index = index;
-        flight->to = mail_address(window, index);
         struct smtp_mail mail = {.tag = (uint64_t)(flight - wire->flights),
-                                 .from = mail_return_path(w, window, index, flight->from),
-                                 .to = &flight->to,
-                                 .to_count = 1,
+                                 .from = mail_return_path(w, flight->window, flight->index, flight->from),
+                                 .to = flight->many ? flight->many->to : &flight->to,
+                                 .to_count = flight->count,
                                  .size = flight->mail.len + signing_room(&w->signing)};
         mail.eightbit = beyond_ascii(flight->to); /* it stands in To */
         bool taken = smtp_client_add(wire->smtp, &mail, loop_now(w->loop));
@@ -173,6 +210,12 @@ static bool begin_next(struct wire *wire, struct flight *flight) {
         return true;
     }
     return false;
+}
+
+/* What of two windows it holds without an outcome, in parts of a window: a recipient of a shared mail is a
+ * smaller part. */
+static unsigned part_of(const struct window *window, unsigned items) {
+    return items * (window->content->shared ? WINDOW_MAX : SHARED_WINDOW_MAX);
 }
 
 static bool session_full(const struct wire *wire) {
@@ -188,14 +231,14 @@ static void feed(struct wire *wire) {
     /* Not answered: at most two windows, of which the second comes while the first is under way. */
     unsigned held = 0;
     for (unsigned i = 0; i < FLIGHTS; i++)
-        held += wire->flights[i].window != NULL;
+        if (wire->flights[i].window) held += part_of(wire->flights[i].window, wire->flights[i].count);
     for (struct window *window = wire->first; window; window = window->next)
-        held += window->count - window->begun;
+        held += part_of(window, window->count - window->begun);
     if (session_full(wire))
         give_back(wire); /* the rest goes by another session */
     else if (wire->finishing && !wire->first)
         smtp_client_finish(wire->smtp, loop_now(wire->worker->loop));
-    else if (held <= WINDOW_MAX)
+    else if (held <= WINDOW_MAX * SHARED_WINDOW_MAX)
         ask(wire);
 }
 
@@ -454,7 +497,7 @@ void wire_open(struct worker *w, struct session *s) {
 static void return_window(struct worker *w, struct window *window) {
     for (unsigned i = 0, n = window->count; i < n; i++) { /* with the last the owner frees it */
         outcome_local(&window->items[i].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not begun"));
-        worker_tell(w, MSG_DONE, window, i);
+        worker_done(w, window, i);
     }
 }
 

@@ -16,11 +16,13 @@
 #include "targets.h"
 #include "template.h"
 
-enum { WINDOW_MAX = 8 };
+/* A window of a shared mail is larger: it is one transaction as a rule. */
+enum { WINDOW_MAX = 8, SHARED_WINDOW_MAX = 50, WINDOW_ALL = 0xffff };
 
 /* A campaign's content, compiled; immutable, the owner's. */
 struct campaign_content {
     struct template *template;
+    bool shared;        /* one mail for all: several recipients in a transaction */
     struct arena arena; /* columns' names */
     struct slice *columns;
     size_t column_count;
@@ -66,6 +68,7 @@ struct window {
     unsigned count;
     unsigned settled; /* the owner's */
     unsigned begun;   /* the worker's: items given to the session */
+    unsigned said;    /* the worker's, of a shared one: items with an outcome */
     struct window_item items[];
 };
 
@@ -130,7 +133,7 @@ enum msg_kind {
     MSG_CUT,      /* end every session now */
     /* worker to owner */
     MSG_READY, /* session wants a window */
-    MSG_DONE,  /* window, index: its outcome is there */
+    MSG_DONE,  /* window, index: its outcome is there; of a shared one WINDOW_ALL: all of them are */
     MSG_ENDED, /* session: it is over, all windows that it had are done; those still on their way to it come
                   back */
     MSG_QUIET, /* worker: it holds no session any more after MSG_DRAIN or MSG_CUT */

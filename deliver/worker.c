@@ -14,6 +14,14 @@ void worker_tell(struct worker *w, enum msg_kind kind, void *at, uint32_t index)
     assert(fits);
 }
 
+/* A shared window comes back as a whole: one slot is reserved for it, however many it holds. */
+void worker_done(struct worker *w, struct window *window, unsigned index) {
+    if (!window->content->shared)
+        worker_tell(w, MSG_DONE, window, index);
+    else if (++window->said == window->count)
+        worker_tell(w, MSG_DONE, window, WINDOW_ALL);
+}
+
 static void forget(struct session *s) {
     free(s->targets);
     free(s);

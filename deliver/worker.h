@@ -45,6 +45,8 @@ void worker_stop(struct worker *w);
 /* To the owner; there is always room, because every message has a slot reserved by what the owner handed out.
  */
 void worker_tell(struct worker *w, enum msg_kind kind, void *at, uint32_t index);
+/* The outcome of this item is there; after that of its last one the window is the owner's again. */
+void worker_done(struct worker *w, struct window *window, unsigned index);
 
 /* wire.c: what a worker does with its sessions. */
 void wire_open(struct worker *w, struct session *s);

@@ -51,10 +51,10 @@ void reading_identity(struct reading *r, const struct options *o, const struct c
     const struct rid_key *all = view_keys(r->view, &keys);
     *id = (struct identity){.tenant = row->tenant};
     arena_init(&arena, 16 << 20);
-    if (!domain.len && view_payload(r->view, row, &payload, NULL) == 0 &&
-        content_decode(payload, &arena, &content, NULL) == 0 &&
-        address_parse(content.from, &arena, &from, NULL) == 0)
-        domain = from.domain;
+    bool read = view_payload(r->view, row, &payload, NULL) == 0 &&
+                content_decode(payload, &arena, &content, NULL) == 0;
+    if (read && !domain.len && address_parse(content.from, &arena, &from, NULL) == 0) domain = from.domain;
+    id->shared = read && content.shared;
     if (keys && domain.len && domain.len < sizeof id->domain) {
         id->key = all[0];
         memcpy(id->domain, domain.at, domain.len);
@@ -66,7 +66,7 @@ void reading_identity(struct reading *r, const struct options *o, const struct c
 void identity_put(const struct identity *id, uint64_t rid, struct buf *out) {
     char text[RID_TEXT_LEN];
     if (!id->known) return;
-    rid_encode(&id->key, id->tenant, rid, text);
+    rid_encode(&id->key, id->tenant, id->shared ? chunk_rid(rid_chunk(rid), 0) : rid, text);
     buf_put(out, text, sizeof text);
     buf_put_c(out, '@');
     buf_put_text(out, id->domain);

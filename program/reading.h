@@ -24,6 +24,7 @@ const struct campaign_row *reading_campaign(struct reading *r, const char *name)
 struct identity {
     struct rid_key key;
     bool known;
+    bool shared; /* one for each chunk: deliver/mail.c */
     uint32_t tenant;
     char domain[256];
 };
