@@ -158,7 +158,7 @@ static void on_end_of_data(struct server *s) {
 }
 
 static void on_bdat(struct server *s, struct slice line) {
-    struct slice rest = slice_trim(line), word;
+    struct slice rest = slice_trim(line), word = {0};
     uint64_t octets = 0;
     assert_true(s->plan->chunking && slice_cut(&rest, ' ', &word) && slice_cut(&rest, ' ', &word));
     assert_true(slice_to_u64(word, &octets) && slice_eq(rest, SLICE("LAST")));
