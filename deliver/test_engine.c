@@ -1,6 +1,7 @@
 /* The whole engine in process: real sockets, a store, servers that misbehave in one way each. Every scenario
  * ends with the ledger's equation and a comparison with what the servers took. */
 #include "test_world.h"
+#include "tls.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,51 @@ static void run_scenario(const struct scenario *s) {
         assert_int_equal(end.tally.deferrals, 0);
     assert_int_equal(end.tally.doubted, s->doubted);
     close_world(w);
+}
+
+/* ---- certificates ---- */
+
+/* Required TLS goes to a good certificate only; any other counts as no TLS at all, and nothing is sent. */
+static void test_certificates(void **state) {
+    static const struct {
+        const char *name; /* that the certificate is for; the host is m7.test */
+        enum engine_tls tls;
+        bool trusted;
+        unsigned delivered, expired;
+    } cases[] = {
+        {"m7.test", ENGINE_TLS_REQUIRED, true, 1, 0},
+        {"m7.test", ENGINE_TLS_REQUIRED, false, 0, 1},
+        {"m8.test", ENGINE_TLS_REQUIRED, true, 0, 1},
+        {"m8.test", ENGINE_TLS_OPPORTUNISTIC, false, 1, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf cert, key;
+        struct err err = {.text = ""};
+        struct world *w = open_world();
+        struct host *host = world_host(w, 7);
+        char path[4096];
+        buf_init(&cert, 65536), buf_init(&key, 65536);
+        if (tls_self_signed(&cases[i].name, 1, 30, &cert, &key, &err) != 0) fail_msg("%s", err.text);
+        host->starttls = true;
+        host->certificate = buf_slice(&cert), host->key = buf_slice(&key);
+        snprintf(path, sizeof path, "%s", in_dir(&w->dir, "trusted.pem"));
+        FILE *file = fopen(path, "w");
+        assert_true(file && fwrite(cert.at, cert.len, 1, file) == 1 && fclose(file) == 0);
+        w->options.default_tls = cases[i].tls;
+        if (cases[i].trusted) w->options.tls_ca_file = path;
+        host_open(host);
+        world_engine(w);
+        uint32_t id =
+            world_campaign(w, "a@7.test,x@y.test\n", false, cases[i].expired ? 1500 * US_PER_MS : HOUR);
+        struct campaign_status end = world_wait(w, id, NULL);
+        world_check(w, &end);
+        assert_int_equal(end.tally.delivered, cases[i].delivered);
+        assert_int_equal(end.tally.expired, cases[i].expired);
+        assert_int_equal(w->taken_count, cases[i].delivered);
+        close_world(w);
+        buf_done(&cert), buf_done(&key);
+    }
 }
 
 static void test_one_by_one(void **state) {
@@ -462,13 +508,21 @@ static void test_stop_while_looking_up(void **state) {
 int main(int argc, char **argv) {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_by_one),      cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_limits_are_kept), cmocka_unit_test(test_equal_hosts),
-        cmocka_unit_test(test_down_then_back),  cmocka_unit_test(test_dns_comes_back),
-        cmocka_unit_test(test_hold_and_resume), cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_two_campaigns),   cmocka_unit_test(test_fewer_sessions_than_hosts),
-        cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_stop_with_grace),
-        cmocka_unit_test(test_stop_at_once),    cmocka_unit_test(test_stop_while_looking_up),
+        cmocka_unit_test(test_one_by_one),
+        cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_limits_are_kept),
+        cmocka_unit_test(test_equal_hosts),
+        cmocka_unit_test(test_down_then_back),
+        cmocka_unit_test(test_dns_comes_back),
+        cmocka_unit_test(test_hold_and_resume),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_two_campaigns),
+        cmocka_unit_test(test_fewer_sessions_than_hosts),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_stop_with_grace),
+        cmocka_unit_test(test_stop_at_once),
+        cmocka_unit_test(test_stop_while_looking_up),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

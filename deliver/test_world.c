@@ -4,12 +4,14 @@
 
 #include "content.h"
 #include "load.h"
+#include "tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,8 @@ struct peer {
     struct host *host;
     struct world *world;
     int fd;
+    struct tls_server_ctx *tls_ctx;
+    struct tls *tls; /* NULL: in clear */
     char in[4096];
     size_t have;
     char to[64], message_id[96];
@@ -31,7 +35,35 @@ struct peer {
 };
 
 static void say(struct peer *p, const char *text) {
-    send(p->fd, text, strlen(text), MSG_NOSIGNAL);
+    size_t put;
+    if (p->tls)
+        tls_write(p->tls, text, strlen(text), &put);
+    else
+        send(p->fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+/* Waits for bytes and takes them; 0 at the end of the stream. */
+static size_t hear(struct peer *p, char *into, size_t room) {
+    size_t heard = 0;
+    if (!p->tls) {
+        ssize_t got = recv(p->fd, into, room, 0);
+        if (got < 0 && errno == EAGAIN) say(p, "421 4.4.2 idle for too long\r\n");
+        return got > 0 ? (size_t)got : 0;
+    }
+    while (tls_read(p->tls, into, room, &heard) == TLS_WANT_READ && !heard)
+        poll(&(struct pollfd){.fd = p->fd, .events = POLLIN}, 1, -1);
+    return heard;
+}
+
+static bool start_tls(struct peer *p) {
+    struct tls_info info;
+    enum tls_result r = TLS_FAILED;
+    fcntl(p->fd, F_SETFL, O_NONBLOCK);
+    p->tls_ctx = tls_server_open(p->host->certificate, p->host->key, NULL);
+    p->tls = p->tls_ctx ? tls_accept(p->tls_ctx, p->fd, NULL) : NULL;
+    while (p->tls && (r = tls_handshake(p->tls, &info)) == TLS_WANT_READ)
+        poll(&(struct pollfd){.fd = p->fd, .events = POLLIN}, 1, -1);
+    return r == TLS_OK;
 }
 
 /* The next line without its end; false at the end of the stream. */
@@ -47,10 +79,9 @@ static bool next_line(struct peer *p, char line[1024]) {
             memmove(p->in, end + 1, p->have);
             return true;
         }
-        ssize_t got = recv(p->fd, p->in + p->have, sizeof p->in - p->have, 0);
-        if (got < 0 && errno == EAGAIN) say(p, "421 4.4.2 idle for too long\r\n");
-        if (got <= 0) return false;
-        p->have += (size_t)got;
+        size_t got = hear(p, p->in + p->have, sizeof p->in - p->have);
+        if (got == 0) return false;
+        p->have += got;
     }
 }
 
@@ -137,6 +168,7 @@ static bool answer_line(struct peer *p, const char *line) {
                                  : "250-m\r\n250 PIPELINING\r\n");
     else if (strcmp(line, "STARTTLS") == 0) {
         say(p, "220 go\r\n");
+        if (p->host->certificate.len) return start_tls(p);
         if (recv(p->fd, p->in, sizeof p->in, 0) > 0) say(p, "what is this?\r\n");
         return false;
     } else if (strncmp(line, "MAIL", 4) == 0) {
@@ -179,6 +211,9 @@ static void *peer_run(void *ctx) {
     pthread_mutex_lock(&p->world->lock);
     h->sessions--;
     pthread_mutex_unlock(&p->world->lock);
+    tls_free(p->tls);
+    tls_server_close(p->tls_ctx);
+    fcntl(p->fd, F_SETFL, 0);
     /* Read what still comes, so that the end is an end and no reset that swallows the last reply. */
     setsockopt(p->fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0}, sizeof(struct timeval));
     shutdown(p->fd, SHUT_WR);

@@ -15,8 +15,9 @@ enum drop { DROP_NEVER, DROP_AT_DATA, DROP_AFTER_DOT, DROP_AT_GREETING };
 /* One mail server. What it does is set before it is opened. Recipients named "unknown..." are refused,
  * "later..." and "grey..." are refused at their first try, "full..." while mailboxes are full. */
 struct host {
-    unsigned number; /* 127.0.7.number; 0: none */
-    bool starttls;   /* offers it, and fails in the handshake */
+    unsigned number;               /* 127.0.7.number; 0: none */
+    bool starttls;                 /* offers it, and fails in the handshake, unless it has a certificate */
+    struct slice certificate, key; /* PEM, borrowed */
     enum drop drop;
     unsigned drops;         /* so many times */
     unsigned session_mails; /* then 421; 0: any */

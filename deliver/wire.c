@@ -366,7 +366,8 @@ static void on_ready(void *ctx) {
 static void on_start_tls(void *ctx) {
     struct wire *wire = ctx;
     struct session_target *target = &wire->session->targets[wire->target];
-    enum tls_verify verify = TLS_VERIFY_RECORD;
+    bool required = wire->session->tls == ENGINE_TLS_REQUIRED;
+    enum tls_verify verify = required ? TLS_VERIFY_REQUIRE : TLS_VERIFY_RECORD;
     struct err err;
     if (conn_start_tls(wire->conn, wire->worker->tls, slice_of(target->name), verify, &err))
         conn_deadline(wire->conn, loop_now(wire->worker->loop)); /* no memory: let the deadline end it */
