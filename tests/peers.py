@@ -1,27 +1,50 @@
-"""Foreign servers for tests, each from a private root: started and stopped by their process, on loopback ports.
+"""Foreign servers for tests: started and stopped by their process, on loopback ports.
 
     with server("exim") as exim:
         ... send to 127.0.0.1:exim.port ...
         exim.wait_for_mails(1)
 
 Whatever the recipient, a mail ends in one maildir. `missing(kind)` says in a sentence why a server can't be had here,
-or gives None. What differs between the servers is a class of its own (peers_exim.py and so on); all else is here.
+or gives None. What differs between the servers is a class of its own (peers_exim.py and so on); all else is here: Rooted
+runs one of Debian's packages in a private root, Script one of npm's or Python's as an ordinary child.
+
+A server shows itself at several addresses if it is given `faces`: at each it announces what that Face says. What a kind
+can't announce, its LACKS says, with the reason.
 """
 import contextlib
 import functools
 import importlib
+import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "tools/private-root"
 KINDS = ("postfix", "exim", "opensmtpd")
-START_S = 20
+ALL_KINDS = (*KINDS, "haraka", "smtp_server", "aiosmtpd")
+FEATURES = ("pipelining", "chunking", "tls", "smtputf8")
+START_S = 120
+
+
+@dataclass(frozen=True)
+class Face:
+    """What a server announces at one address."""
+    address: str = "127.0.0.1"
+    pipelining: bool = True
+    chunking: bool = True
+    tls: bool = True
+    smtputf8: bool = True
+
+    def without(self):
+        return [name for name in FEATURES if not getattr(self, name)]
 
 
 def as_root():
@@ -60,7 +83,7 @@ def kind_of(name):
 
 
 def missing(kind="postfix"):
-    return missing_root(kind, *kind_of(kind).PACKAGES)
+    return kind_of(kind).missing()
 
 
 def free_port():
@@ -79,78 +102,77 @@ def namespace_init(pid):
 
 
 class Server:
-    """A kind says NAME, HOST, PACKAGES, USERS and GROUPS (lines for passwd and group), and how it is configured:
-    write_config(settings), and command() to run it in the foreground. `inside` is `at`, as the server sees it."""
+    """A kind says NAME, HOST, LACKS, and how it is configured: write_config(settings), and how it is run.
+    ADDS: the header fields that it puts above a mail. CRLF: its maildir keeps the line ends of the wire.
+    certificate: files of certificate and key, else it makes its own."""
 
-    USERS, GROUPS = [], []
-    TLS_FAULT = None  # or why its STARTTLS can't be used
+    LACKS, ADDS, CRLF = {}, (), False
 
-    def __init__(self, settings=None, tls=False, address="127.0.0.1", port=None):
-        self.root = ROOT / "build/roots" / self.NAME
-        self.name = self.NAME + "-" + uuid.uuid4().hex[:12]
-        self.at, self.inside = self.root / "inst" / self.name, f"/inst/{self.name}"
-        self.address, self.port, self.tls, self.child = address, port or free_port(), tls, None
+    def __init__(self, settings=None, tls=False, address="127.0.0.1", port=None, faces=None, certificate=None, refuse=None):
+        self.faces = faces or [Face(address, tls=tls)]
+        self.address, self.port, self.tls = self.faces[0].address, port or free_port(), tls or any(f.tls for f in faces or [])
+        self.refuse = refuse or {}
+        self.child, self.settings = None, settings or {}
         # Mails are written by the caller; no server writes them as root.
         self.uid, self.gid = os.getuid() or 65534, os.getgid() or 65534
-        self.maildir = self.at / "mail/all"
         self._prepare()
-        self.write_config(settings or {})
-
-    def _prepare(self):
-        run_as_root("mkdir", "-p", self.at)
-        run_as_root("chown", f"{os.getuid()}:{os.getgid()}", self.at)
-        for line in self.USERS:
-            self._add_line("etc/passwd", line.format(uid=self.uid, gid=self.gid))
-        for line in self.GROUPS:
-            self._add_line("etc/group", line)
+        self.maildir = self.at / "mail/all"
         for name in ("etc", "spool", "data", "log", *(f"mail/all/{box}" for box in ("cur", "new", "tmp"))):
             (self.at / name).mkdir(parents=True)
-        run_as_root("chown", "-R", f"{self.uid}:{self.gid}", self.at / "mail")
+        self._give_mail()
         if self.tls:
-            self._certificate()
+            self._certificate(certificate)
+        self.write_config(self.settings)
 
-    def _add_line(self, name, line):
-        known = (self.root / name).read_text().splitlines()
-        if not any(have.startswith(line.split(":")[0] + ":") for have in known):
-            run_as_root("tee", "-a", self.root / name, input=line.encode() + b"\n", stdout=subprocess.DEVNULL)
+    def _give_mail(self):
+        """To whom the server writes mails as."""
 
-    def _certificate(self):
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj",
-                        "/CN=" + self.HOST, "-addext", "subjectAltName=DNS:" + self.HOST, "-keyout",
-                        self.at / "etc/key.pem", "-out", self.at / "etc/cert.pem"], check=True, capture_output=True)
+    def _certificate(self, given):
+        key, cert = self.at / "etc/key.pem", self.at / "etc/cert.pem"
+        if given:
+            shutil.copyfile(given[0], cert)
+            shutil.copyfile(given[1], key)
+            key.chmod(0o600)
+        else:
+            make_certificate(cert, key, [self.HOST])
 
-    def give(self, folder, owner):
-        """A folder of `at` to an owner in the root: a number, for names are not known here."""
-        run_as_root("chown", "-R", owner, self.at / folder)
+    def configure(self, **changes):
+        """Between stop(keep=True) and start(): settings, refuse."""
+        self.settings, self.refuse = changes.get("settings", self.settings), changes.get("refuse", self.refuse)
+        self.write_config(self.settings)
 
     def is_up(self, s):
         return s.recv(3) == b"220"
 
     def start(self, **more):
-        self.child = subprocess.Popen([*as_root(), TOOL, "--run", self.NAME, *self.command()], stdin=subprocess.DEVNULL,
-                                      stdout=open(self.at / "out", "w"), stderr=subprocess.STDOUT, **more)
+        self.child = subprocess.Popen(self.run_command(), stdin=subprocess.DEVNULL, stdout=open(self.at / "out", "a"),
+                                      stderr=subprocess.STDOUT, **more)
         until = time.monotonic() + START_S
         while time.monotonic() < until and self.child.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), 1) as s:
-                if self.is_up(s):
+            with contextlib.suppress(OSError):
+                if all(self._greets(face.address) for face in self.faces):
                     return self
             time.sleep(0.1)
-        self.stop(keep=True)
-        raise RuntimeError(f"{self.NAME} did not start: {self.log()}")
+        said = self.log()
+        self.stop()
+        raise RuntimeError(f"{self.NAME} did not start: {said[-3000:]}")
+
+    def _greets(self, address):
+        with socket.create_connection((address, self.port), 5) as s:
+            return self.is_up(s)
 
     def stop(self, keep=False):
-        """Ends all its processes at once, by the first of their namespace."""
-        if self.child and self.child.poll() is None and (first := namespace_init(self.child.pid)):
-            run_as_root("kill", "-KILL", first, check=False, stderr=subprocess.DEVNULL)
+        """Ends all its processes at once, as a crash would. keep: it can be started again."""
+        if self.child and self.child.poll() is None:
+            self._kill()
             self.child.wait(10)
         if not keep:
-            run_as_root("rm", "-rf", self.at, check=False)
+            self._remove()
 
     def log(self):
         """All that the server said: its own output, then its log files."""
         files = [self.at / "out", *sorted((self.at / "log").glob("*"))]
-        return "".join(run_as_root("cat", f, check=False, capture_output=True).stdout.decode(errors="replace")
-                       for f in files if f.exists())
+        return "".join(self._read(f) for f in files if f.exists())
 
     def mails(self):
         """The mails that arrived, as bytes, each with the server's own header lines on top."""
@@ -165,11 +187,92 @@ class Server:
         raise AssertionError(f"{len(self.mails())} of {count} mails arrived; log:\n{self.log()[-3000:]}")
 
 
+class Rooted(Server):
+    """From a private root. A kind says PACKAGES, USERS and GROUPS (lines for passwd and group), and command() to run it in the
+    foreground. `inside` is `at`, as the server sees it."""
+
+    PACKAGES, USERS, GROUPS = [], [], []
+
+    @classmethod
+    def missing(cls):
+        return missing_root(cls.NAME, *cls.PACKAGES)
+
+    def _prepare(self):
+        self.root = ROOT / "build/roots" / self.NAME
+        self.name = self.NAME + "-" + uuid.uuid4().hex[:12]
+        self.at, self.inside = self.root / "inst" / self.name, f"/inst/{self.name}"
+        run_as_root("mkdir", "-p", self.at)
+        run_as_root("chown", f"{os.getuid()}:{os.getgid()}", self.at)
+        for line in self.USERS:
+            self._add_line("etc/passwd", line.format(uid=self.uid, gid=self.gid))
+        for line in self.GROUPS:
+            self._add_line("etc/group", line)
+
+    def _give_mail(self):
+        self.give("mail", f"{self.uid}:{self.gid}")
+
+    def _add_line(self, name, line):
+        known = (self.root / name).read_text().splitlines()
+        if not any(have.startswith(line.split(":")[0] + ":") for have in known):
+            run_as_root("tee", "-a", self.root / name, input=line.encode() + b"\n", stdout=subprocess.DEVNULL)
+
+    def give(self, folder, owner):
+        """A folder of `at` to an owner in the root: a number, for names are not known here."""
+        run_as_root("chown", "-R", owner, self.at / folder)
+
+    def write_etc(self, name, text):
+        """A file of its configuration, also when its folder was given away before."""
+        run_as_root("tee", self.at / "etc" / name, input=text.encode(), stdout=subprocess.DEVNULL)
+
+    def run_command(self):
+        return [*as_root(), TOOL, "--run", self.NAME, *self.command()]
+
+    def _kill(self):
+        """By the first process of their namespace."""
+        if first := namespace_init(self.child.pid):
+            run_as_root("kill", "-KILL", first, check=False, stderr=subprocess.DEVNULL)
+
+    def _remove(self):
+        run_as_root("rm", "-rf", self.at, check=False)
+
+    def _read(self, file):
+        return run_as_root("cat", file, check=False, capture_output=True).stdout.decode(errors="replace")
+
+
+class Script(Server):
+    """A child of this process, with a folder of its own. A kind says run_command(). It logs lines `used [ADDRESS, [FEATURE...]]`."""
+
+    CRLF = True
+
+    def used(self, face):
+        found = [json.loads("[" + line.partition("used [")[2]) for line in self.log().splitlines() if "used [" in line]
+        return {name for address, names in found if address == face.address for name in names}
+
+    def _prepare(self):
+        self.at = Path(tempfile.mkdtemp(prefix=self.NAME + "-"))
+
+    def _kill(self):
+        self.child.send_signal(signal.SIGKILL)
+
+    def _remove(self):
+        shutil.rmtree(self.at, ignore_errors=True)
+
+    def _read(self, file):
+        return file.read_text(errors="replace")
+
+
+def make_certificate(cert, key, names):
+    """A self-signed one, good for these names."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "30", "-subj", "/CN=" + names[0], "-addext", "subjectAltName=" + ",".join("DNS:" + n for n in names),
+                    "-keyout", key, "-out", cert], check=True, capture_output=True)
+
+
 @contextlib.contextmanager
-def server(kind, settings=None, tls=False, **where):
-    """One server, taking mail for any domain from loopback. settings: more of its configuration, by name; where: its
-    address and port, else a free port of 127.0.0.1."""
-    made = kind_of(kind)(settings, tls, **where)
+def server(kind, settings=None, tls=False, **more):
+    """One server, taking mail for any domain from loopback. settings: more of its configuration, by name; more: its address
+    and port, else a free port of 127.0.0.1; or faces; its certificate; refuse: {beginning of a local part: reply to RCPT}."""
+    made = kind_of(kind)(settings, tls, **more)
     try:
         yield made.start()
     finally:

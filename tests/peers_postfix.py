@@ -1,5 +1,7 @@
 """Debian's Postfix, as tests/peers.py runs it. settings: more of main.cf."""
-from peers import Server
+import re
+
+from peers import Rooted
 
 MAIN_CF = {
     "compatibility_level": "3.6",
@@ -30,12 +32,14 @@ MAIN_CF = {
     "virtual_gid_maps": "static:{gid}",
     "virtual_minimum_uid": "1",
     "virtual_mailbox_limit": "0",
-    "smtpd_recipient_restrictions": "permit_mynetworks,reject",
+    "smtpd_recipient_restrictions": "check_recipient_access regexp:{at}/etc/refuse,permit_mynetworks,reject",
+    # Who writes ahead where that was not announced is refused.
+    "smtpd_data_restrictions": "reject_unauth_pipelining",
     "smtpd_client_connection_count_limit": "0",
     "message_size_limit": "52428800",
 }
 MASTER_CF = """\
-{address}:{port} inet n - n - - smtpd
+{listeners}
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -58,27 +62,45 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
+LISTENER = """\
+{face.address}:{port} inet n - n - - smtpd
+  -o syslog_name=postfix/{face.address}
+  -o smtpd_discard_ehlo_keywords={hidden}"""
 TLS = {"smtpd_tls_security_level": "may", "smtpd_tls_loglevel": "1",
        "smtpd_tls_cert_file": "{at}/etc/cert.pem", "smtpd_tls_key_file": "{at}/etc/key.pem"}
 
 
-class Postfix(Server):
+class Postfix(Rooted):
     NAME, HOST, PACKAGES = "postfix", "mx.postfix.example", ["postfix", "ssl-cert"]
     USERS, GROUPS = ["postfix:x:950:950::/nonexistent:/usr/sbin/nologin"], ["postfix:x:950:", "postdrop:x:951:"]
+    ADDS = ("return-path", "x-original-to", "delivered-to", "received")
+    SAYS = r"Ok: (\d+ bytes )?queued as "
 
     def write_config(self, settings):
-        self.give("data", "950:950")
-        self.give("spool", "0:0")
-        self.give("log", "0:0")
+        if not self.child:  # later they are its own
+            self.give("data", "950:950")
+            self.give("spool", "0:0")
+            self.give("log", "0:0")
         values = {**MAIN_CF, **(TLS if self.tls else {}), **settings}
         fill = {"at": self.inside, "address": self.address, "host": self.HOST, "uid": self.uid, "gid": self.gid}
-        lines = [f"{key} = {value.format(**fill)}" for key, value in values.items()]
-        (self.at / "etc/main.cf").write_text("\n".join(lines) + "\n")
-        (self.at / "etc/master.cf").write_text(MASTER_CF.format(address=self.address, port=self.port))
+        self.write_etc("main.cf", "".join(f"{key} = {value.format(**fill)}\n" for key, value in values.items()))
+        self.write_etc("master.cf", MASTER_CF.format(listeners="\n".join(map(self._listener, self.faces))))
+        self.write_etc("refuse", "".join(f"/^{name}/ {reply}\n" for name, reply in self.refuse.items()))
         self.give("etc", "0:0")
+
+    def _listener(self, face):
+        hidden = ",".join({"tls": "starttls"}.get(name, name) for name in face.without())
+        return LISTENER.format(face=face, port=self.port, hidden=hidden)
 
     def command(self):
         return ["/usr/sbin/postfix", "-c", f"{self.inside}/etc", "start-fg"]
+
+    def used(self, face):
+        """What was used at an address, as its log has it."""
+        lines = [line for line in self.log().splitlines() if f"postfix/{face.address}/smtpd" in line]
+        text = "\n".join(lines)
+        signs = {"tls": "TLS connection established", "chunking": " bdat=", "data": " data="}
+        return {name for name, sign in signs.items() if sign in text} | set(re.findall(r"established from \S+: (TLSv1\.\d)", text))
 
 
 SERVER = Postfix

@@ -30,7 +30,7 @@ def node():
         return None, None, installed.stderr.strip()
     here = shutil.which("node", path="/usr/bin") or shutil.which("node")
     version = here and subprocess.run([here, "--version"], capture_output=True, text=True).stdout
-    if not (version or "").startswith("v18.") and not peers.missing_root("node", "nodejs"):
+    if not (version or "").startswith("v18.") and not peers.missing_root("node", "nodejs", "openssl"):
         return [*peers.as_root(), peers.TOOL, "--run", "node", "/usr/bin/env", "NODE_PATH=/project/build/npm/node_modules",
                 "/usr/bin/node"], Path("/project"), None
     return ["env", f"NODE_PATH={ROOT}/build/npm/node_modules", here], ROOT, None if here else "there is no Node"
