@@ -1,5 +1,7 @@
 /* Contents: lines up to the final dot, or chunks up to the last, checked, hashed and judged. */
-#include "sim_smtp.h"
+#include "sim_gate.h"
+
+#include <stdlib.h>
 
 enum { MIDWAY = 200 };
 
@@ -12,6 +14,14 @@ void sim_body_start(struct sim_session *s) {
     s->header_8bit = s->open_end = false;
     buf_reset(&s->line);
     s->message_id_len = 0;
+    buf_reset(&s->content);
+}
+
+/* Content, without the dots that were put in front. */
+static void add_content(struct sim_session *s, struct slice part) {
+    sim_digest_add(&s->digest, part);
+    s->size += part.len;
+    if (s->world->wants_content) buf_put_slice(&s->content, part);
 }
 
 static void keep_message_id(struct sim_session *s, struct slice value) {
@@ -64,8 +74,7 @@ static size_t take_lines(struct sim_session *s, struct slice in, bool *ended) {
             break;
         }
         if (dot) {
-            sim_digest_add(&s->digest, (struct slice){in.at + run, at - run});
-            s->size += at - run;
+            add_content(s, (struct slice){in.at + run, at - run});
             run = at + 1;
             line = slice_skip(line, 1);
         }
@@ -73,8 +82,7 @@ static size_t take_lines(struct sim_session *s, struct slice in, bool *ended) {
         if (s->in_header) header_line(s, line);
         at = (size_t)(lf - in.at) + 1;
     }
-    sim_digest_add(&s->digest, (struct slice){in.at + run, at - run});
-    s->size += at - run;
+    add_content(s, (struct slice){in.at + run, at - run});
     return at;
 }
 
@@ -100,18 +108,26 @@ static bool strike_midway(struct sim_session *s) {
         if (s->want == SIM_WANT_INPUT) s->want = SIM_WANT_CLOSE;
     }
     for (uint32_t i = 0; i < s->rcpts; i++)
-        sim_say_truth(s, SIM_EVENT_FAULT, &s->rcpt[i], false);
+        sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, &s->rcpt[i], false);
     return !early;
 }
 
-size_t sim_body_take(struct sim_session *s, struct slice in, bool *ended) {
+/* A slow reader takes a tenth of a second's worth, then rests. */
+static struct slice sip(const struct sim_session *s, struct slice in) {
+    double piece = s->provider->latency.read / 10;
+    if (piece < 2 * SIM_TEXT_LINE_MAX) piece = 2 * SIM_TEXT_LINE_MAX;
+    if ((double)in.len > piece) in.len = (size_t)piece;
+    return in;
+}
+
+static size_t take_content(struct sim_session *s, struct slice in, bool *ended) {
     size_t taken = take_lines(s, in, ended);
     if (strike_midway(s)) {
         *ended = false;
         return taken;
     }
     if (*ended) {
-        if (!sim_say_paced(s, s->provider->data_ms)) {
+        if (!sim_say_paced(s, s->provider->latency.data_ms)) {
             *ended = false;
             return taken;
         }
@@ -122,8 +138,7 @@ size_t sim_body_take(struct sim_session *s, struct slice in, bool *ended) {
     size_t rest = in.len - taken;
     if (rest > SIM_TEXT_LINE_MAX + 2) {
         size_t piece = rest - 1;
-        sim_digest_add(&s->digest, (struct slice){in.at + taken, piece});
-        s->size += piece;
+        add_content(s, (struct slice){in.at + taken, piece});
         s->long_line = s->mid_line = true;
         taken += piece;
     }
@@ -132,13 +147,6 @@ size_t sim_body_take(struct sim_session *s, struct slice in, bool *ended) {
 
 static enum sim_step last_step(const struct sim_session *s) {
     return s->chunks ? SIM_STEP_BDAT : SIM_STEP_DOT;
-}
-
-static void refuse(struct sim_session *s, enum sim_event event) {
-    const struct sim_fault *none = NULL;
-    sim_say_send(s, last_step(s), none);
-    for (uint32_t i = 0; i < s->rcpts; i++)
-        sim_say_truth(s, event, &s->rcpt[i], true);
 }
 
 /* What is wrong with the content itself, or NULL. */
@@ -152,28 +160,19 @@ static const char *content_error(const struct sim_session *s) {
 }
 
 static bool refused(struct sim_session *s) {
-    const struct sim_provider *p = s->provider;
     struct slice rcpt = {s->envelope.at + s->rcpt[0].at, s->rcpt[0].len};
     const char *error = content_error(s);
-    enum sim_event event = SIM_EVENT_REFUSED;
-    enum sim_reply what;
+    struct sim_verdict v = {.cause = SIM_CAUSE_PROTOCOL};
     if (error) {
         sim_say_make(s, slice_of(error), rcpt);
-        refuse(s, event);
-        return true;
-    }
-    if (p->size && s->size > p->size) {
-        what = SIM_SAY_SIZE;
-    } else if (p->unknown_at == SIM_AT_DATA && sim_user_kind(p, s->rcpt[0].key) == SIM_USER_UNKNOWN) {
-        what = SIM_SAY_UNKNOWN;
-        event = SIM_EVENT_UNKNOWN;
-    } else if (sim_world_defers(s->world, p->defer_data, s->rcpt[0].key, SIM_AT_DATA)) {
-        what = SIM_SAY_DEFER_DATA;
+        sim_say_send(s, last_step(s), NULL);
     } else {
-        return false;
+        v = sim_gate_content(s);
+        if (!v.cause) return false;
+        sim_say_refusal(s, last_step(s), v.say, rcpt, v.closes);
     }
-    sim_say_make(s, sim_manner_text(p, what), rcpt);
-    refuse(s, s->text.at[0] == '4' ? SIM_EVENT_DEFERRED : event);
+    for (uint32_t i = 0; i < s->rcpts; i++)
+        sim_say_truth(s, sim_say_event(s, v.cause), v.cause, &s->rcpt[i], true);
     return true;
 }
 
@@ -185,12 +184,44 @@ static bool kept(const struct sim_fault *f, uint64_t key, uint32_t attempt) {
     return hash_mix(key + attempt) & 1;
 }
 
+static void show_observers(struct sim_session *s) {
+    struct sim_world *w = s->world;
+    struct slice few[16], *rcpt = few;
+    if (s->rcpts > 16) rcpt = malloc(s->rcpts * sizeof *rcpt);
+    if (!rcpt || s->content.failed) abort();
+    for (uint32_t i = 0; i < s->rcpts; i++)
+        rcpt[i] = (struct slice){s->envelope.at + s->rcpt[i].at, s->rcpt[i].len};
+    struct sim_mail mail = {.host = &s->host,
+                            .client = s->client,
+                            .secure = s->secure,
+                            .real = w->wall,
+                            .simulated = w->sim_wall,
+                            .from = {s->envelope.at, s->from_len},
+                            .rcpt = rcpt,
+                            .rcpts = s->rcpts,
+                            .message_id = {s->message_id, s->message_id_len},
+                            .content = buf_slice(&s->content)};
+    for (struct sim_observer *o = w->observers; o && !w->failed; o = o->next)
+        w->failed = o->accepted(o, &mail, &w->err) != 0;
+    if (rcpt != few) free(rcpt);
+}
+
+/* Notes what may be withdrawn later. */
+static void note_brought(struct sim_session *s) {
+    for (uint32_t i = 0; i < s->rcpts; i++) {
+        buf_put_bytes(&s->brought, (struct slice){s->envelope.at, s->from_len});
+        buf_put_bytes(&s->brought, (struct slice){s->envelope.at + s->rcpt[i].at, s->rcpt[i].len});
+        buf_put_bytes(&s->brought, (struct slice){s->message_id, s->message_id_len});
+    }
+    if (s->brought.failed) abort();
+}
+
 static void accept(struct sim_session *s) {
     uint64_t key = s->rcpt[0].key;
     uint32_t attempt = sim_world_attempts(s->world, key);
     const struct sim_fault *f = sim_world_fault(s->world, s->provider, last_step(s), false, key, attempt);
     enum sim_event event = SIM_EVENT_ACCEPTED;
-    sim_say_make(s, sim_manner_text(s->provider, SIM_SAY_ACCEPTED),
+    sim_say_make(s, sim_manner_text(s->provider, s->manner, SIM_SAY_ACCEPTED),
                  (struct slice){s->envelope.at + s->rcpt[0].at, s->rcpt[0].len});
     if (f) {
         event = kept(f, key, attempt) ? SIM_EVENT_UNANSWERED : SIM_EVENT_FAULT;
@@ -198,7 +229,22 @@ static void accept(struct sim_session *s) {
     }
     sim_say_send(s, last_step(s), f);
     for (uint32_t i = 0; i < s->rcpts; i++)
-        sim_say_truth(s, event, &s->rcpt[i], true);
+        sim_say_truth(s, event, f ? SIM_CAUSE_FAULT : SIM_CAUSE_NONE, &s->rcpt[i], true);
+    if (event == SIM_EVENT_FAULT) return;
+    sim_gate_accepted(s);
+    if (s->provider->rules.limits.session_voids) note_brought(s);
+    if (s->world->observers) show_observers(s);
+}
+
+size_t sim_body_take(struct sim_session *s, struct slice in, bool *ended) {
+    double read = s->provider->latency.read;
+    if (read <= 0) return take_content(s, in, ended);
+    size_t taken = take_content(s, sip(s, in), ended);
+    if (taken && s->want == SIM_WANT_INPUT && !*ended) {
+        s->wait_us = (int64_t)((double)taken * 1e6 / read);
+        s->want = SIM_WANT_WAIT;
+    }
+    return taken;
 }
 
 void sim_body_end(struct sim_session *s) {
@@ -224,7 +270,7 @@ static void answer_chunk(struct sim_session *s) {
     sim_world_hit(s->world, key);
     s->chunk_failed = true;
     for (uint32_t i = 0; i < s->rcpts; i++)
-        sim_say_truth(s, SIM_EVENT_FAULT, &s->rcpt[i], false);
+        sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, &s->rcpt[i], false);
 }
 
 static void end_chunk(struct sim_session *s) {
@@ -259,8 +305,7 @@ static void take_line(struct sim_session *s, struct slice line) {
 
 /* As they are, without dots; a line may go on in the next chunk. */
 static void take_octets(struct sim_session *s, struct slice in) {
-    sim_digest_add(&s->digest, in);
-    s->size += in.len;
+    add_content(s, in);
     while (in.len) {
         const char *lf = memchr(in.at, '\n', in.len);
         struct slice piece = {in.at, lf ? (size_t)(lf - in.at) + 1 : in.len};
@@ -283,7 +328,7 @@ size_t sim_chunk_take(struct sim_session *s, struct slice in) {
     bool whole = in.len >= s->chunk_left;
     size_t n = whole ? (size_t)s->chunk_left : in.len;
     /* The last octet stays until the answer is due. */
-    if (whole && s->chunk_last && !s->chunk_error && !sim_say_paced(s, s->provider->data_ms)) n--;
+    if (whole && s->chunk_last && !s->chunk_error && !sim_say_paced(s, s->provider->latency.data_ms)) n--;
     if (!s->chunk_error) take_octets(s, slice_make(in.at, n));
     s->chunk_left -= n;
     if (!s->chunk_error && n && strike_midway(s)) return n;

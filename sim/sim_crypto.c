@@ -150,12 +150,22 @@ static X509 *certificate_for(struct sim_tls_maker *m, struct slice host, int kin
     return made;
 }
 
-struct sim_tls_conn *sim_tls_accept(struct sim_tls_maker *m, int fd, struct slice host, int kind) {
+/* TLS 1.0 and 1.1 need the ciphers that OpenSSL no longer offers by itself. */
+static bool set_version(SSL *ssl, int version) {
+    static const int versions[] = {0, TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION};
+    if (version == 0) return true;
+    if (versions[version] < TLS1_2_VERSION && !SSL_set_cipher_list(ssl, "DEFAULT:@SECLEVEL=0")) return false;
+    return SSL_set_min_proto_version(ssl, versions[version]) == 1 &&
+           SSL_set_max_proto_version(ssl, versions[version]) == 1;
+}
+
+struct sim_tls_conn *sim_tls_accept(struct sim_tls_maker *m, int fd, struct slice host, int kind,
+                                    int version) {
     struct sim_tls_conn *c = calloc(1, sizeof *c);
     X509 *cert = certificate_for(m, host, kind);
     if (c && cert) c->ssl = SSL_new(m->ctx);
     if (c && c->ssl && SSL_use_certificate(c->ssl, cert) == 1 && SSL_use_PrivateKey(c->ssl, m->key) == 1 &&
-        SSL_set_fd(c->ssl, fd) == 1) {
+        SSL_set_fd(c->ssl, fd) == 1 && set_version(c->ssl, version)) {
         SSL_set_accept_state(c->ssl);
         return c;
     }

@@ -17,9 +17,11 @@ struct sim_tls_conn;  /* one TLS session on a socket */
 struct sim_tls_maker *sim_tls_open(const char *dir, struct err *err);
 void sim_tls_free(struct sim_tls_maker *m);
 
-/* The server's end of TLS on fd for a host. kind: enum sim_certificate. fd stays the caller's. NULL without
+/* The server's end of TLS on fd for a host. kind: enum sim_certificate; version: 0 for any, 1 for 1.0 to 4
+ * for 1.3 only. fd stays the caller's. NULL without
  * memory. */
-struct sim_tls_conn *sim_tls_accept(struct sim_tls_maker *m, int fd, struct slice host, int kind);
+struct sim_tls_conn *sim_tls_accept(struct sim_tls_maker *m, int fd, struct slice host, int kind,
+                                    int version);
 void sim_tls_conn_free(struct sim_tls_conn *c);
 
 /* As read(2) and write(2): bytes, 0 at the end, -1 on failure, -2 when the socket must be waited for. */

@@ -17,7 +17,7 @@ enum {
     TYPE_OPT = 41
 };
 enum { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED };
-enum { SALT_SERVFAIL = 2000, SALT_SILENT };
+enum { SALT_SERVFAIL = 2000, SALT_SILENT, SALT_LAME };
 
 struct question {
     uint16_t id, flags, type, class;
@@ -118,19 +118,24 @@ static void end_record(struct answer *a, size_t start) {
     a->at[start - 1] = (char)(a->len - start);
 }
 
-static void put_mx(struct answer *a, const struct sim_name *domain) {
+static uint64_t domain_key(const struct sim_name *n, uint64_t seed) {
+    return hash_mix(seed ^ hash_mix(n->provider->index << 40 ^ n->domain));
+}
+
+static void put_mx(struct answer *a, const struct sim_name *domain, uint64_t seed) {
     const struct sim_provider *p = domain->provider;
+    bool lame = p->dns == SIM_DNS_LAME || sim_chance(p->dns_lame, domain_key(domain, seed), SALT_LAME);
     char host[256];
     for (uint32_t i = 0; i < sim_mx_count(domain); i++) {
         uint32_t preference;
         struct sim_name mx = sim_mx(domain, i, &preference);
         size_t len = sim_host_name(&mx, host), start = begin_record(a, TYPE_MX, p->dns_ttl);
         put16(a, preference);
-        if (p->dns == SIM_DNS_LAME) put_name(a, SLICE("no-address-here.invalid"));
-        if (p->dns != SIM_DNS_LAME) put_name(a, (struct slice){host, len});
+        if (lame) put_name(a, SLICE("no-address-here.invalid"));
+        if (!lame) put_name(a, (struct slice){host, len});
         end_record(a, start);
         a->answers++;
-        if (p->dns == SIM_DNS_LAME) return;
+        if (lame) return;
     }
 }
 
@@ -194,7 +199,7 @@ static bool put_pointer(const struct sim_scenario *s, struct answer *a, struct s
     return true;
 }
 
-static void answer_domain(struct answer *a, const struct sim_name *n, unsigned type) {
+static void answer_domain(struct answer *a, const struct sim_name *n, unsigned type, uint64_t seed) {
     enum sim_dns_mode mode = (enum sim_dns_mode)n->provider->dns;
     bool implicit = mode == SIM_DNS_IMPLICIT;
     if (type == TYPE_MX && mode == SIM_DNS_NULL_MX) {
@@ -204,7 +209,7 @@ static void answer_domain(struct answer *a, const struct sim_name *n, unsigned t
         end_record(a, start);
         a->answers++;
     } else if (type == TYPE_MX && !implicit) {
-        put_mx(a, n);
+        put_mx(a, n, seed);
     } else if ((type == TYPE_A || type == TYPE_AAAA) && implicit) {
         put_address(a, n, type);
     } else if (type == TYPE_TXT) {
@@ -216,7 +221,7 @@ static void answer_domain(struct answer *a, const struct sim_name *n, unsigned t
 static int mood(const struct sim_name *n, uint64_t seed) {
     const struct sim_provider *p = n->provider;
     bool domain = n->kind == SIM_NAME_DOMAIN;
-    uint64_t key = hash_mix(seed ^ hash_mix(p->index << 40 ^ n->domain));
+    uint64_t key = domain_key(n, seed);
     if (!domain) return NOERROR;
     if (p->dns == SIM_DNS_SILENT || sim_chance(p->dns_silent, key, SALT_SILENT)) return -1;
     if (p->dns == SIM_DNS_SERVFAIL || sim_chance(p->dns_servfail, key, SALT_SERVFAIL)) return SERVFAIL;
@@ -234,7 +239,7 @@ static int answer_question(const struct sim_scenario *s, uint64_t seed, const st
     int code = name.len == 0 ? NOERROR : NXDOMAIN;
     if (n.kind == SIM_NAME_DOMAIN || n.kind == SIM_NAME_HOST) code = mood(&n, seed);
     if (n.kind == SIM_NAME_EMPTY) code = NOERROR;
-    if (code == NOERROR && n.kind == SIM_NAME_DOMAIN) answer_domain(a, &n, q->type);
+    if (code == NOERROR && n.kind == SIM_NAME_DOMAIN) answer_domain(a, &n, q->type, seed);
     if (code == NOERROR && n.kind == SIM_NAME_HOST && (q->type == TYPE_A || q->type == TYPE_AAAA))
         put_address(a, &n, q->type);
     if ((code == NOERROR || code == NXDOMAIN) && a->answers == 0) put_soa(a);

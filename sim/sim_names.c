@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "hash.h"
 
+#include <math.h>
 #include <stdio.h>
 
 enum { FIRST_ADDRESS = 0x010001 /* 127.1.0.1: what is below belongs to the machine */ };
@@ -53,6 +54,7 @@ static int add_provider(struct sim_scenario *s, const struct sim_provider *p, st
         if (add(s, p->domain[i], name, err) || add_parents(s, p, p->domain[i], err)) return -1;
     }
     if (!p->domain && add_parents(s, p, p->suffix, err)) return -1;
+    if (p->hosters && add_parents(s, p, p->hoster_suffix, err)) return -1;
     for (uint32_t i = 0; i < p->hosts; i++) {
         struct sim_name name = {SIM_NAME_HOST, p, 0, i};
         if (add(s, p->host[i].name, name, err) || add_parents(s, p, p->host[i].name, err)) return -1;
@@ -60,13 +62,16 @@ static int add_provider(struct sim_scenario *s, const struct sim_provider *p, st
     return 0;
 }
 
+/* How many hosts a provider has, where they are not listed ones. */
+static uint64_t computed_hosts(const struct sim_provider *p) {
+    return (p->hosters ? p->hosters : p->domains) * p->own_hosts;
+}
+
 static int give_addresses(struct sim_scenario *s, struct err *err) {
     uint64_t next = FIRST_ADDRESS;
     for (size_t i = 0; i < s->providers; i++) {
         struct sim_provider *p = &s->provider[i];
-        uint64_t need = p->dns == SIM_DNS_IMPLICIT ? p->domains
-                        : p->host                  ? p->hosts
-                                                   : p->domains * p->own_hosts;
+        uint64_t need = p->dns == SIM_DNS_IMPLICIT ? p->domains : p->host ? p->hosts : computed_hosts(p);
         if (next + need >= SIM_ADDRESSES - 256)
             return err_set(err, ERR_INPUT,
                            "%s:%u:1: provider '%.*s' needs more hosts than 127.0.0.0/8 has left", s->file,
@@ -94,14 +99,19 @@ int sim_names_build(struct sim_scenario *s, struct err *err) {
     return give_addresses(s, err);
 }
 
-/* "d123.tail.test" against the pattern of p. */
-static bool match_pattern(const struct sim_provider *p, struct slice name, uint64_t *domain) {
-    if (name.len <= p->prefix.len + p->suffix.len || !slice_starts(name, p->prefix)) return false;
-    size_t digits = name.len - p->prefix.len - p->suffix.len;
-    const char *number = name.at + p->prefix.len;
-    if (memcmp(number + digits, p->suffix.at, p->suffix.len) != 0) return false;
+/* "d123.tail.test" against a pattern. */
+static bool match_number(struct slice prefix, struct slice suffix, uint64_t count, struct slice name,
+                         uint64_t *n) {
+    if (name.len <= prefix.len + suffix.len || !slice_starts(name, prefix)) return false;
+    size_t digits = name.len - prefix.len - suffix.len;
+    const char *number = name.at + prefix.len;
+    if (memcmp(number + digits, suffix.at, suffix.len) != 0) return false;
     if (number[0] == '0' && digits > 1) return false;
-    return slice_to_u64((struct slice){number, digits}, domain) && *domain < p->domains;
+    return slice_to_u64((struct slice){number, digits}, n) && *n < count;
+}
+
+static bool match_pattern(const struct sim_provider *p, struct slice name, uint64_t *domain) {
+    return match_number(p->prefix, p->suffix, p->domains, name, domain);
 }
 
 /* "mx1.REST": the host's number from 0 in *host, REST in *rest. */
@@ -132,6 +142,11 @@ struct sim_name sim_names_find(const struct sim_scenario *s, struct slice name) 
         if (!p->domain && match_pattern(p, name, &found.domain))
             return (struct sim_name){SIM_NAME_DOMAIN, p, found.domain, 0};
         if (!match_own_host(p, name, &found.host, &rest)) continue;
+        if (p->hosters) {
+            if (match_number(p->hoster_prefix, p->hoster_suffix, p->hosters, rest, &found.domain))
+                return (struct sim_name){SIM_NAME_HOST, p, found.domain, found.host};
+            continue;
+        }
         if (!p->domain && match_pattern(p, rest, &found.domain))
             return (struct sim_name){SIM_NAME_HOST, p, found.domain, found.host};
         struct sim_name listed = find_listed(s, rest);
@@ -168,6 +183,11 @@ uint32_t sim_names_address(const struct sim_name *n) {
     return 0x7f000000u + p->first_address + (uint32_t)at;
 }
 
+static size_t put_number(char out[256], struct slice prefix, uint64_t n, struct slice suffix) {
+    int len = snprintf(out, 256, "%.*s%llu%.*s", SLICE_ARG(prefix), (unsigned long long)n, SLICE_ARG(suffix));
+    return len > 0 && len < 256 ? (size_t)len : 255;
+}
+
 size_t sim_host_name(const struct sim_name *n, char out[256]) {
     const struct sim_provider *p = n->provider;
     if (p->dns == SIM_DNS_IMPLICIT) return sim_domain_name(p, n->domain, out);
@@ -177,7 +197,8 @@ size_t sim_host_name(const struct sim_name *n, char out[256]) {
         return len;
     }
     char domain[256];
-    size_t len = sim_domain_name(p, n->domain, domain);
+    size_t len = p->hosters ? put_number(domain, p->hoster_prefix, n->domain, p->hoster_suffix)
+                            : sim_domain_name(p, n->domain, domain);
     int written = snprintf(out, 256, "mx%u.%.*s", n->host + 1, (int)len, domain);
     return written > 0 && written < 256 ? (size_t)written : 255;
 }
@@ -187,9 +208,7 @@ size_t sim_domain_name(const struct sim_provider *p, uint64_t i, char out[256]) 
         memcpy(out, p->domain[i].at, p->domain[i].len);
         return p->domain[i].len;
     }
-    int n =
-        snprintf(out, 256, "%.*s%llu%.*s", SLICE_ARG(p->prefix), (unsigned long long)i, SLICE_ARG(p->suffix));
-    return n > 0 && n < 256 ? (size_t)n : 255;
+    return put_number(out, p->prefix, i, p->suffix);
 }
 
 uint32_t sim_mx_count(const struct sim_name *domain) {
@@ -199,5 +218,16 @@ uint32_t sim_mx_count(const struct sim_name *domain) {
 struct sim_name sim_mx(const struct sim_name *domain, uint32_t n, uint32_t *preference) {
     const struct sim_provider *p = domain->provider;
     *preference = p->host ? p->host[n].preference : (n + 1) * 10;
-    return (struct sim_name){SIM_NAME_HOST, p, domain->domain, n};
+    return (struct sim_name){SIM_NAME_HOST, p, sim_owner(domain), n};
+}
+
+/* Zipf's law with exponent 1 by the inverse of its continuous form: hoster n has about 1/(n+1) of what the
+ * first has. */
+uint64_t sim_owner(const struct sim_name *domain) {
+    const struct sim_provider *p = domain->provider;
+    if (!p->hosters) return domain->domain;
+    double roll = (double)(hash_mix(domain->domain + 0x5bd1e995) >> 11) * 0x1p-53;
+    double n = (double)p->hosters;
+    uint64_t owner = (uint64_t)(p->hoster_sizes == SIM_SIZES_EVEN ? roll * n : exp(roll * log(n + 1)) - 1);
+    return owner < p->hosters ? owner : p->hosters - 1;
 }

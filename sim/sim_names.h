@@ -17,8 +17,9 @@ enum sim_name_kind {
 struct sim_name {
     enum sim_name_kind kind;
     const struct sim_provider *provider;
-    uint64_t domain; /* its number, for a domain or a host of its own */
-    uint32_t host;   /* its number in the provider (shared) or in the domain (own) */
+    uint64_t
+        domain;    /* its number, for a domain or a host of its own; for a hoster's host that of the hoster */
+    uint32_t host; /* its number in the provider (listed), the domain (own) or the hoster */
 };
 
 /* Gives out addresses and builds the table; called by the reader. -1 with err on names that are there twice
@@ -40,5 +41,8 @@ size_t sim_host_name(const struct sim_name *n, char out[256]);
 /* How many mail exchangers a domain has, and the n-th of them. */
 uint32_t sim_mx_count(const struct sim_name *domain);
 struct sim_name sim_mx(const struct sim_name *domain, uint32_t n, uint32_t *preference);
+
+/* Whose hosts take a domain's mail: the number of its hoster, or its own. */
+uint64_t sim_owner(const struct sim_name *domain);
 
 #endif

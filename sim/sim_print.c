@@ -3,15 +3,58 @@
 #include "sim_keys.h"
 #include "sim_manner.h"
 
+static void print_clock(double seconds, struct buf *out) {
+    unsigned minutes = (unsigned)seconds / 60;
+    buf_printf(out, "\"%02u:%02u\"", minutes / 60, minutes % 60);
+}
+
 static void print_key(const struct sim_provider *p, const struct sim_key *k, struct buf *out) {
     const void *at = (const char *)p + k->offset;
-    if (k->kind == SIM_KEY_NUMBER) buf_printf(out, "%s: %u", k->name, *(const uint32_t *)at);
-    if (k->kind == SIM_KEY_REAL || k->kind == SIM_KEY_SHARE)
-        buf_printf(out, "%s: %g", k->name, *(const double *)at);
-    if (k->kind == SIM_KEY_BOOL) buf_printf(out, "%s: %s", k->name, sim_bool_names[*(const bool *)at]);
-    if (k->kind == SIM_KEY_TEXT)
-        buf_printf(out, "%s: \"%.*s\"", k->name, SLICE_ARG(*(const struct slice *)at));
-    if (k->kind == SIM_KEY_WORD) buf_printf(out, "%s: %s", k->name, k->words[*(const uint32_t *)at]);
+    buf_printf(out, "%s: ", k->name);
+    switch (k->kind) {
+    case SIM_KEY_NUMBER: buf_printf(out, "%u", *(const uint32_t *)at); break;
+    case SIM_KEY_WHOLE: buf_printf(out, "%.0f", *(const double *)at); break;
+    case SIM_KEY_REAL:
+    case SIM_KEY_SHARE:
+    case SIM_KEY_TIME: buf_printf(out, "%.10g", *(const double *)at); break;
+    case SIM_KEY_CLOCK: print_clock(*(const double *)at, out); break;
+    case SIM_KEY_BOOL: buf_put_text(out, sim_bool_names[*(const bool *)at]); break;
+    case SIM_KEY_TEXT: buf_printf(out, "\"%.*s\"", SLICE_ARG(*(const struct slice *)at)); break;
+    case SIM_KEY_WORD: buf_put_text(out, k->words[*(const uint32_t *)at]); break;
+    }
+}
+
+static bool of_section(const struct sim_key *k, const char *section) {
+    return k->section && strcmp(k->section, section) == 0;
+}
+
+/* "section: {...}" */
+static void print_section(const struct sim_provider *p, const char *section, struct buf *out) {
+    bool any = false;
+    buf_printf(out, "%s: {", section);
+    for (size_t i = 0; i < sim_key_count; i++) {
+        if (!of_section(&sim_keys[i], section)) continue;
+        if (any) buf_put_text(out, ", ");
+        print_key(p, &sim_keys[i], out);
+        any = true;
+    }
+    buf_put_c(out, '}');
+}
+
+static void print_limits(const struct sim_provider *p, const struct sim_limits *limits, struct buf *out) {
+    struct sim_provider with = *p;
+    with.rules.limits = *limits;
+    print_section(&with, "limits", out);
+}
+
+static void print_changes(const struct sim_provider *p, const struct sim_rules *rules, const char *indent,
+                          struct buf *out) {
+    if (rules->changes) buf_printf(out, "%schanges:\n", indent);
+    for (size_t i = 0; i < rules->changes; i++) {
+        buf_printf(out, "%s  - {at: %.10g, ", indent, rules->change[i].at_s);
+        print_limits(p, &rules->change[i].limits, out);
+        buf_put_text(out, "}\n");
+    }
 }
 
 static void print_quoted(struct slice text, struct buf *out) {
@@ -36,8 +79,68 @@ static void print_replies(const struct sim_provider *p, struct buf *out) {
     }
 }
 
+static void print_hosts(const struct sim_provider *p, struct buf *out) {
+    if (!p->host && p->hosters)
+        buf_printf(out, "    hosts: {shared: %llu, pattern: \"%.*s{}%.*s\", each: %u, sizes: %s, dead: %g}\n",
+                   (unsigned long long)p->hosters, SLICE_ARG(p->hoster_prefix), SLICE_ARG(p->hoster_suffix),
+                   p->own_hosts, sim_sizes_names[p->hoster_sizes], p->dead);
+    else if (!p->host)
+        buf_printf(out, "    hosts: {own: %u, dead: %g}\n", p->own_hosts, p->dead);
+    for (uint32_t i = 0; p->host && i < p->hosts; i++) {
+        buf_printf(out, "%s      - {name: %.*s, preference: %u", i ? "" : "    hosts:\n",
+                   SLICE_ARG(p->host[i].name), p->host[i].preference);
+        if (p->host[i].group) buf_printf(out, ", group: \"%.*s\"", SLICE_ARG(p->host[i].group_name));
+        buf_put_text(out, "}\n");
+    }
+}
+
+static void print_groups(const struct sim_provider *p, struct buf *out) {
+    for (uint32_t g = 0; g < p->groups; g++) {
+        buf_printf(out, "%s      - name: \"%.*s\"\n        ", g ? "" : "    groups:\n",
+                   SLICE_ARG(p->group[g].name));
+        print_limits(p, &p->group[g].rules.limits, out);
+        buf_put_c(out, '\n');
+        print_changes(p, &p->group[g].rules, "        ", out);
+    }
+}
+
+static void print_window(const struct sim_provider *p, const struct sim_window *w, struct buf *out) {
+    buf_put_text(out, "      - {at: ");
+    if (w->daily)
+        print_clock(w->at_s, out);
+    else
+        buf_printf(out, "%.10g, every: %.10g", w->at_s, w->every_s);
+    buf_printf(out, ", for: %.10g, how: \"%s\"", w->for_s, sim_window_names[w->how]);
+    const char *before = ", hosts: [";
+    for (uint32_t i = 0; i < p->hosts; i++) {
+        if (!(w->hosts >> i & 1)) continue;
+        buf_printf(out, "%s%.*s", before, SLICE_ARG(p->host[i].name));
+        before = ", ";
+    }
+    buf_put_text(out, w->hosts ? "]}\n" : "}\n");
+}
+
+static void print_manners(const struct sim_provider *p, struct buf *out) {
+    for (size_t i = 0; i < p->manner_count; i++)
+        buf_printf(out, "%s%s: %.10g%s", i ? ", " : "    manners: {", sim_manner_names[p->manners[i].what],
+                   p->manners[i].upto - (i ? p->manners[i - 1].upto : 0),
+                   i + 1 < p->manner_count ? "" : "}\n");
+}
+
+static void print_keys(const struct sim_provider *p, struct buf *out) {
+    for (size_t i = 0; i < sim_key_count; i++) {
+        const struct sim_key *k = &sim_keys[i];
+        if (k->section && i && of_section(&sim_keys[i - 1], k->section)) continue;
+        buf_put_text(out, "    ");
+        if (k->section)
+            print_section(p, k->section, out);
+        else
+            print_key(p, k, out);
+        buf_put_c(out, '\n');
+    }
+}
+
 static void print_provider(const struct sim_provider *p, struct buf *out) {
-    const char *section = "";
     buf_printf(out, "  - name: %.*s\n", SLICE_ARG(p->name));
     if (!p->domain)
         buf_printf(out, "    domains: {pattern: \"%.*s{}%.*s\", count: %llu}\n", SLICE_ARG(p->prefix),
@@ -45,19 +148,14 @@ static void print_provider(const struct sim_provider *p, struct buf *out) {
     for (uint64_t i = 0; p->domain && i < p->domains; i++)
         buf_printf(out, "%s%.*s%s", i ? ", " : "    domains: [", SLICE_ARG(p->domain[i]),
                    i + 1 == p->domains ? "]\n" : "");
-    if (!p->host) buf_printf(out, "    hosts: {own: %u}\n", p->own_hosts);
-    for (uint32_t i = 0; p->host && i < p->hosts; i++)
-        buf_printf(out, "%s      - {name: %.*s, preference: %u}\n", i ? "" : "    hosts:\n",
-                   SLICE_ARG(p->host[i].name), p->host[i].preference);
-    for (size_t i = 0; i < sim_key_count; i++) {
-        bool same = sim_keys[i].section && strcmp(section, sim_keys[i].section) == 0;
-        bool last = i + 1 == sim_key_count || !sim_keys[i + 1].section || !sim_keys[i].section ||
-                    strcmp(sim_keys[i].section, sim_keys[i + 1].section) != 0;
-        if (!sim_keys[i].section) buf_put_text(out, "    ");
-        if (sim_keys[i].section && same) buf_put_text(out, ", ");
-        if (sim_keys[i].section && !same) buf_printf(out, "    %s: {", section = sim_keys[i].section);
-        print_key(p, &sim_keys[i], out);
-        if (last) buf_put_text(out, sim_keys[i].section ? "}\n" : "\n");
+    print_hosts(p, out);
+    print_manners(p, out);
+    print_keys(p, out);
+    print_changes(p, &p->rules, "    ", out);
+    print_groups(p, out);
+    for (size_t i = 0; i < p->windows; i++) {
+        if (i == 0) buf_put_text(out, "    maintenance:\n");
+        print_window(p, &p->window[i], out);
     }
     for (size_t i = 0; i < p->faults; i++) {
         const struct sim_fault *f = &p->fault[i];
@@ -71,7 +169,12 @@ static void print_provider(const struct sim_provider *p, struct buf *out) {
 }
 
 void sim_scenario_print(const struct sim_scenario *s, struct buf *out) {
-    buf_printf(out, "seed: %llu\nproviders:\n", (unsigned long long)s->seed);
+    buf_printf(out, "seed: %llu\ntime: {speed: %.10g", (unsigned long long)s->seed, s->speed);
+    if (s->start_s >= 0) {
+        buf_put_text(out, ", start: ");
+        print_clock(s->start_s, out);
+    }
+    buf_put_text(out, "}\nproviders:\n");
     for (size_t i = 0; i < s->providers; i++)
         print_provider(&s->provider[i], out);
 }

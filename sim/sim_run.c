@@ -2,7 +2,9 @@
  * totals. */
 #include "sim_commands.h"
 #include "sim_dnsd.h"
+#include "sim_keep.h"
 #include "sim_server.h"
+#include "sim_tell.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -28,15 +30,22 @@ static const char help[] =
     "  --tls-dir DIR     writes ca.pem there: the authority that signed the hosts' certificates\n"
     "  --ready-file FILE is written when all stands: dns=ADDRESS:PORT and smtp=PORT, a line each\n"
     "  --ready-fd N      the same to an open descriptor, which is then closed\n"
+    "  --speed X         instead of the scenario's: simulated time runs X times as fast\n"
+    "  --stats FILE      appends counts and the use of limits as JSON lines, one for each active provider\n"
+    "  --stats-every S   ... every S simulated seconds (default 10), and of the whole run at the end\n"
+    "  --keep-mail DIR   keeps accepted mail in a maildir\n"
     "  --json            prints the totals as JSON\n"
+    "\n"
+    "On SIGUSR1 it shows the counts so far, and appends them to the --stats file.\n"
     "\n"
     "example:\n"
     "  tsubame-sim run sim/scenarios/demo.yaml --truth truth.tsv --tls-dir tls --ready-file ready\n"
     "  dig -p 5353 @127.0.0.1 gmail.test MX\n";
 
 struct options {
-    const char *scenario, *truth, *tls_dir, *ready_file;
-    uint64_t seed, smtp_port, dns_port, ready_fd;
+    const char *scenario, *truth, *tls_dir, *ready_file, *stats, *keep;
+    uint64_t seed, smtp_port, dns_port, ready_fd, stats_every;
+    double speed; /* 0: the scenario's */
     bool has_seed, accepted_only, sha256, json;
 };
 
@@ -48,6 +57,8 @@ struct program {
     struct sim_server *server;
     struct sim_dnsd *dns;
     struct sim_watch signals;
+    struct sim_teller teller;
+    struct sim_keep *keep;
     struct err err;
     bool failed;
 };
@@ -58,6 +69,21 @@ int sim_option_number(const char *option, const char *text, uint64_t most, uint6
     if (slice_to_u64(slice_of(text), value) && *value <= most) return 0;
     fprintf(stderr, "tsubame-sim: %s must be a whole number from 0 to %llu, not '%s'\n", option,
             (unsigned long long)most, text);
+    return -1;
+}
+
+static int take_speed(struct options *o, const char *text) {
+    char *end;
+    o->speed = strtod(text, &end);
+    if (ascii_digit(*text) && !*end && o->speed >= 0.01 && o->speed <= 100000) return 0;
+    fprintf(stderr, "tsubame-sim: --speed must be a number from 0.01 to 100000, not '%s'\n", text);
+    return -1;
+}
+
+static int take_every(struct options *o, const char *text) {
+    if (sim_option_number("--stats-every", text, 86400, &o->stats_every)) return -1;
+    if (o->stats_every) return 0;
+    fputs("tsubame-sim: --stats-every must be at least 1\n", stderr);
     return -1;
 }
 
@@ -73,6 +99,10 @@ static int take_option(struct options *o, int c) {
     case 'r': o->ready_file = optarg; return 0;
     case 'f': return sim_option_number("--ready-fd", optarg, 1 << 20, &o->ready_fd);
     case 'j': o->json = true; return 0;
+    case 'S': o->stats = optarg; return 0;
+    case 'E': return take_every(o, optarg);
+    case 'k': o->keep = optarg; return 0;
+    case 'x': return take_speed(o, optarg);
     default: return -1;
     }
 }
@@ -89,9 +119,13 @@ static int read_options(struct options *o, int argc, char **argv) {
                                           {"ready-file", required_argument, NULL, 'r'},
                                           {"ready-fd", required_argument, NULL, 'f'},
                                           {"json", no_argument, NULL, 'j'},
+                                          {"stats", required_argument, NULL, 'S'},
+                                          {"stats-every", required_argument, NULL, 'E'},
+                                          {"keep-mail", required_argument, NULL, 'k'},
+                                          {"speed", required_argument, NULL, 'x'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    *o = (struct options){.smtp_port = 2525, .dns_port = 5353};
+    *o = (struct options){.smtp_port = 2525, .dns_port = 5353, .stats_every = 10};
     for (int c; (c = getopt_long(argc, argv, "h", names, NULL)) != -1;) {
         if (c == 'h') {
             fputs(help, stdout);
@@ -108,9 +142,14 @@ static int read_options(struct options *o, int argc, char **argv) {
 }
 
 static void on_signal(struct sim_watch *w, uint32_t events) {
-    (void)w;
+    struct signalfd_siginfo info;
     (void)events;
-    the_program->loop.stop = true;
+    while (read(w->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGUSR1)
+            sim_teller_now(&the_program->teller, stderr);
+        else
+            the_program->loop.stop = true;
+    }
 }
 
 static void on_turn(void *ctx) {
@@ -139,6 +178,7 @@ static int watch_signals(struct program *p) {
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     p->signals = (struct sim_watch){signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_signal};
@@ -171,8 +211,14 @@ static int start(struct program *p, const struct options *o) {
     raise_limits();
     if (sim_scenario_read(&p->scenario, o->scenario, &p->err)) return -1;
     uint64_t seed = o->has_seed ? o->seed : p->scenario.seed;
+    if (o->speed > 0) p->scenario.speed = o->speed;
     if (sim_world_init(&p->world, &p->scenario, seed, &p->err)) return -1;
     p->world.sha256 = o->sha256;
+    if (o->keep) {
+        p->keep = sim_keep_open(o->keep, &p->err);
+        if (!p->keep) return -1;
+        sim_world_observe(&p->world, sim_keep_observer(p->keep));
+    }
     if (sim_truth_open(&p->world.truth, o->truth, o->accepted_only, &p->err)) return -1;
     if (sim_loop_init(&p->loop, &p->err) || watch_signals(p)) return -1;
     p->tls = sim_tls_open(o->tls_dir, &p->err);
@@ -181,43 +227,21 @@ static int start(struct program *p, const struct options *o) {
     if (!p->server) return -1;
     p->dns = sim_dnsd_open(&p->loop, &p->world, (uint16_t)o->dns_port, &p->err);
     if (!p->dns) return -1;
+    if (sim_teller_open(&p->teller, &p->loop, &p->world, o->stats, (double)o->stats_every, &p->err))
+        return -1;
     p->loop.turn = on_turn;
     p->loop.more = has_more;
     p->loop.ctx = p;
     return say_ready(p, o, &p->err);
 }
 
-static void print_total(const char *name, uint64_t n, bool json) {
-    if (json)
-        printf("\"%s\": %llu, ", name, (unsigned long long)n);
-    else
-        printf("%-20s %12llu\n", name, (unsigned long long)n);
-}
-
-static void print_totals(const struct program *p, bool json) {
-    const struct sim_world *w = &p->world;
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    double cpu = (double)used.ru_utime.tv_sec + (double)used.ru_stime.tv_sec +
-                 1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
-    if (json) putchar('{');
-    for (int i = 0; i < SIM_EVENTS; i++)
-        print_total(sim_event_names[i], w->truth.count[i], json);
-    print_total("connections", w->connections, json);
-    print_total("commands", w->commands, json);
-    print_total("faults", w->faults, json);
-    print_total("dns-queries", p->dns ? sim_dnsd_queries(p->dns) : 0, json);
-    if (json)
-        printf("\"cpu-seconds\": %.3f}\n", cpu);
-    else
-        printf("%-20s %12.3f\n", "cpu-seconds", cpu);
-}
-
 static void finish(struct program *p) {
+    if (sim_teller_close(&p->teller, p->failed ? NULL : &p->err)) p->failed = true;
     sim_dnsd_free(p->dns);
     sim_server_free(p->server);
     sim_tls_free(p->tls);
     if (sim_truth_close(&p->world.truth, p->failed ? NULL : &p->err)) p->failed = true;
+    sim_keep_free(p->keep);
     sim_world_done(&p->world);
     sim_scenario_done(&p->scenario);
     sim_loop_done(&p->loop);
@@ -232,7 +256,7 @@ int sim_run(int argc, char **argv) {
     the_program = &p;
     p.failed = start(&p, &o) != 0;
     if (!p.failed) p.failed = sim_loop_run(&p.loop, &p.err) != 0 || p.failed;
-    if (p.server) print_totals(&p, o.json);
+    if (p.server) sim_tell_totals(&p.world, p.dns ? sim_dnsd_queries(p.dns) : 0, o.json);
     finish(&p);
     if (p.failed) fprintf(stderr, "tsubame-sim: %s\n", p.err.text);
     return p.failed ? 1 : 0;

@@ -2,6 +2,7 @@
 #include "sim_smtp.h"
 
 #include "codec.h"
+#include "sim_latency.h"
 
 enum { OVERSIZED = 200000, FLOOD_LINES = 20000 };
 
@@ -12,6 +13,11 @@ static void put_client(struct buf *b, uint32_t a) {
 static void put_id(struct sim_session *s) {
     uint64_t id = hash_mix(s->world->seed ^ hash_mix(s->number << 20 ^ s->commands));
     codec_hex(&s->text, slice_make(&id, 6));
+}
+
+/* What is left of the greylisting, by the client's clock. */
+static int64_t real_seconds(const struct sim_session *s) {
+    return (sim_clock_real(&s->world->clock, s->grey_wait) + US_PER_SEC - 1) / US_PER_SEC;
 }
 
 static void put_place(struct sim_session *s, struct slice name, struct slice rcpt) {
@@ -26,6 +32,8 @@ static void put_place(struct sim_session *s, struct slice name, struct slice rcp
         buf_put_slice(&s->text, rcpt);
     else if (slice_eq(name, SLICE("id")))
         put_id(s);
+    else if (slice_eq(name, SLICE("seconds")))
+        buf_put_u64(&s->text, (uint64_t)real_seconds(s));
 }
 
 /* "250 2.1.0 Ok" without the enhanced code. */
@@ -86,7 +94,7 @@ static void spoil(struct sim_session *s, const struct sim_fault *f) {
         break;
     case SIM_FAULT_GARBAGE: buf_put_slice(&s->out, SLICE("\x16\x03\xff{not smtp\x80\x00}\r\n")); break;
     case SIM_FAULT_421:
-        sim_say_make(s, sim_manner_text(s->provider, SIM_SAY_SHUTDOWN), (struct slice){0});
+        sim_say_make(s, sim_manner_text(s->provider, s->manner, SIM_SAY_SHUTDOWN), (struct slice){0});
         buf_put_slice(&s->out, buf_slice(&s->text));
         s->want = SIM_WANT_CLOSE;
         break;
@@ -115,25 +123,25 @@ static uint64_t occasion(const struct sim_session *s) {
 
 void sim_say(struct sim_session *s, enum sim_step step, enum sim_reply what) {
     const struct sim_fault *f = sim_world_fault(s->world, s->provider, step, false, occasion(s), 0);
-    sim_say_make(s, sim_manner_text(s->provider, what), (struct slice){0});
+    sim_say_make(s, sim_manner_text(s->provider, s->manner, what), (struct slice){0});
     sim_say_send(s, step, f);
-    if (f) sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+    if (f) sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, NULL, false);
 }
 
 void sim_say_text(struct sim_session *s, const char *text) {
     sim_say_make(s, slice_of(text), (struct slice){0});
     buf_put_slice(&s->out, buf_slice(&s->text));
-    sim_say_truth(s, SIM_EVENT_REFUSED, NULL, false);
+    sim_say_truth(s, SIM_EVENT_REFUSED, SIM_CAUSE_PROTOCOL, NULL, false);
     if (++s->errors >= 20) s->want = SIM_WANT_CLOSE;
 }
 
 void sim_say_ahead(struct sim_session *s, enum sim_step next, enum sim_reply what) {
     if (s->want != SIM_WANT_INPUT) return;
     if (!sim_world_fault(s->world, s->provider, next, true, occasion(s), 0)) return;
-    sim_say_make(s, sim_manner_text(s->provider, what), SLICE("you"));
+    sim_say_make(s, sim_manner_text(s->provider, s->manner, what), SLICE("you"));
     buf_put_slice(&s->out, buf_slice(&s->text));
     s->answered_early |= 1u << next;
-    sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+    sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, NULL, false);
 }
 
 static struct slice last_line(struct slice text) {
@@ -143,35 +151,64 @@ static struct slice last_line(struct slice text) {
     return text;
 }
 
-void sim_say_truth(struct sim_session *s, enum sim_event event, const struct sim_rcpt *rcpt, bool content) {
+static void write_truth(struct sim_session *s, struct sim_truth_line *line) {
+    struct sim_counts *counts = &s->world->stats.pool[s->pool].total;
+    line->time = s->world->wall;
+    line->sim_time = s->world->sim_wall;
+    line->provider = s->provider->name;
+    line->server = s->server;
+    line->client = s->client;
+    line->tls = s->secure;
+    line->reply = last_line(buf_slice(&s->text));
+    counts->event[line->event]++;
+    if (line->cause) counts->cause[line->cause]++;
+    sim_truth_add(&s->world->truth, line);
+}
+
+void sim_say_truth(struct sim_session *s, enum sim_event event, enum sim_cause cause,
+                   const struct sim_rcpt *rcpt, bool content) {
     char hex[65];
-    struct sim_truth_line line = {.time = s->world->wall,
-                                  .event = event,
-                                  .provider = s->provider->name,
-                                  .server = s->server,
-                                  .client = s->client,
-                                  .from = {s->envelope.at, s->from_len},
-                                  .tls = s->secure,
-                                  .reply = last_line(buf_slice(&s->text))};
+    struct sim_truth_line line = {.event = event, .cause = cause, .from = {s->envelope.at, s->from_len}};
     if (rcpt) line.rcpt = (struct slice){s->envelope.at + rcpt->at, rcpt->len};
     if (content) {
         line.message_id = (struct slice){s->message_id, s->message_id_len};
         line.size = s->size;
         line.hash = (struct slice){hex, sim_digest_end(&s->digest, hex)};
     }
-    sim_truth_add(&s->world->truth, &line);
+    write_truth(s, &line);
+}
+
+void sim_say_withdrawn(struct sim_session *s) {
+    struct slice rest = buf_slice(&s->brought);
+    struct sim_truth_line line = {.event = SIM_EVENT_WITHDRAWN,
+                                  .cause = SIM_CAUSE_LIMIT + SIM_LIMIT_SESSION_RECIPIENTS};
+    while (rest.len && take_bytes(&rest, &line.from) && take_bytes(&rest, &line.rcpt) &&
+           take_bytes(&rest, &line.message_id))
+        write_truth(s, &line);
+    buf_reset(&s->brought);
+}
+
+void sim_say_refusal(struct sim_session *s, enum sim_step step, enum sim_reply what, struct slice rcpt,
+                     bool closes) {
+    sim_say_make(s, sim_manner_text(s->provider, s->manner, what), rcpt);
+    sim_say_send(s, step, NULL);
+    if (closes && s->want == SIM_WANT_INPUT) s->want = SIM_WANT_CLOSE;
+}
+
+enum sim_event sim_say_event(const struct sim_session *s, enum sim_cause cause) {
+    if (s->text.len && s->text.at[0] == '4') return SIM_EVENT_DEFERRED;
+    return cause == SIM_CAUSE_UNKNOWN ? SIM_EVENT_UNKNOWN : SIM_EVENT_REFUSED;
 }
 
 bool sim_say_paced(struct sim_session *s, double ms) {
+    const struct sim_latency *l = &s->provider->latency;
+    ms += l->tarpit_ms * s->commands;
     if (ms <= 0 || s->waited) {
         s->waited = false;
         return true;
     }
-    double roll =
-        (double)(hash_mix(s->world->seed ^ hash_mix(s->number << 24 ^ s->commands ^ s->size)) >> 11) *
-        0x1p-53;
-    double part = 1 + s->provider->jitter * (roll - 0.5);
-    s->wait_us = (int64_t)(ms * 1000 * part);
+    uint64_t roll = hash_mix(s->world->seed ^ hash_mix(s->number << 24 ^ s->commands ^ s->size));
+    s->wait_us = (int64_t)sim_latency_us(l, ms, roll, s->host_key);
     s->want = SIM_WANT_WAIT;
     s->waited = true;
     return false;

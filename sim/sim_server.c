@@ -174,7 +174,7 @@ static void feed(struct conn *c) {
     c->full = have > taken && c->session.out.len > READ_SIZE;
     if (c->session.want == SIM_WANT_WAIT) {
         c->waiting = true;
-        sim_loop_set(s->loop, &c->timer, s->loop->now + c->session.wait_us);
+        sim_loop_set(s->loop, &c->timer, s->loop->now + sim_clock_real(&s->world->clock, c->session.wait_us));
     }
 }
 
@@ -222,7 +222,8 @@ static void start_tls(struct conn *c) {
         return;
     }
     struct slice name = {host, sim_host_name(&c->session.host, host)};
-    c->tls = sim_tls_accept(c->server->tls, c->watch.fd, name, (int)c->session.provider->certificate);
+    const struct sim_provider *p = c->session.provider;
+    c->tls = sim_tls_accept(c->server->tls, c->watch.fd, name, (int)p->certificate, (int)p->tls_version);
     if (!c->tls) {
         bury(c, true);
         return;
@@ -260,12 +261,15 @@ static void act(struct conn *c) {
 
 int sim_server_turn(struct sim_server *s, struct err *err) {
     struct conn *list = s->work;
-    s->world->mono = s->loop->now;
-    s->world->wall = clock_wall();
+    sim_world_tick(s->world, s->loop->now, clock_wall());
     s->work = NULL;
     s->work_end = &s->work;
     for (struct conn *c = list; c; c = c->next)
         if (!c->dead) handle(c);
+    if (s->world->failed) {
+        *err = s->world->err;
+        return -1;
+    }
     if (s->world->truth.lines.len && sim_truth_flush(&s->world->truth, err)) return -1;
     for (struct conn *c = list, *next; c; c = next) {
         next = c->next;

@@ -1,11 +1,21 @@
 /* The commands of SMTP as a strict server takes them. Each command has a handler in one table; limits and
  * users are sim_world's, texts and faults sim_say's, contents sim_body's. */
-#include "sim_smtp.h"
 #include "codec.h"
+#include "sim_gate.h"
+#include "sim_window.h"
 
 #include <stdlib.h>
 
-enum { OUT_MAX = 4 << 20, TEXT_MAX = 8192, RCPTS_MAX = 10000, ENVELOPE_MAX = (RCPTS_MAX + 2) * 256 };
+enum {
+    OUT_MAX = 4 << 20,
+    TEXT_MAX = 8192,
+    RCPTS_MAX = 10000,
+    ENVELOPE_MAX = (RCPTS_MAX + 2) * 256,
+    BROUGHT_MAX = 64 << 20,
+    CONTENT_MAX = 128 << 20
+};
+
+enum { SALT_DEAD = 0x64656164 };
 
 void sim_smtp_init(struct sim_session *s, struct sim_world *w, const struct sim_name *host, uint32_t server,
                    uint32_t client) {
@@ -15,7 +25,13 @@ void sim_smtp_init(struct sim_session *s, struct sim_world *w, const struct sim_
                               .server = server,
                               .client = client,
                               .number = ++w->connections,
+                              .host_key = sim_host_key(w, host),
+                              .pool = sim_world_pool(host),
+                              .over = SIM_LIMITS,
                               .site = SIM_NO_SITE};
+    s->manner = sim_manner_of(s->provider, s->host_key);
+    buf_init(&s->brought, BROUGHT_MAX);
+    buf_init(&s->content, CONTENT_MAX);
     buf_init(&s->out, OUT_MAX);
     buf_init(&s->text, TEXT_MAX);
     buf_init(&s->envelope, ENVELOPE_MAX);
@@ -23,7 +39,9 @@ void sim_smtp_init(struct sim_session *s, struct sim_world *w, const struct sim_
 }
 
 void sim_smtp_done(struct sim_session *s) {
-    sim_site_leave(s->world, s->site);
+    sim_gate_leave(s);
+    buf_done(&s->brought);
+    buf_done(&s->content);
     buf_done(&s->out);
     buf_done(&s->text);
     buf_done(&s->envelope);
@@ -33,6 +51,7 @@ void sim_smtp_done(struct sim_session *s) {
 }
 
 void sim_smtp_forget(struct sim_session *s) {
+    sim_gate_forget(s);
     s->has_from = s->utf8 = s->chunks = s->chunk_failed = false;
     s->rcpts = 0;
     s->from_len = 0;
@@ -46,24 +65,47 @@ void sim_smtp_secured(struct sim_session *s) {
     sim_smtp_forget(s);
 }
 
+/* The host does not serve now: true when that was said, or kept back. */
+static bool out_of_service(struct sim_session *s) {
+    const struct sim_provider *p = s->provider;
+    const struct sim_window dead = {.how = SIM_WINDOW_REFUSE}, *w = NULL;
+    if (p->windows) w = sim_window_now(p, p->host ? s->host.host : 0, s->world->now, s->world->sim_wall);
+    if (!w && sim_chance(p->dead, s->host_key, SALT_DEAD)) w = &dead;
+    if (!w) return false;
+    buf_reset(&s->text);
+    enum sim_event event = SIM_EVENT_FAULT;
+    switch (w->how) {
+    case SIM_WINDOW_REFUSE: s->want = SIM_WANT_RESET; break;
+    case SIM_WINDOW_DROP: s->want = SIM_WANT_CLOSE; break;
+    case SIM_WINDOW_TIMEOUT: s->want = SIM_WANT_STALL; break;
+    case SIM_WINDOW_421:
+        sim_say_refusal(s, SIM_STEP_GREETING, SIM_SAY_SHUTDOWN, (struct slice){0}, true);
+        event = SIM_EVENT_DEFERRED;
+        break;
+    }
+    sim_say_truth(s, event, SIM_CAUSE_MAINTENANCE, NULL, false);
+    return true;
+}
+
 static void greet(struct sim_session *s) {
-    int refusal;
     s->phase = SIM_PHASE_COMMANDS;
-    s->site = sim_site_enter(s->world, &s->host, s->client, &refusal);
+    if (out_of_service(s)) {
+        sim_gate_away(s);
+        return;
+    }
+    struct sim_verdict v = sim_gate_connect(s);
     const struct sim_fault *f = sim_world_fault(s->world, s->provider, SIM_STEP_CONNECT, false,
                                                 hash_mix(s->world->seed + s->number), 0);
     if (f) {
         s->want = f->kind == SIM_FAULT_DROP    ? SIM_WANT_CLOSE
                   : f->kind == SIM_FAULT_RESET ? SIM_WANT_RESET
                                                : SIM_WANT_STALL;
-        sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+        sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, NULL, false);
         return;
     }
-    if (refusal) {
-        sim_say_make(s, sim_manner_text(s->provider, (enum sim_reply)refusal), (struct slice){0});
-        sim_say_send(s, SIM_STEP_GREETING, NULL);
-        sim_say_truth(s, SIM_EVENT_DEFERRED, NULL, false);
-        s->want = SIM_WANT_CLOSE;
+    if (v.cause) {
+        sim_say_refusal(s, SIM_STEP_GREETING, v.say, (struct slice){0}, true);
+        sim_say_truth(s, sim_say_event(s, v.cause), v.cause, NULL, false);
         return;
     }
     sim_say(s, SIM_STEP_GREETING, SIM_SAY_GREETING);
@@ -78,11 +120,11 @@ static void make_ehlo(struct sim_session *s) {
     const struct sim_provider *p = s->provider;
     struct buf lines;
     buf_init(&lines, TEXT_MAX);
-    struct slice first = sim_manner_text(p, SIM_SAY_HELLO);
+    struct slice first = sim_manner_text(p, s->manner, SIM_SAY_HELLO);
     buf_put_text(&lines, "250-");
     buf_put_slice(&lines, slice_skip(first, 4));
     if (p->pipelining) buf_put_text(&lines, "\n250-PIPELINING");
-    if (p->say_size) buf_printf(&lines, "\n250-SIZE %u", p->size);
+    if (p->say_size) buf_printf(&lines, "\n250-SIZE %u", p->rules.limits.size);
     if (offers_tls(s)) buf_put_text(&lines, "\n250-STARTTLS");
     if (p->enhanced) buf_put_text(&lines, "\n250-ENHANCEDSTATUSCODES");
     if (p->eightbit) buf_put_text(&lines, "\n250-8BITMIME");
@@ -104,12 +146,12 @@ static void hello(struct sim_session *s, struct slice arg, bool esmtp) {
     if (esmtp)
         make_ehlo(s);
     else
-        sim_say_make(s, sim_manner_text(s->provider, SIM_SAY_HELLO), (struct slice){0});
+        sim_say_make(s, sim_manner_text(s->provider, s->manner, SIM_SAY_HELLO), (struct slice){0});
     s->greeted = true;
     s->esmtp = esmtp;
     sim_smtp_forget(s);
     sim_say_send(s, SIM_STEP_EHLO, f);
-    if (f) sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+    if (f) sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, NULL, false);
     sim_say_ahead(s, SIM_STEP_MAIL, SIM_SAY_MAIL);
 }
 
@@ -134,7 +176,7 @@ static void do_starttls(struct sim_session *s, struct slice arg) {
     sim_say_make(s, SLICE("220 2.0.0 Ready to start TLS"), (struct slice){0});
     sim_say_send(s, SIM_STEP_STARTTLS, f);
     if (f) {
-        sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+        sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, NULL, false);
         if (f->kind != SIM_FAULT_OVERSIZED && f->kind != SIM_FAULT_FLOOD)
             return; /* those are long, but say 220 */
     }
@@ -143,7 +185,7 @@ static void do_starttls(struct sim_session *s, struct slice arg) {
         buf_put_slice(&s->out, SLICE("250 2.0.0 said in the clear\r\n"));
     f = sim_world_fault(s->world, s->provider, SIM_STEP_TLS, false, key, 0);
     if (!f) return;
-    sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+    sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, NULL, false);
     if (f->kind == SIM_FAULT_GARBAGE)
         s->tls_garbage = true;
     else
@@ -231,7 +273,7 @@ static const char *mail_params(struct sim_session *s, struct slice params, bool 
         if (one.len == 0) continue;
         if (s->esmtp && s->provider->say_size && slice_starts_nocase(one, SLICE("SIZE="))) {
             if (!slice_to_u64(slice_skip(one, 5), &size)) return "501 5.5.4 Bad SIZE";
-            if (s->provider->size && size > s->provider->size) *too_big = true;
+            if (s->provider->rules.limits.size && size > s->provider->rules.limits.size) *too_big = true;
         } else if (knows_utf8(s) && slice_eq_nocase(one, SLICE("SMTPUTF8"))) {
             s->utf8 = true;
         } else if (!s->esmtp || !s->provider->eightbit ||
@@ -243,12 +285,11 @@ static const char *mail_params(struct sim_session *s, struct slice params, bool 
     return NULL;
 }
 
-static enum sim_reply mail_refusal(struct sim_session *s, bool too_big) {
-    const struct sim_provider *p = s->provider;
-    if (p->tls == SIM_TLS_REQUIRE && !s->secure) return SIM_SAY_TLS_REQUIRED;
-    if (too_big) return SIM_SAY_SIZE;
-    if (p->messages && s->messages >= p->messages) return SIM_SAY_MESSAGES;
-    return sim_site_message(s->world, p, s->site) ? SIM_SAYS : SIM_SAY_RATE;
+static struct sim_verdict mail_verdict(struct sim_session *s, bool too_big) {
+    if (s->provider->tls == SIM_TLS_REQUIRE && !s->secure)
+        return (struct sim_verdict){SIM_CAUSE_TLS, SIM_SAY_TLS_REQUIRED, false};
+    if (too_big) return (struct sim_verdict){SIM_CAUSE_SIZE, SIM_SAY_SIZE, false};
+    return sim_gate_message(s, SIM_GATE_MAIL);
 }
 
 static void do_mail(struct sim_session *s, struct slice arg) {
@@ -271,11 +312,11 @@ static void do_mail(struct sim_session *s, struct slice arg) {
     }
     buf_put_slice(&s->envelope, from);
     s->from_len = (uint32_t)from.len;
-    enum sim_reply refusal = s->answered_early >> SIM_STEP_MAIL & 1 ? SIM_SAYS : mail_refusal(s, too_big);
-    if (refusal != SIM_SAYS) {
-        sim_say_make(s, sim_manner_text(s->provider, refusal), (struct slice){0});
-        sim_say_send(s, SIM_STEP_MAIL, NULL);
-        sim_say_truth(s, s->text.at[0] == '4' ? SIM_EVENT_DEFERRED : SIM_EVENT_REFUSED, NULL, false);
+    struct sim_verdict v = {0};
+    if (!(s->answered_early >> SIM_STEP_MAIL & 1)) v = mail_verdict(s, too_big);
+    if (v.cause) {
+        sim_say_refusal(s, SIM_STEP_MAIL, v.say, (struct slice){0}, v.closes);
+        sim_say_truth(s, sim_say_event(s, v.cause), v.cause, NULL, false);
         sim_smtp_forget(s);
         return;
     }
@@ -297,21 +338,14 @@ static bool serves(const struct sim_session *s, struct slice address) {
         low[i] = ascii_lower(domain.at[i]);
     struct sim_name name = sim_names_find(s->world->scenario, (struct slice){low, domain.len});
     if (name.kind != SIM_NAME_DOMAIN || name.provider != s->provider) return false;
-    return s->provider->host || name.domain == s->host.domain;
+    return s->provider->host || sim_owner(&name) == s->host.domain;
 }
 
-static enum sim_reply rcpt_refusal(struct sim_session *s, struct slice address, uint64_t key) {
-    const struct sim_provider *p = s->provider;
-    if (!serves(s, address)) return SIM_SAY_RELAY;
-    if ((p->recipients && s->rcpts >= p->recipients) || s->rcpts >= RCPTS_MAX) return SIM_SAY_RECIPIENTS;
-    if (p->session_recipients && s->session_recipients >= p->session_recipients)
-        return SIM_SAY_SESSION_RECIPIENTS;
-    if (sim_world_greylisted(s->world, p, key, s->client, (struct slice){s->envelope.at, s->from_len}))
-        return SIM_SAY_GREYLISTED;
-    if (sim_world_defers(s->world, p->defer_rcpt, key, SIM_AT_RCPT)) return SIM_SAY_DEFER_RCPT;
-    enum sim_user user = sim_world_user(s->world, p, key);
-    if (user == SIM_USER_UNKNOWN && p->unknown_at == SIM_AT_RCPT) return SIM_SAY_UNKNOWN;
-    return user == SIM_USER_FULL ? SIM_SAY_FULL : SIM_SAYS;
+static struct sim_verdict rcpt_verdict(struct sim_session *s, struct slice address, uint64_t key) {
+    if (!serves(s, address)) return (struct sim_verdict){SIM_CAUSE_RELAY, SIM_SAY_RELAY, false};
+    if (s->rcpts >= RCPTS_MAX)
+        return (struct sim_verdict){SIM_CAUSE_LIMIT + SIM_LIMIT_RECIPIENTS, SIM_SAY_RECIPIENTS, false};
+    return sim_gate_rcpt(s, key);
 }
 
 static struct sim_rcpt *add_rcpt(struct sim_session *s, struct slice address, uint64_t key) {
@@ -331,22 +365,21 @@ static struct sim_rcpt *add_rcpt(struct sim_session *s, struct slice address, ui
 
 /* The recipient is in the envelope, not yet counted: answers, and counts it when it is taken. */
 static void judge_rcpt(struct sim_session *s, const struct sim_rcpt *r, struct slice address) {
-    bool early = s->answered_early >> SIM_STEP_RCPT & 1;
-    enum sim_reply refusal = early ? SIM_SAYS : rcpt_refusal(s, address, r->key);
-    sim_say_make(s, sim_manner_text(s->provider, refusal == SIM_SAYS ? SIM_SAY_RCPT : refusal), address);
-    uint32_t attempt = sim_world_attempts(s->world, r->key);
-    const struct sim_fault *f =
-        refusal == SIM_SAYS ? sim_world_fault(s->world, s->provider, SIM_STEP_RCPT, false, r->key, attempt)
-                            : NULL;
-    if (f) sim_world_hit(s->world, r->key);
-    sim_say_send(s, SIM_STEP_RCPT, f);
-    if (refusal != SIM_SAYS) {
-        enum sim_event event = refusal == SIM_SAY_UNKNOWN ? SIM_EVENT_UNKNOWN : SIM_EVENT_REFUSED;
-        sim_say_truth(s, s->text.at[0] == '4' ? SIM_EVENT_DEFERRED : event, r, false);
+    struct sim_verdict v = {0};
+    if (!(s->answered_early >> SIM_STEP_RCPT & 1)) v = rcpt_verdict(s, address, r->key);
+    if (v.cause) {
+        sim_say_refusal(s, SIM_STEP_RCPT, v.say, address, v.closes);
+        sim_say_truth(s, sim_say_event(s, v.cause), v.cause, r, false);
+        if (s->voided) sim_say_withdrawn(s);
         s->envelope.len = r->at;
         return;
     }
-    if (f) sim_say_truth(s, SIM_EVENT_FAULT, r, false);
+    sim_say_make(s, sim_manner_text(s->provider, s->manner, SIM_SAY_RCPT), address);
+    uint32_t attempt = sim_world_attempts(s->world, r->key);
+    const struct sim_fault *f = sim_world_fault(s->world, s->provider, SIM_STEP_RCPT, false, r->key, attempt);
+    if (f) sim_world_hit(s->world, r->key);
+    sim_say_send(s, SIM_STEP_RCPT, f);
+    if (f) sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, r, false);
     s->rcpts++;
     s->session_recipients++;
 }
@@ -380,15 +413,23 @@ static void do_data(struct sim_session *s, struct slice arg) {
         sim_say_text(s, s->chunks ? "503 5.5.1 DATA after BDAT" : "501 5.5.4 Syntax: DATA");
         return;
     }
+    struct sim_verdict v = sim_gate_message(s, SIM_GATE_DATA);
+    if (v.cause) {
+        sim_say_refusal(s, SIM_STEP_DATA, v.say, (struct slice){0}, v.closes);
+        for (uint32_t i = 0; i < s->rcpts; i++)
+            sim_say_truth(s, sim_say_event(s, v.cause), v.cause, &s->rcpt[i], false);
+        sim_smtp_forget(s);
+        return;
+    }
     uint64_t key = s->rcpt[0].key;
     const struct sim_fault *f =
         sim_world_fault(s->world, s->provider, SIM_STEP_DATA, false, key, sim_world_attempts(s->world, key));
     if (f) sim_world_hit(s->world, key);
-    sim_say_make(s, sim_manner_text(s->provider, SIM_SAY_DATA), (struct slice){0});
+    sim_say_make(s, sim_manner_text(s->provider, s->manner, SIM_SAY_DATA), (struct slice){0});
     sim_say_send(s, SIM_STEP_DATA, f);
     if (f) {
         for (uint32_t i = 0; i < s->rcpts; i++)
-            sim_say_truth(s, SIM_EVENT_FAULT, &s->rcpt[i], false);
+            sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, &s->rcpt[i], false);
     }
     sim_body_start(s);
     if (!f) sim_say_ahead(s, SIM_STEP_DOT, SIM_SAY_ACCEPTED);
@@ -423,7 +464,7 @@ static void do_rset(struct sim_session *s, struct slice arg) {
     const struct sim_fault *f =
         sim_world_fault(s->world, s->provider, SIM_STEP_RSET, false, hash_mix(s->number ^ s->commands), 0);
     sim_say_send(s, SIM_STEP_RSET, f);
-    if (f) sim_say_truth(s, SIM_EVENT_FAULT, NULL, false);
+    if (f) sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, NULL, false);
 }
 
 static void do_noop(struct sim_session *s, struct slice arg) {
@@ -473,6 +514,7 @@ static void command(struct sim_session *s, struct slice line, bool more) {
     struct slice rest = line, verb;
     s->commands++;
     s->world->commands++;
+    if (s->provider->windows && out_of_service(s)) return;
     if (!clean(s, line)) {
         sim_say_text(s, "500 5.5.2 Error: control or 8-bit characters in a command");
         return;
@@ -498,7 +540,7 @@ static size_t take_command(struct sim_session *s, struct slice in) {
     const char *lf = memchr(in.at, '\n', in.len);
     size_t len = lf ? (size_t)(lf - in.at) + 1 : in.len;
     if (!lf && len <= SIM_LINE_MAX) return 0;
-    if (!sim_say_paced(s, s->provider->command_ms)) return 0;
+    if (!sim_say_paced(s, s->provider->latency.command_ms)) return 0;
     if (len > SIM_LINE_MAX) {
         sim_say_text(s, "500 5.5.2 Error: line too long");
         s->want = SIM_WANT_CLOSE;
@@ -513,7 +555,7 @@ static size_t take_command(struct sim_session *s, struct slice in) {
 }
 
 static bool greeting_due(struct sim_session *s, struct slice in) {
-    if (s->phase != SIM_PHASE_GREETING || !sim_say_paced(s, s->provider->connect_ms)) return false;
+    if (s->phase != SIM_PHASE_GREETING || !sim_say_paced(s, s->provider->latency.connect_ms)) return false;
     if (in.len) {
         sim_say_text(s, "554 5.5.0 Error: spoke before the greeting");
         s->want = SIM_WANT_CLOSE;

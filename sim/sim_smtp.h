@@ -34,7 +34,19 @@ struct sim_session {
     struct sim_name host;
     uint32_t server, client; /* IPv4, host byte order */
     uint64_t number;         /* of the connection */
-    size_t site;
+    uint32_t manner;
+    uint64_t host_key;
+    size_t site, pool;
+
+    /* what the gates know of it (sim_gate.c) */
+    enum sim_limit over;     /* the limit that it came in over, or SIM_LIMITS */
+    bool entered;            /* counted as open */
+    bool turned_away;        /* has been told what it is over */
+    bool rate_taken, booked; /* this message's token and place in the quota */
+    bool voided;             /* all that this session brought is thrown away */
+    sim_us grey_wait;
+    struct buf
+        brought; /* what it brought, while it may be voided: from, rcpt, Message-ID, each with its length */
 
     enum sim_phase phase;
     enum sim_want want;
@@ -53,6 +65,7 @@ struct sim_session {
     /* the content under way */
     struct sim_digest digest;
     uint64_t size;
+    struct buf content; /* when an observer wants it */
     bool in_header, mid_line, long_line, bare_lf, bare_cr, body_struck, want_id, header_8bit, open_end;
     /* by BDAT */
     bool chunks, chunk_last, chunk_failed;
@@ -63,8 +76,7 @@ struct sim_session {
     uint32_t message_id_len;
 };
 
-/* client: its IPv4 address. Counts the connection at the site. The first feed (of nothing) sends the
- * greeting. */
+/* client: its IPv4 address. The first feed (of nothing) sends the greeting. */
 void sim_smtp_init(struct sim_session *s, struct sim_world *w, const struct sim_name *host, uint32_t server,
                    uint32_t client);
 void sim_smtp_done(struct sim_session *s);
@@ -89,7 +101,15 @@ void sim_say_text(struct sim_session *s, const char *text); /* no step, no fault
 /* May send the answer to the step that comes after. */
 void sim_say_ahead(struct sim_session *s, enum sim_step next, enum sim_reply what);
 /* One line for the truth log, with s->text as reply. rcpt: NULL for none. */
-void sim_say_truth(struct sim_session *s, enum sim_event event, const struct sim_rcpt *rcpt, bool content);
+void sim_say_truth(struct sim_session *s, enum sim_event event, enum sim_cause cause,
+                   const struct sim_rcpt *rcpt, bool content);
+/* All that the session brought was thrown away. */
+void sim_say_withdrawn(struct sim_session *s);
+/* Answers a step with a refusal for a cause; closes is for what the code does not close by itself. */
+void sim_say_refusal(struct sim_session *s, enum sim_step step, enum sim_reply what, struct slice rcpt,
+                     bool closes);
+/* The event that a refusal with s->text is. */
+enum sim_event sim_say_event(const struct sim_session *s, enum sim_cause cause);
 bool sim_say_paced(struct sim_session *s, double ms);
 
 void sim_body_start(struct sim_session *s);

@@ -1,6 +1,8 @@
 /* The truth log: lines into a buffer, the buffer into a file. */
 #include "sim_truth.h"
 
+#include "sim_scenario.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,11 +10,38 @@
 
 enum { LINES_MAX = 256 << 20 };
 
-const char *const sim_event_names[] = {
-    "accepted", "accepted-unanswered", "unknown", "refused", "deferred", "fault", NULL};
+const char *const sim_event_names[] = {"accepted", "accepted-unanswered", "unknown", "refused", "deferred",
+                                       "fault",    "withdrawn",           NULL};
+const char *const sim_cause_names[] = {"-",
+                                       "limit.connections",
+                                       "limit.connections_per_minute",
+                                       "limit.messages",
+                                       "limit.rate",
+                                       "limit.daily",
+                                       "limit.mailbox",
+                                       "limit.recipients",
+                                       "limit.session_recipients",
+                                       "limit.size",
+                                       "knocking",
+                                       "greylist",
+                                       "reputation.slow",
+                                       "reputation.defer",
+                                       "reputation.block",
+                                       "maintenance",
+                                       "fault",
+                                       "chance",
+                                       "content",
+                                       "unknown",
+                                       "full",
+                                       "relay",
+                                       "tls",
+                                       "protocol",
+                                       NULL};
+_Static_assert(sizeof sim_cause_names / sizeof *sim_cause_names == SIM_CAUSES + 1, "a name for each cause");
+_Static_assert(SIM_CAUSE_SIZE - SIM_CAUSE_LIMIT == (int)SIM_LIMITS, "a cause for each limit");
 
-static const char header[] =
-    "time_us\tevent\tprovider\tserver\tclient\tfrom\trcpt\tmessage_id\tsize\thash\ttls\treply\n";
+static const char header[] = "time_us\tevent\tprovider\tserver\tclient\tfrom\trcpt\tmessage_"
+                             "id\tsize\thash\ttls\treply\tcause\tsim_us\n";
 
 static void put_clean(struct buf *b, struct slice s) {
     char *to = buf_room(b, s.len + 1);
@@ -49,7 +78,10 @@ void sim_truth_add(struct sim_truth *t, const struct sim_truth_line *line) {
     put_clean(b, line->hash);
     buf_put_text(b, line->tls ? "yes\t" : "no\t");
     put_clean(b, line->reply);
-    if (b->len) b->at[b->len - 1] = '\n';
+    buf_put_text(b, sim_cause_names[line->cause]);
+    buf_put_c(b, '\t');
+    buf_put_u64(b, (uint64_t)line->sim_time);
+    buf_put_c(b, '\n');
 }
 
 int sim_truth_open(struct sim_truth *t, const char *path, bool only_accepted, struct err *err) {

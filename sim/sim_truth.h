@@ -17,9 +17,32 @@ enum sim_event {
     SIM_EVENT_REFUSED,    /* refused for good for another reason */
     SIM_EVENT_DEFERRED,   /* refused for now */
     SIM_EVENT_FAULT,      /* a fault struck and nothing was kept */
+    SIM_EVENT_WITHDRAWN,  /* accepted before, and thrown away now */
     SIM_EVENTS
 };
-extern const char *const sim_event_names[];
+
+/* Why something was refused. */
+enum sim_cause {
+    SIM_CAUSE_NONE,
+    SIM_CAUSE_LIMIT, /* the first of the limits: add enum sim_limit */
+    SIM_CAUSE_SIZE = SIM_CAUSE_LIMIT + 8,
+    SIM_CAUSE_KNOCKING,
+    SIM_CAUSE_GREYLIST,
+    SIM_CAUSE_REPUTATION_SLOW,
+    SIM_CAUSE_REPUTATION_DEFER,
+    SIM_CAUSE_REPUTATION_BLOCK,
+    SIM_CAUSE_MAINTENANCE,
+    SIM_CAUSE_FAULT,
+    SIM_CAUSE_CHANCE,
+    SIM_CAUSE_CONTENT,
+    SIM_CAUSE_UNKNOWN,
+    SIM_CAUSE_FULL,
+    SIM_CAUSE_RELAY,
+    SIM_CAUSE_TLS,
+    SIM_CAUSE_PROTOCOL, /* the client erred */
+    SIM_CAUSES
+};
+extern const char *const sim_event_names[], *const sim_cause_names[];
 
 /* Columns of the file, in order. */
 enum sim_truth_column {
@@ -35,12 +58,16 @@ enum sim_truth_column {
     SIM_TRUTH_HASH,
     SIM_TRUTH_TLS,
     SIM_TRUTH_REPLY,
+    SIM_TRUTH_CAUSE,
+    SIM_TRUTH_SIM_TIME,
     SIM_TRUTH_COLUMNS
 };
 
 struct sim_truth_line {
-    wall_us time;
+    wall_us time; /* real */
     enum sim_event event;
+    enum sim_cause cause;
+    wall_us sim_time; /* of the simulated clock */
     struct slice provider;
     uint32_t server, client; /* IPv4 addresses, host byte order */
     struct slice from, rcpt, message_id;

@@ -2,29 +2,38 @@
 #include "sim_world.h"
 
 #include "hash.h"
-#include "sim_manner.h"
-
 #include <stdlib.h>
 
-enum { SALT_USER = 1, SALT_GREYLIST, SALT_ATTEMPTS, SALT_FULL, SALT_DEFER, SALT_FAULT = 1000 };
-
-struct sim_site {
-    uint32_t connections;
-    double connection_tokens, message_tokens;
-    mono_us connection_at, message_at;
-};
+enum { SALT_USER = 1, SALT_ATTEMPTS, SALT_FULL, SALT_DEFER, SALT_MAILBOX = 20, SALT_FAULT = 1000 };
 
 int sim_world_init(struct sim_world *w, const struct sim_scenario *s, uint64_t seed, struct err *err) {
     *w = (struct sim_world){.scenario = s, .seed = seed, .truth.fd = -1};
+    sim_clock_begin(&w->clock, s->speed, s->start_s, clock_mono(), clock_wall());
     w->fault_seen = calloc(s->faults + 1, sizeof *w->fault_seen);
-    return w->fault_seen ? 0 : err_set(err, ERR_SYSTEM, "out of memory");
+    if (w->fault_seen && sim_stats_init(&w->stats, s) == 0) return 0;
+    return err_set(err, ERR_SYSTEM, "out of memory");
 }
 
 void sim_world_done(struct sim_world *w) {
     sim_table_done(&w->memory);
     sim_table_done(&w->site_of);
+    sim_table_done(&w->standing_of);
+    sim_stats_done(&w->stats);
     free(w->site);
+    free(w->standing);
     free(w->fault_seen);
+}
+
+void sim_world_tick(struct sim_world *w, mono_us now, wall_us wall) {
+    w->now = sim_clock_at(&w->clock, now);
+    w->wall = wall;
+    w->sim_wall = sim_clock_wall(&w->clock, w->now);
+}
+
+void sim_world_observe(struct sim_world *w, struct sim_observer *o) {
+    o->next = w->observers;
+    w->observers = o;
+    w->wants_content = w->wants_content || o->wants_content;
 }
 
 static uint64_t mix(uint64_t a, uint64_t b) {
@@ -48,24 +57,36 @@ enum sim_user sim_user_kind(const struct sim_provider *p, uint64_t key) {
 }
 
 /* The time at which something was first seen. */
-static mono_us first_seen(struct sim_world *w, uint64_t key) {
+static sim_us first_seen(struct sim_world *w, uint64_t key) {
     uint64_t *at = sim_table_put(&w->memory, key);
-    if (*at == 0) *at = (uint64_t)w->mono + 1;
-    return (mono_us)*at - 1;
+    if (*at == 0) *at = (uint64_t)w->now + 1;
+    return (sim_us)*at - 1;
 }
 
 enum sim_user sim_world_user(struct sim_world *w, const struct sim_provider *p, uint64_t key) {
     enum sim_user kind = sim_user_kind(p, key);
     if (kind != SIM_USER_FULL || p->full_for_s <= 0) return kind;
-    mono_us since = first_seen(w, mix(key, SALT_FULL));
-    return (double)(w->mono - since) >= p->full_for_s * 1e6 ? SIM_USER_FINE : SIM_USER_FULL;
+    sim_us since = first_seen(w, mix(key, SALT_FULL));
+    return (double)(w->now - since) >= p->full_for_s * 1e6 ? SIM_USER_FINE : SIM_USER_FULL;
 }
 
-bool sim_world_greylisted(struct sim_world *w, const struct sim_provider *p, uint64_t key, uint32_t client,
-                          struct slice from) {
-    if (!sim_chance(p->greylist, key, SALT_GREYLIST)) return false;
-    mono_us since = first_seen(w, mix(hash_nocase(from, key), client + ((uint64_t)SALT_GREYLIST << 32)));
-    return (double)(w->mono - since) < p->greylist_s * 1e6;
+uint64_t sim_provider_key(const struct sim_world *w, const struct sim_provider *p) {
+    return mix(w->seed, p->index);
+}
+
+sim_us sim_world_greylisted(struct sim_world *w, const struct sim_provider *p, uint64_t key, uint32_t client,
+                            struct slice from) {
+    struct sim_grey_try t = {key, client, from, sim_provider_key(w, p)};
+    return sim_greylist_wait(&p->greylist, &w->memory, &t, w->now);
+}
+
+bool sim_world_mailbox(struct sim_world *w, uint64_t key, double most) {
+    uint64_t hour = (uint64_t)(w->now / (3600 * US_PER_SEC)) + 1, *at;
+    at = sim_table_put(&w->memory, mix(key, SALT_MAILBOX));
+    if (*at >> 32 != hour) *at = hour << 32;
+    if ((double)(*at & UINT32_MAX) >= most) return false;
+    ++*at;
+    return true;
 }
 
 uint32_t sim_world_attempts(const struct sim_world *w, uint64_t key) {
@@ -106,59 +127,58 @@ const struct sim_fault *sim_world_fault(struct sim_world *w, const struct sim_pr
     return NULL;
 }
 
-static size_t find_site(struct sim_world *w, const struct sim_name *host, uint32_t client) {
-    uint64_t domain = host->provider->host ? 0 : host->domain + 1;
-    uint64_t *at = sim_table_put(&w->site_of, mix(mix(host->provider->index, domain), client));
+uint64_t sim_host_key(const struct sim_world *w, const struct sim_name *host) {
+    return mix(mix(w->seed, host->provider->index), host->domain << 8 ^ host->host);
+}
+
+/* Room for one more in a growing array; ends the program without memory. */
+static void *grow(void *array, size_t count, size_t *room, size_t size) {
+    if (count < *room) return array;
+    *room = *room ? *room * 2 : 64;
+    void *grown = realloc(array, *room * size);
+    if (!grown) abort();
+    return grown;
+}
+
+static const struct sim_rules *rules_of(const struct sim_name *host) {
+    const struct sim_provider *p = host->provider;
+    uint32_t group = p->host ? p->host[host->host].group : 0;
+    return group ? &p->group[group - 1].rules : &p->rules;
+}
+
+size_t sim_world_pool(const struct sim_name *host) {
+    const struct sim_provider *p = host->provider;
+    return p->first_pool + (p->host ? p->host[host->host].group : 0);
+}
+
+/* Which hosts count together: a number that is the same for them. */
+static uint64_t together(const struct sim_name *host) {
+    const struct sim_provider *p = host->provider;
+    uint32_t counts = p->rules.limits.counts;
+    if (counts == SIM_COUNTS_PROVIDER) return 0;
+    if (counts == SIM_COUNTS_HOST) return (host->domain << 8) + host->host + (UINT64_C(1) << 60);
+    return p->host ? p->host[host->host].group : host->domain + (UINT64_C(1) << 50);
+}
+
+size_t sim_world_site(struct sim_world *w, const struct sim_name *host, uint32_t client) {
+    const struct sim_provider *p = host->provider;
+    if (p->rules.limits.client == SIM_CLIENT_NET) client &= 0xffffff00;
+    uint64_t *at = sim_table_put(&w->site_of, mix(mix(p->index, together(host)), client));
     if (*at) return (size_t)*at - 1;
-    if (w->sites == w->sites_room) {
-        size_t room = w->sites_room ? w->sites_room * 2 : 64;
-        struct sim_site *grown = realloc(w->site, room * sizeof *grown);
-        if (!grown) abort();
-        w->site = grown;
-        w->sites_room = room;
-    }
-    w->site[w->sites] = (struct sim_site){.connection_at = w->mono, .message_at = w->mono};
-    w->site[w->sites].connection_tokens = host->provider->connections_per_minute;
-    double first = host->provider->burst > 0 ? host->provider->burst : host->provider->rate;
-    w->site[w->sites].message_tokens =
-        first < 1 ? 1 : first; /* a message every ten seconds begins with one */
+    const struct sim_rules *rules =
+        p->rules.limits.counts == SIM_COUNTS_PROVIDER ? &p->rules : rules_of(host);
+    w->site = grow(w->site, w->sites, &w->sites_room, sizeof *w->site);
+    sim_site_begin(&w->site[w->sites], rules, &p->knocking, sim_world_pool(host), w->now,
+                   sim_clock_day(w->sim_wall, rules->limits.daily_resets_s));
     *at = w->sites + 1;
     return w->sites++;
 }
 
-/* A token bucket: a second's worth of `rate` flows in each second, up to `most`. */
-static bool take_token(double *tokens, mono_us *at, mono_us now, double rate, double most) {
-    if (most < 1) most = 1;
-    *tokens += (double)(now - *at) * 1e-6 * rate;
-    *at = now;
-    if (*tokens > most) *tokens = most;
-    if (*tokens < 1) return false;
-    *tokens -= 1;
-    return true;
-}
-
-size_t sim_site_enter(struct sim_world *w, const struct sim_name *host, uint32_t client, int *refusal) {
-    const struct sim_provider *p = host->provider;
-    *refusal = 0;
-    if (!p->connections && !p->connections_per_minute && p->rate <= 0) return SIM_NO_SITE;
-    size_t i = find_site(w, host, client);
-    struct sim_site *site = &w->site[i];
-    double minute = p->connections_per_minute;
-    if (p->connections && site->connections >= p->connections)
-        *refusal = SIM_SAY_CONNECTIONS;
-    else if (minute > 0 &&
-             !take_token(&site->connection_tokens, &site->connection_at, w->mono, minute / 60, minute))
-        *refusal = SIM_SAY_CONNECTION_RATE;
-    site->connections++;
-    return i;
-}
-
-void sim_site_leave(struct sim_world *w, size_t site) {
-    if (site != SIM_NO_SITE) w->site[site].connections--;
-}
-
-bool sim_site_message(struct sim_world *w, const struct sim_provider *p, size_t site) {
-    if (site == SIM_NO_SITE || p->rate <= 0) return true;
-    struct sim_site *s = &w->site[site];
-    return take_token(&s->message_tokens, &s->message_at, w->mono, p->rate, p->burst ? p->burst : p->rate);
+size_t sim_world_standing(struct sim_world *w, const struct sim_provider *p, uint64_t whom) {
+    uint64_t *at = sim_table_put(&w->standing_of, mix(mix(w->seed, p->index), whom));
+    if (*at) return (size_t)*at - 1;
+    w->standing = grow(w->standing, w->standings, &w->standings_room, sizeof *w->standing);
+    w->standing[w->standings] = (struct sim_standing){.at = w->now, .tokens = 1, .tokens_at = w->now};
+    *at = w->standings + 1;
+    return w->standings++;
 }

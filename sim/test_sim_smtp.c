@@ -220,7 +220,7 @@ static void limits_hold(void **state) {
     talk(&b, SLICE(BEGIN), 100);
     assert_string_equal(send_mail(&b, "u@limited.test", SLICE("x: y\r\n.\r\n"), 100), "250");
     buf_reset(&b.out);
-    b.world.mono += 2 * US_PER_SEC; /* past the rate, so that it is the messages in a connection */
+    b.world.now += 2 * US_PER_SEC; /* past the rate, so that it is the messages in a connection */
     talk(&b, slice_of(mail), 100);
     assert_string_equal(codes(&b, text), "421");
     assert_true(slice_find_nocase(buf_slice(&b.out), SLICE("Max message per connection")) >= 0);
@@ -399,15 +399,15 @@ static void what_is_temporary_passes(void **state) {
     struct bench b;
     open_text(&b, scenario_text);
     assert_string_equal(after_ehlo(&b, "mx.grey.test", ENVELOPE("u@grey.test"), 999, text), "250 450");
-    b.world.mono += 2900000;
+    b.world.now += 2900000;
     assert_string_equal(after_ehlo(&b, "mx.grey.test", ENVELOPE("u@grey.test"), 999, text), "250 450");
-    b.world.mono += 200000;
+    b.world.now += 200000;
     assert_string_equal(after_ehlo(&b, "mx.grey.test", ENVELOPE("u@grey.test"), 999, text), "250 250");
     assert_string_equal(
         after_ehlo(&b, "mx.grey.test", "MAIL FROM:<other@here.test>\r\nRCPT TO:<u@grey.test>\r\n", 999, text),
         "250 450");
     assert_string_equal(after_ehlo(&b, "mx.full.test", ENVELOPE("u@full.test"), 999, text), "250 452");
-    b.world.mono += 2 * US_PER_SEC;
+    b.world.now += 2 * US_PER_SEC;
     assert_string_equal(after_ehlo(&b, "mx.full.test", ENVELOPE("u@full.test"), 999, text), "250 250");
     done(&b);
 }
@@ -438,14 +438,14 @@ static void waiting_changes_nothing_but_time(void **state) {
     (void)state;
     struct bench b;
     open_text(&b, scenario_text);
-    mono_us start = b.world.mono;
+    sim_us start = b.world.now;
     call(&b, "mx.slow.test");
     assert_int_equal(b.session.want, SIM_WANT_WAIT);
-    b.world.mono += b.session.wait_us;
+    b.world.now += b.session.wait_us;
     talk(&b, (struct slice){0}, 1);
     talk(&b, SLICE(BEGIN), 5);
     assert_string_equal(send_mail(&b, "u@slow.test", SLICE("a: b\r\n\r\nx\r\n.\r\n"), 4), "250");
-    assert_in_range(b.world.mono - start, 14000, 25000);
+    assert_in_range(b.world.now - start, 14000, 25000);
     hang_up(&b);
     done(&b);
 }

@@ -22,7 +22,7 @@ static inline void open_text(struct bench *b, const char *text) {
     if (sim_scenario_parse(&b->scenario, slice_of(text), "test.yaml", &err)) fail_msg("%s", err.text);
     assert_int_equal(sim_world_init(&b->world, &b->scenario, b->scenario.seed, &err), 0);
     assert_int_equal(sim_truth_open(&b->world.truth, NULL, false, &err), 0);
-    b->world.mono = 1000;
+    b->world.now = 1000;
     buf_init(&b->out, 16 << 20);
 }
 
@@ -57,7 +57,7 @@ static inline void talk(struct bench *b, struct slice in, size_t size) {
         buf_reset(&s->out);
         from += taken;
         if (s->want == SIM_WANT_WAIT)
-            b->world.mono += s->wait_us;
+            b->world.now += s->wait_us;
         else if (upto == in.len && taken == 0)
             break;
     }

@@ -108,8 +108,8 @@ static void a_scenario_is_what_it_says(void **state) {
     struct err err = {0};
     open_world(&s);
     assert_int_equal(s.seed, 9);
-    assert_int_equal(s.provider[0].connections, 3);
-    assert_int_equal(s.provider[1].connections, 0);
+    assert_int_equal(s.provider[0].rules.limits.most[SIM_LIMIT_CONNECTIONS], 3);
+    assert_int_equal(s.provider[1].rules.limits.most[SIM_LIMIT_CONNECTIONS], 0);
     assert_true(s.provider[0].weight == 2.5);
     buf_init(&out, 1 << 20);
     buf_init(&twice, 1 << 20);
