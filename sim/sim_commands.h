@@ -9,6 +9,7 @@ int sim_run(int argc, char **argv);
 int sim_show(int argc, char **argv);
 int sim_audience(int argc, char **argv);
 int sim_check(int argc, char **argv);
+int sim_replies(int argc, char **argv);
 
 /* A number given to an option, at most `most`; prints what is wrong and returns -1 otherwise. */
 int sim_option_number(const char *option, const char *text, uint64_t most, uint64_t *value);

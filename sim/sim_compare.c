@@ -2,6 +2,7 @@
 #include "sim_compare.h"
 
 #include "hash.h"
+#include "sim_tsv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,17 +11,18 @@ const char *const sim_state_names[] = {"delivered", "failed",    "suppressed", "
                                        "pending",   "uncertain", "missing",    NULL};
 const char *const sim_violation_names[] = {"not-accepted", "lost",          "duplicate", "stray", "wrong-id",
                                            "unknown-user", "still-pending", "repeated",  NULL};
-const char *const sim_violation_texts[] = {"delivered in the ledger, but never accepted",
-                                           "accepted, but not delivered in the ledger",
-                                           "accepted more than once, but never called uncertain",
-                                           "accepted, but not in the ledger at all",
-                                           "accepted with a Message-ID that the ledger does not have",
-                                           "refused as unknown, but not failed in the ledger",
-                                           "still pending",
-                                           "twice in the ledger",
-                                           NULL};
+const char *const sim_violation_texts[] = {
+    "delivered in the ledger, but never accepted (or thrown away later)",
+    "accepted, but not delivered in the ledger",
+    "accepted more than once, but never called uncertain",
+    "accepted, but not in the ledger at all",
+    "accepted with a Message-ID that the ledger does not have",
+    "refused as unknown, but not failed in the ledger",
+    "still pending",
+    "twice in the ledger",
+    NULL};
 
-enum { COLUMNS_MAX = 64, WAS_UNCERTAIN = 0x100, LOW = 0xffff };
+enum { WAS_UNCERTAIN = 0x100, LOW = 0xffff };
 
 /* key: the address. value: the upper 48 bits of the Message-ID's hash, then event or state and flag. */
 struct row {
@@ -31,40 +33,6 @@ struct rows {
     struct row *at;
     size_t count, room;
 };
-
-struct table {
-    struct slice rest;
-    const char *name;
-    uint64_t line;
-    size_t columns;
-    struct slice head[COLUMNS_MAX];
-};
-
-static bool next_row(struct table *t, struct slice cell[COLUMNS_MAX], size_t *cells) {
-    struct slice line, one;
-    const char *end = t->rest.len ? memchr(t->rest.at, '\n', t->rest.len) : NULL;
-    if (!end) return false; /* a last line without its end was cut off by a crash */
-    line = (struct slice){t->rest.at, (size_t)(end - t->rest.at)};
-    t->rest = slice_skip(t->rest, line.len + 1);
-    t->line++;
-    *cells = 0;
-    while (*cells < COLUMNS_MAX && slice_cut(&line, '\t', &one))
-        cell[(*cells)++] = one;
-    return true;
-}
-
-static int column(const struct table *t, const char *name, bool needed, size_t *at, struct err *err) {
-    for (*at = 0; *at < t->columns; ++*at)
-        if (slice_eq(slice_trim(t->head[*at]), slice_of(name))) return 0;
-    if (!needed) return 0;
-    return err_set(err, ERR_INPUT, "%s:1: there is no column '%s'", t->name, name);
-}
-
-static int open_table(struct table *t, struct slice text, const char *name, struct err *err) {
-    *t = (struct table){.rest = text, .name = name};
-    return next_row(t, t->head, &t->columns) ? 0
-                                             : err_set(err, ERR_INPUT, "%s: no line with column names", name);
-}
 
 static int add_row(struct rows *r, struct row row, struct err *err) {
     if (r->count == r->room) {
@@ -95,25 +63,22 @@ static int find_word(const char *const *words, struct slice word) {
     return -1;
 }
 
-static struct slice cell_at(const struct slice *cell, size_t cells, size_t at) {
-    return at < cells ? cell[at] : (struct slice){0};
-}
-
-static int read_truth(struct table *t, struct rows *rows, struct sim_findings *f, struct err *err) {
+static int read_truth(struct sim_tsv *t, struct rows *rows, struct sim_findings *f, struct err *err) {
     size_t event_at, rcpt_at, id_at, cells;
-    struct slice cell[COLUMNS_MAX];
-    if (column(t, "event", true, &event_at, err) || column(t, "rcpt", true, &rcpt_at, err) ||
-        column(t, "message_id", true, &id_at, err))
+    struct slice cell[SIM_TSV_COLUMNS];
+    if (sim_tsv_column(t, "event", true, &event_at, err) || sim_tsv_column(t, "rcpt", true, &rcpt_at, err) ||
+        sim_tsv_column(t, "message_id", true, &id_at, err))
         return -1;
-    while (next_row(t, cell, &cells)) {
-        int event = find_word(sim_event_names, cell_at(cell, cells, event_at));
-        struct slice rcpt = cell_at(cell, cells, rcpt_at);
+    while (sim_tsv_next(t, cell, &cells)) {
+        int event = find_word(sim_event_names, sim_tsv_cell(cell, cells, event_at));
+        struct slice rcpt = sim_tsv_cell(cell, cells, rcpt_at);
         if (event < 0)
             return err_set(err, ERR_INPUT, "%s:%llu: unknown event", t->name, (unsigned long long)t->line);
         f->truth_rows++;
         f->truth[event]++;
-        if (event > SIM_EVENT_UNKNOWN || rcpt.len == 0) continue;
-        uint64_t id = event == SIM_EVENT_UNKNOWN ? 0 : id_of(cell_at(cell, cells, id_at));
+        bool counts = event <= SIM_EVENT_UNKNOWN || event == SIM_EVENT_WITHDRAWN;
+        if (!counts || rcpt.len == 0) continue;
+        uint64_t id = event == SIM_EVENT_UNKNOWN ? 0 : id_of(sim_tsv_cell(cell, cells, id_at));
         if (add_row(rows, (struct row){key_of(rcpt), id | (uint64_t)event}, err)) return -1;
     }
     return 0;
@@ -126,7 +91,7 @@ static bool has_flag(struct slice flags, const char *flag) {
     return false;
 }
 
-static int read_state(const struct table *t, struct slice text, bool allow_missing, struct err *err) {
+static int read_state(const struct sim_tsv *t, struct slice text, bool allow_missing, struct err *err) {
     int state = find_word(sim_state_names, text);
     if (state >= 0 && state != SIM_STATE_MISSING) return state;
     if (text.len == 0 && allow_missing) return SIM_STATE_MISSING;
@@ -134,24 +99,27 @@ static int read_state(const struct table *t, struct slice text, bool allow_missi
                    text.len > 40 ? 40 : (int)text.len, text.at ? text.at : "");
 }
 
-static int read_ledger(struct table *t, struct rows *rows, bool allow_missing, struct sim_findings *f,
+static int read_ledger(struct sim_tsv *t, struct rows *rows, bool allow_missing, struct sim_findings *f,
                        struct err *err) {
     size_t address_at, state_at, id_at, flags_at, cells;
-    struct slice cell[COLUMNS_MAX];
-    if (column(t, "address", true, &address_at, err) || column(t, "state", true, &state_at, err) ||
-        column(t, "message_id", true, &id_at, err) || column(t, "flags", false, &flags_at, err))
+    struct slice cell[SIM_TSV_COLUMNS];
+    if (sim_tsv_column(t, "address", true, &address_at, err) ||
+        sim_tsv_column(t, "state", true, &state_at, err) ||
+        sim_tsv_column(t, "message_id", true, &id_at, err) ||
+        sim_tsv_column(t, "flags", false, &flags_at, err))
         return -1;
-    while (next_row(t, cell, &cells)) {
-        struct slice address = cell_at(cell, cells, address_at);
+    while (sim_tsv_next(t, cell, &cells)) {
+        struct slice address = sim_tsv_cell(cell, cells, address_at);
         if (address.len == 0)
             return err_set(err, ERR_INPUT, "%s:%llu: no address", t->name, (unsigned long long)t->line);
-        int state = read_state(t, cell_at(cell, cells, state_at), allow_missing, err);
+        int state = read_state(t, sim_tsv_cell(cell, cells, state_at), allow_missing, err);
         if (state < 0) return -1;
-        bool was = has_flag(cell_at(cell, cells, flags_at), "was-uncertain");
+        bool was = has_flag(sim_tsv_cell(cell, cells, flags_at), "was-uncertain");
         f->ledger_rows++;
         f->ledger[state]++;
         f->was_uncertain += was;
-        uint64_t value = id_of(cell_at(cell, cells, id_at)) | (uint64_t)state | (was ? WAS_UNCERTAIN : 0);
+        uint64_t value =
+            id_of(sim_tsv_cell(cell, cells, id_at)) | (uint64_t)state | (was ? WAS_UNCERTAIN : 0);
         if (add_row(rows, (struct row){key_of(address), value}, err)) return -1;
     }
     return 0;
@@ -187,9 +155,13 @@ static void judge_ledger_row(const struct group *g, size_t i, bool running, stru
     const struct row *row = &g->ledger[i];
     enum sim_state state = (enum sim_state)(row->value & 0xff);
     bool was = row->value & WAS_UNCERTAIN;
-    uint64_t copies = 0;
-    for (size_t t = 0; t < g->truths; t++)
-        copies += is_copy(&g->truth[t]) && same_id(&g->truth[t], row);
+    uint64_t copies = 0, withdrawn = 0;
+    for (size_t t = 0; t < g->truths; t++) {
+        if (!same_id(&g->truth[t], row)) continue;
+        copies += is_copy(&g->truth[t]);
+        withdrawn += (g->truth[t].value & LOW) == SIM_EVENT_WITHDRAWN;
+    }
+    copies -= withdrawn < copies ? withdrawn : copies;
     if (i > 0 && same_id(row, row - 1)) found(f, SIM_REPEATED, g->key);
     if (copies > 1) f->second_copies += copies - 1;
     if (copies > 1 && !was && state != SIM_STATE_MISSING) found(f, SIM_DUPLICATE, g->key);
@@ -218,7 +190,7 @@ static void judge_unknown(const struct group *g, bool running, struct sim_findin
     bool unknown = false, explained = g->ledgers == 0;
     for (size_t t = 0; t < g->truths; t++) {
         if (is_copy(&g->truth[t])) return;
-        unknown = true;
+        unknown = unknown || (g->truth[t].value & LOW) == SIM_EVENT_UNKNOWN;
     }
     for (size_t i = 0; i < g->ledgers && !explained; i++) {
         enum sim_state state = (enum sim_state)(g->ledger[i].value & 0xff);
@@ -270,14 +242,14 @@ static void describe(struct sim_findings *f, struct slice address, struct slice 
 /* Once more through a file for the texts behind the keys. */
 static int find_examples(struct slice text, const char *name, const char *address, const char *what,
                          struct slice who, struct sim_findings *f) {
-    struct table t;
-    struct slice cell[COLUMNS_MAX];
+    struct sim_tsv t;
+    struct slice cell[SIM_TSV_COLUMNS];
     size_t address_at, what_at, cells;
-    if (open_table(&t, text, name, NULL) || column(&t, address, true, &address_at, NULL) ||
-        column(&t, what, true, &what_at, NULL))
+    if (sim_tsv_open(&t, text, name, NULL) || sim_tsv_column(&t, address, true, &address_at, NULL) ||
+        sim_tsv_column(&t, what, true, &what_at, NULL))
         return -1;
-    while (next_row(&t, cell, &cells))
-        describe(f, cell_at(cell, cells, address_at), cell_at(cell, cells, what_at), who);
+    while (sim_tsv_next(&t, cell, &cells))
+        describe(f, sim_tsv_cell(cell, cells, address_at), sim_tsv_cell(cell, cells, what_at), who);
     return 0;
 }
 
@@ -289,11 +261,11 @@ bool sim_findings_ok(const struct sim_findings *f) {
 
 int sim_compare(struct slice truth, const char *truth_name, struct slice ledger, const char *ledger_name,
                 struct sim_compare_options options, struct sim_findings *f, struct err *err) {
-    struct table t, l;
+    struct sim_tsv t, l;
     struct rows truth_rows = {0}, ledger_rows = {0};
     *f = (struct sim_findings){0};
-    int rc = open_table(&t, truth, truth_name, err);
-    if (rc == 0) rc = open_table(&l, ledger, ledger_name, err);
+    int rc = sim_tsv_open(&t, truth, truth_name, err);
+    if (rc == 0) rc = sim_tsv_open(&l, ledger, ledger_name, err);
     if (rc == 0) rc = read_truth(&t, &truth_rows, f, err);
     if (rc == 0) rc = read_ledger(&l, &ledger_rows, options.allow_missing_states, f, err);
     if (rc == 0) {

@@ -50,7 +50,8 @@ static bool judges(const struct sim_session *s, enum sim_standing_of whom) {
 static struct sim_standing *client_standing(const struct sim_session *s) {
     uint32_t client = s->client;
     if (s->provider->rules.limits.client == SIM_CLIENT_NET) client &= 0xffffff00;
-    return &s->world->standing[sim_world_standing(s->world, s->provider, hash_mix(client))];
+    size_t at = sim_world_standing(s->world, s->provider, hash_mix(client)); /* may move them all */
+    return &s->world->standing[at];
 }
 
 static struct sim_standing *from_standing(const struct sim_session *s) {
@@ -58,8 +59,8 @@ static struct sim_standing *from_standing(const struct sim_session *s) {
     size_t at = from.len;
     while (at > 0 && from.at[at - 1] != '@')
         at--;
-    uint64_t whom = hash_nocase(slice_skip(from, at), 1);
-    return &s->world->standing[sim_world_standing(s->world, s->provider, whom)];
+    size_t standing = sim_world_standing(s->world, s->provider, hash_nocase(slice_skip(from, at), 1));
+    return &s->world->standing[standing];
 }
 
 static struct sim_verdict by_mood(struct sim_session *s, struct sim_standing *standing) {

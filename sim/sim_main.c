@@ -11,7 +11,8 @@ static const struct command {
     {"run", sim_run, "plays the internet of a scenario: DNS and SMTP"},
     {"scenario", sim_show, "checks a scenario and prints it with all defaults"},
     {"audience", sim_audience, "writes a list of people of a scenario as CSV"},
-    {"check", sim_check, "compares what was accepted with what a ledger says"},
+    {"check", sim_check, "compares what was accepted with what was to be sent, or with what a ledger says"},
+    {"replies", sim_replies, "prints what the providers say"},
 };
 
 static void usage(FILE *to) {

@@ -75,7 +75,7 @@ static const char *const plain[SIM_SAYS] = {
     [SIM_SAY_REPUTATION] = "451 4.7.1 Mail from {client} temporarily deferred because of its poor reputation",
     [SIM_SAY_BLOCKED] = "554 5.7.1 {client} is blocked because of its poor reputation",
     [SIM_SAY_CONTENT] = "550 5.7.1 Message content rejected as spam",
-    [SIM_SAY_REFUSE_CONNECT] = "554 5.7.1 {host} does not accept mail from {client}: access denied by policy",
+    [SIM_SAY_REFUSE_CONNECT] = "554 5.7.1 {host}: Client host [{client}] rejected: Access denied",
     [SIM_SAY_REFUSE_RCPT] = "550 5.7.1 <{rcpt}>: Recipient refuses mail from this sender",
     [SIM_SAY_REFUSE_DATA] = "554 5.6.0 Transaction failed: message rejected by policy",
 };

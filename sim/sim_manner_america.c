@@ -171,7 +171,7 @@ const char *const sim_words_apple[SIM_SAYS] = {
     [SIM_SAY_UNKNOWN] = "550 5.1.1 <{rcpt}>: user does not exist",
     [SIM_SAY_FULL] = "552 5.2.2 <{rcpt}>: user is over quota",
     [SIM_SAY_DEFER_RCPT] = "451 4.3.0 <{rcpt}>: Temporary lookup failure",
-    [SIM_SAY_DEFER_DATA] = "451 4.3.0 Temporary failure of the content filter, please try again later",
+    [SIM_SAY_DEFER_DATA] = "451 4.3.0 Temporary failure, please try again later",
     [SIM_SAY_RATE] = "451 4.7.1 [BS02] Mail from IP {client} was deferred due to volume",
     [SIM_SAY_CONNECTIONS] =
         "421 4.7.1 Too many connections from {client}, please reduce concurrent connections",
@@ -180,8 +180,7 @@ const char *const sim_words_apple[SIM_SAYS] = {
     [SIM_SAY_DAILY] = "451 4.7.1 [HCM1] Mail from IP {client} was deferred due to excessive volume today",
     [SIM_SAY_MAILBOX] = "450 4.2.1 <{rcpt}>: mailbox is receiving too many messages, try again later",
     [SIM_SAY_REPUTATION] = "421 4.7.1 [CS01] Mail from IP {client} was deferred, message rejected for now",
-    [SIM_SAY_BLOCKED] =
-        "554 5.7.0 Blocked [CS01]: messages from {client} are blocked because of its reputation",
+    [SIM_SAY_BLOCKED] = "554 5.7.1 Messages from {client} are blocked because of its poor reputation",
     [SIM_SAY_CONTENT] = "554 5.7.1 [CS01] Message rejected due to local policy: spam content",
     [SIM_SAY_REFUSE_DATA] = "554 5.7.1 Your message was rejected due to the domain's DMARC policy",
 };

@@ -16,7 +16,7 @@ const char *const sim_words_docomo[SIM_SAYS] = {
     [SIM_SAY_DEFER_DATA] = "451 {host} Requested action aborted: error in processing",
     [SIM_SAY_DAILY] = "452 Too many mails received today, try again tomorrow",
     [SIM_SAY_REPUTATION] = "421 {host} Mail from {client} refused for now: too many unknown users",
-    [SIM_SAY_BLOCKED] = "550 {host} {client} is blocked: too many unknown users",
+    [SIM_SAY_BLOCKED] = "550 {host} {client} is blocked because of spam",
     [SIM_SAY_CONTENT] = "550 Message rejected: unsolicited mail",
 };
 
@@ -72,7 +72,7 @@ const char *const sim_words_yahoo_jp[SIM_SAYS] = {
 const char *const sim_words_qq[SIM_SAYS] = {
     [SIM_SAY_GREETING] = "220 {host} MX QQ Mail Server.",
     [SIM_SAY_ACCEPTED] = "250 Ok: queued as {id}",
-    [SIM_SAY_UNKNOWN] = "550 Mailbox unavailable or access denied [{id}]",
+    [SIM_SAY_UNKNOWN] = "550 Mailbox not found [{id}]",
     [SIM_SAY_CONNECTIONS] = "421 Too many concurrent connections [{client}]",
     [SIM_SAY_RATE] = "550 Ip frequency limited [{id} IP: {client}]",
     [SIM_SAY_FULL] = "552 Mailbox is full, 收件人邮箱已满 [{id}]",

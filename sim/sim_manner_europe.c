@@ -84,10 +84,14 @@ const char *const sim_words_exim[SIM_SAYS] = {
     [SIM_SAY_UNKNOWN] = "550 Unrouteable address",
     [SIM_SAY_FULL] = "552 mailbox is full",
     [SIM_SAY_GREYLISTED] = "451 {host} Greylisted, please try again in a moment",
+    [SIM_SAY_CONNECTIONS] =
+        "421 {host}: Too many concurrent SMTP connections from this IP address; try later",
     [SIM_SAY_QUIT] = "221 {host} closing connection",
 };
 
 const char *const sim_words_postfix[SIM_SAYS] = {
     [SIM_SAY_GREETING] = "220 {host} ESMTP Postfix (Debian/GNU)",
     [SIM_SAY_HELLO] = "250 {host}",
+    [SIM_SAY_CONNECTION_RATE] =
+        "421 4.7.0 {host} Error: too many connections from {client}", /* says the same */
 };

@@ -64,6 +64,43 @@ static void wrong_scenarios_are_refused(void **state) {
          "t.yaml:3:1: the name 'a.test' of provider 'b' is already used by 'a'"},
         {"providers:\n  - {name: a, domains: {pattern: \"d{}.t.test\", count: 8000000}, hosts: {own: 9}}",
          "needs more hosts than 127.0.0.0/8 has left"},
+        {"providers:\n  - {name: a, domains: [a.test], changes: [{at: 1}]}",
+         "t.yaml:2:44: a change needs 'at' and 'limits'"},
+        {"providers:\n  - {name: a, domains: [a.test], changes: [{at: 1x, limits: {}}]}",
+         "'at' must be a time such as"},
+        {"providers:\n  - {name: a, domains: [a.test], changes: [{at: 2, limits: {rate: 1}}, {at: 2, limits: "
+         "{}}]}",
+         "in order of their times"},
+        {"providers:\n  - {name: a, domains: [a.test], changes: [{at: 2, limits: {counts: host}}]}",
+         "'counts' and 'client' cannot change"},
+        {"providers:\n  - {name: a, domains: [a.test], changes: [{at: 2, limits: {rte: 1}}]}",
+         "unknown key 'rte' in 'limits'"},
+        {"providers:\n  - {name: a, domains: [a.test], groups: [{limits: {rate: 1}}]}",
+         "a group needs a 'name'"},
+        {"providers:\n  - {name: a, domains: [a.test], hosts: [{name: mx.a.test, group: g}]}",
+         "host 'mx.a.test' is of group 'g', which is not among"},
+        {"providers:\n  - {name: a, domains: [a.test], maintenance: [{at: 1}]}",
+         "maintenance needs 'at' and 'for'"},
+        {"providers:\n  - {name: a, domains: [a.test], maintenance: [{at: \"25:00\", for: 1}]}",
+         "must be a time of day such as 03:30"},
+        {"providers:\n  - {name: a, domains: [a.test], maintenance: [{at: 1, for: 1, hosts: [b.test]}]}",
+         "'b.test' is not among the hosts"},
+        {"providers:\n  - {name: a, domains: [a.test], maintenance: [{at: 1, for: 5, every: 5}]}",
+         "'every' must be longer"},
+        {"providers:\n  - {name: a, domains: [a.test], manners: {nobody: 1}}",
+         "unknown key 'nobody' in 'manners'"},
+        {"providers:\n  - {name: a, domains: [a.test], manners: {exim: 0}}", "all shares of 'manners' are 0"},
+        {"providers:\n  - {name: a, domains: [a.test], hosts: {shared: 5}}",
+         "needs shared and pattern together"},
+        {"providers:\n  - {name: a, domains: [a.test], limits: {rate_at: ehlo}}",
+         "must be one of: greeting, mail, rcpt, data, dot"},
+        {"providers:\n  - {name: a, domains: [a.test], limits: {messages_at: greeting}}",
+         "cannot be the greeting"},
+        {"providers:\n  - {name: a, domains: [a.test], limits: {connections: 1.5}}",
+         "must be a whole number"},
+        {"time: {speed: 0}\nproviders: []", "'speed' must be a number from 0.01"},
+        {"time: {start: noon}\nproviders: []", "'start' must be a time of day"},
+        {"time: {zone: x}\nproviders: []", "unknown key 'zone' in 'time'"},
         {"defaults: {name: x}\nproviders:\n  - {name: a, domains: [a.test]}",
          "unknown key 'name' in 'defaults'"},
     };
@@ -86,6 +123,19 @@ static const char world_text[] =
     "     weight: 2.5, replies: {unknown: \"550-5.1.1 no\\n550 5.1.1 such {rcpt}\"}}\n"
     "  - {name: tail, domains: {pattern: \"d{}.tail.test\", count: 300000}, hosts: {own: 2}, limits: "
     "{connections: 0}}\n"
+    "  - name: whole\n"
+    "    domains: [whole.test]\n"
+    "    hosts: [{name: mx1.whole.test, group: a}, mx2.whole.test]\n"
+    "    limits: {rate: 2.5, rate_at: dot, rate_closes: true, daily_resets: \"16:30\"}\n"
+    "    changes: [{at: 1.5m, limits: {rate: 9}}]\n"
+    "    groups: [{name: a, limits: {connections: 7}}]\n"
+    "    maintenance: [{at: \"03:00\", for: 1h}, {at: 9, for: 1, every: 5m, how: timeout, hosts: "
+    "[mx2.whole.test]}]\n"
+    "    manners: {exim: 3, postfix: 1}\n"
+    "    greylist: {share: 0.5, delay: 2m}\n"
+    "  - {name: hosted, domains: {pattern: \"k{}.hosted.test\", count: 50}, hosts: {shared: 4, pattern: "
+    "\"p{}.host.test\", "
+    "each: 3, sizes: even, dead: 0.5}}\n"
     "  - {name: none, domains: [none.test], dns: {mode: null-mx}}\n"
     "  - {name: bare, domains: [bare.test], dns: {mode: implicit, ipv6: dead}}\n"
     "  - {name: gone, domains: [gone.test], dns: {mode: nxdomain}}\n"
@@ -111,6 +161,14 @@ static void a_scenario_is_what_it_says(void **state) {
     assert_int_equal(s.provider[0].rules.limits.most[SIM_LIMIT_CONNECTIONS], 3);
     assert_int_equal(s.provider[1].rules.limits.most[SIM_LIMIT_CONNECTIONS], 0);
     assert_true(s.provider[0].weight == 2.5);
+    const struct sim_provider *whole = &s.provider[2];
+    assert_true(whole->rules.changes == 1 && whole->rules.change[0].at_s == 90);
+    assert_true(whole->rules.change[0].limits.most[SIM_LIMIT_RATE] == 9 &&
+                whole->rules.change[0].limits.closes[SIM_LIMIT_RATE]);
+    assert_true(whole->group[0].rules.limits.most[SIM_LIMIT_CONNECTIONS] == 7);
+    assert_true(whole->group[0].rules.change[0].limits.most[SIM_LIMIT_CONNECTIONS] ==
+                7); /* changed on top of its own */
+    assert_true(whole->rules.limits.daily_resets_s == 16.5 * 3600 && whole->greylist.delay_s == 120);
     buf_init(&out, 1 << 20);
     buf_init(&twice, 1 << 20);
     sim_scenario_print(&s, &out);
