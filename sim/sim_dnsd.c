@@ -139,9 +139,9 @@ static void on_tcp_listener(struct sim_watch *w, uint32_t events) {
     if (sim_loop_watch(d->loop, &c->watch, false, NULL)) close_tcp(c);
 }
 
-static int bind_to(int type, uint16_t port) {
+static int bind_to(int type, uint32_t address, uint16_t port) {
     struct sockaddr_in at = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
     int one = 1, room = 4 << 20, fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     if (type == SOCK_STREAM) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -155,14 +155,14 @@ static int bind_to(int type, uint16_t port) {
 }
 
 /* One port for both, also when any will do. */
-static int bind_both(struct sim_dnsd *d, uint16_t port) {
+static int bind_both(struct sim_dnsd *d, uint32_t address, uint16_t port) {
     for (int tries = 0; tries < 20; tries++) {
         struct sockaddr_in at = {0};
         socklen_t len = sizeof at;
-        d->udp.fd = bind_to(SOCK_DGRAM, port);
+        d->udp.fd = bind_to(SOCK_DGRAM, address, port);
         if (d->udp.fd < 0 || getsockname(d->udp.fd, (struct sockaddr *)&at, &len) < 0) return -1;
         d->port = ntohs(at.sin_port);
-        d->tcp.fd = bind_to(SOCK_STREAM, d->port);
+        d->tcp.fd = bind_to(SOCK_STREAM, address, d->port);
         if (d->tcp.fd >= 0 || port) break;
         close(d->udp.fd);
         d->udp.fd = -1;
@@ -170,14 +170,15 @@ static int bind_both(struct sim_dnsd *d, uint16_t port) {
     return d->tcp.fd < 0 ? -1 : 0;
 }
 
-struct sim_dnsd *sim_dnsd_open(struct sim_loop *l, struct sim_world *w, uint16_t port, struct err *err) {
+struct sim_dnsd *sim_dnsd_open(struct sim_loop *l, struct sim_world *w, uint32_t address, uint16_t port,
+                               struct err *err) {
     struct sim_dnsd *d = calloc(1, sizeof *d);
     if (!d) return err_set(err, ERR_SYSTEM, "out of memory"), NULL;
     d->loop = l;
     d->world = w;
     d->udp = (struct sim_watch){-1, on_udp};
     d->tcp = (struct sim_watch){-1, on_tcp_listener};
-    if (bind_both(d, port))
+    if (bind_both(d, address, port))
         err_errno(err, errno, "DNS port %u", port);
     else if (sim_loop_watch(l, &d->udp, false, err) == 0 && sim_loop_watch(l, &d->tcp, false, err) == 0)
         return d;

@@ -7,8 +7,9 @@
 
 struct sim_dnsd;
 
-/* Listens on 127.0.0.1; port 0: any free one. NULL with err. */
-struct sim_dnsd *sim_dnsd_open(struct sim_loop *l, struct sim_world *w, uint16_t port, struct err *err);
+/* address: IPv4, of loopback; port 0: any free one. NULL with err. */
+struct sim_dnsd *sim_dnsd_open(struct sim_loop *l, struct sim_world *w, uint32_t address, uint16_t port,
+                               struct err *err);
 uint16_t sim_dnsd_port(const struct sim_dnsd *d);
 uint64_t sim_dnsd_queries(const struct sim_dnsd *d);
 void sim_dnsd_free(struct sim_dnsd *d);

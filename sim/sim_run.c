@@ -6,6 +6,7 @@
 #include "sim_server.h"
 #include "sim_tell.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -27,6 +28,9 @@ static const char help[] =
     "  --sha256          hashes contents with SHA-256 instead of XXH64\n"
     "  --smtp-port P     default 2525; 0 takes a free one\n"
     "  --dns-port P      default 5353; 0 takes a free one\n"
+    "  --dns-address A   default 127.0.0.1; another of 127.0.0.0/8 where port 53 is to be had, for mailers "
+    "that\n"
+    "                    know no other port\n"
     "  --tls-dir DIR     writes ca.pem there: the authority that signed the hosts' certificates\n"
     "  --ready-file FILE is written when all stands: dns=ADDRESS:PORT and smtp=PORT, a line each\n"
     "  --ready-fd N      the same to an open descriptor, which is then closed\n"
@@ -45,6 +49,7 @@ static const char help[] =
 struct options {
     const char *scenario, *truth, *tls_dir, *ready_file, *stats, *keep;
     uint64_t seed, smtp_port, dns_port, ready_fd, stats_every;
+    struct in_addr dns_address;
     double speed; /* 0: the scenario's */
     bool has_seed, accepted_only, sha256, json;
 };
@@ -80,6 +85,12 @@ static int take_speed(struct options *o, const char *text) {
     return -1;
 }
 
+static int take_address(struct options *o, const char *text) {
+    if (inet_pton(AF_INET, text, &o->dns_address) == 1 && ntohl(o->dns_address.s_addr) >> 24 == 127) return 0;
+    fprintf(stderr, "tsubame-sim: --dns-address must be an address of 127.0.0.0/8, not '%s'\n", text);
+    return -1;
+}
+
 static int take_every(struct options *o, const char *text) {
     if (sim_option_number("--stats-every", text, 86400, &o->stats_every)) return -1;
     if (o->stats_every) return 0;
@@ -99,6 +110,7 @@ static int take_option(struct options *o, int c) {
     case 'r': o->ready_file = optarg; return 0;
     case 'f': return sim_option_number("--ready-fd", optarg, 1 << 20, &o->ready_fd);
     case 'j': o->json = true; return 0;
+    case 'A': return take_address(o, optarg);
     case 'S': o->stats = optarg; return 0;
     case 'E': return take_every(o, optarg);
     case 'k': o->keep = optarg; return 0;
@@ -119,13 +131,15 @@ static int read_options(struct options *o, int argc, char **argv) {
                                           {"ready-file", required_argument, NULL, 'r'},
                                           {"ready-fd", required_argument, NULL, 'f'},
                                           {"json", no_argument, NULL, 'j'},
+                                          {"dns-address", required_argument, NULL, 'A'},
                                           {"stats", required_argument, NULL, 'S'},
                                           {"stats-every", required_argument, NULL, 'E'},
                                           {"keep-mail", required_argument, NULL, 'k'},
                                           {"speed", required_argument, NULL, 'x'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    *o = (struct options){.smtp_port = 2525, .dns_port = 5353, .stats_every = 10};
+    *o = (struct options){
+        .smtp_port = 2525, .dns_port = 5353, .stats_every = 10, .dns_address.s_addr = htonl(INADDR_LOOPBACK)};
     for (int c; (c = getopt_long(argc, argv, "h", names, NULL)) != -1;) {
         if (c == 'h') {
             fputs(help, stdout);
@@ -187,10 +201,11 @@ static int watch_signals(struct program *p) {
 }
 
 static int say_ready(const struct program *p, const struct options *o, struct err *err) {
-    char text[128], part[4096];
-    int n = snprintf(text, sizeof text, "dns=127.0.0.1:%u\nsmtp=%u\n", sim_dnsd_port(p->dns),
+    char text[128], part[4096], address[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &o->dns_address, address, sizeof address);
+    int n = snprintf(text, sizeof text, "dns=%s:%u\nsmtp=%u\n", address, sim_dnsd_port(p->dns),
                      sim_server_port(p->server));
-    fprintf(stderr, "tsubame-sim: DNS on 127.0.0.1 port %u, SMTP on 127.0.0.0/8 port %u, %zu providers\n",
+    fprintf(stderr, "tsubame-sim: DNS on %s port %u, SMTP on 127.0.0.0/8 port %u, %zu providers\n", address,
             sim_dnsd_port(p->dns), sim_server_port(p->server), p->scenario.providers);
     if (o->ready_fd) {
         if (write((int)o->ready_fd, text, (size_t)n) != n) return err_errno(err, errno, "--ready-fd");
@@ -225,7 +240,7 @@ static int start(struct program *p, const struct options *o) {
     if (!p->tls) return -1;
     p->server = sim_server_open(&p->loop, &p->world, p->tls, (uint16_t)o->smtp_port, &p->err);
     if (!p->server) return -1;
-    p->dns = sim_dnsd_open(&p->loop, &p->world, (uint16_t)o->dns_port, &p->err);
+    p->dns = sim_dnsd_open(&p->loop, &p->world, ntohl(o->dns_address.s_addr), (uint16_t)o->dns_port, &p->err);
     if (!p->dns) return -1;
     if (sim_teller_open(&p->teller, &p->loop, &p->world, o->stats, (double)o->stats_every, &p->err))
         return -1;

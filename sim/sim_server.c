@@ -302,6 +302,8 @@ struct sim_server *sim_server_open(struct sim_loop *l, struct sim_world *w, stru
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     s->watch = (struct sim_watch){fd, on_listener};
     if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    /* Only loopback can reach it. Where that is not to be had, calls by other addresses are hung up on. */
+    if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3);
     if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, 4096) < 0 ||
         getsockname(fd, (struct sockaddr *)&at, &len) < 0) {
         err_errno(err, errno, "SMTP port %u", port);
