@@ -236,17 +236,6 @@ static void accept(struct sim_session *s) {
     if (s->world->observers) show_observers(s);
 }
 
-size_t sim_body_take(struct sim_session *s, struct slice in, bool *ended) {
-    double read = s->provider->latency.read;
-    if (read <= 0) return take_content(s, in, ended);
-    size_t taken = take_content(s, sip(s, in), ended);
-    if (taken && s->want == SIM_WANT_INPUT && !*ended) {
-        s->wait_us = (int64_t)((double)taken * 1e6 / read);
-        s->want = SIM_WANT_WAIT;
-    }
-    return taken;
-}
-
 void sim_body_end(struct sim_session *s) {
     s->phase = SIM_PHASE_COMMANDS;
     if (s->answered_early >> SIM_STEP_BODY & 1)
@@ -273,9 +262,24 @@ static void answer_chunk(struct sim_session *s) {
         sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, &s->rcpt[i], false);
 }
 
+/* A limit that answers where DATA would: the content of the first chunk is thrown away. */
+static void refuse_chunk(struct sim_session *s) {
+    struct sim_verdict v = s->chunk_refusal;
+    s->chunk_refusal = (struct sim_verdict){0};
+    sim_say_refusal(s, SIM_STEP_BDAT, v.say, (struct slice){0}, v.closes);
+    for (uint32_t i = 0; i < s->rcpts; i++)
+        sim_say_truth(s, sim_say_event(s, v.cause), v.cause, &s->rcpt[i], false);
+    if (s->chunk_last)
+        sim_smtp_forget(s);
+    else
+        s->chunk_failed = true;
+}
+
 static void end_chunk(struct sim_session *s) {
     s->phase = SIM_PHASE_COMMANDS;
-    if (s->chunk_error) { /* in a group this is nobody's error */
+    if (s->chunk_refusal.cause) {
+        refuse_chunk(s);
+    } else if (s->chunk_error) { /* in a group this is nobody's error */
         buf_put_text(&s->out, s->chunk_error);
         if (s->chunk_last) sim_smtp_forget(s);
     } else if (s->chunk_last) {
@@ -287,7 +291,10 @@ static void end_chunk(struct sim_session *s) {
 }
 
 void sim_chunk_start(struct sim_session *s, uint64_t octets, bool last, const char *error) {
+    s->chunk_refusal = (struct sim_verdict){0};
     if (!error && !s->chunks) {
+        s->chunk_refusal = sim_gate_message(s, SIM_GATE_DATA);
+        if (s->chunk_refusal.cause) error = "";
         sim_body_start(s);
         s->chunks = true;
     }
@@ -324,7 +331,7 @@ static void take_octets(struct sim_session *s, struct slice in) {
     }
 }
 
-size_t sim_chunk_take(struct sim_session *s, struct slice in) {
+static size_t take_chunk(struct sim_session *s, struct slice in) {
     bool whole = in.len >= s->chunk_left;
     size_t n = whole ? (size_t)s->chunk_left : in.len;
     /* The last octet stays until the answer is due. */
@@ -340,4 +347,26 @@ size_t sim_chunk_take(struct sim_session *s, struct slice in) {
         end_chunk(s);
     }
     return n;
+}
+
+/* ---- slowly ---- */
+
+/* What was taken slowly is waited for, unless something else has to be done first. */
+static size_t rest_after(struct sim_session *s, size_t taken) {
+    if (taken && s->want == SIM_WANT_INPUT && s->phase != SIM_PHASE_COMMANDS) {
+        s->wait_us = (int64_t)((double)taken * 1e6 / s->provider->latency.read);
+        s->want = SIM_WANT_WAIT;
+    }
+    return taken;
+}
+
+size_t sim_body_take(struct sim_session *s, struct slice in, bool *ended) {
+    if (s->provider->latency.read <= 0) return take_content(s, in, ended);
+    size_t taken = take_content(s, sip(s, in), ended);
+    return *ended ? taken : rest_after(s, taken);
+}
+
+size_t sim_chunk_take(struct sim_session *s, struct slice in) {
+    if (s->provider->latency.read <= 0) return take_chunk(s, in);
+    return rest_after(s, take_chunk(s, sip(s, in)));
 }

@@ -5,12 +5,6 @@
 
 #include "sim_smtp.h"
 
-struct sim_verdict {
-    enum sim_cause cause; /* SIM_CAUSE_NONE: go on */
-    enum sim_reply say;
-    bool closes;
-};
-
 /* A connection has come. Counts it; what is let in is given back with sim_gate_leave. */
 struct sim_verdict sim_gate_connect(struct sim_session *s);
 void sim_gate_away(struct sim_session *s); /* the same at a host that does not serve */

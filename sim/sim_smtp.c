@@ -2,7 +2,6 @@
  * users are sim_world's, texts and faults sim_say's, contents sim_body's. */
 #include "codec.h"
 #include "sim_gate.h"
-#include "sim_window.h"
 
 #include <stdlib.h>
 
@@ -14,8 +13,6 @@ enum {
     BROUGHT_MAX = 64 << 20,
     CONTENT_MAX = 128 << 20
 };
-
-enum { SALT_DEAD = 0x64656164 };
 
 void sim_smtp_init(struct sim_session *s, struct sim_world *w, const struct sim_name *host, uint32_t server,
                    uint32_t client) {
@@ -52,7 +49,7 @@ void sim_smtp_done(struct sim_session *s) {
 
 void sim_smtp_forget(struct sim_session *s) {
     sim_gate_forget(s);
-    s->has_from = s->utf8 = s->chunks = s->chunk_failed = false;
+    s->has_from = s->utf8 = s->chunks = s->chunk_failed = s->refused_rcpt = false;
     s->rcpts = 0;
     s->from_len = 0;
     buf_reset(&s->envelope);
@@ -65,204 +62,8 @@ void sim_smtp_secured(struct sim_session *s) {
     sim_smtp_forget(s);
 }
 
-/* The host does not serve now: true when that was said, or kept back. */
-static bool out_of_service(struct sim_session *s) {
-    const struct sim_provider *p = s->provider;
-    const struct sim_window dead = {.how = SIM_WINDOW_REFUSE}, *w = NULL;
-    if (p->windows) w = sim_window_now(p, p->host ? s->host.host : 0, s->world->now, s->world->sim_wall);
-    if (!w && sim_chance(p->dead, s->host_key, SALT_DEAD)) w = &dead;
-    if (!w) return false;
-    buf_reset(&s->text);
-    enum sim_event event = SIM_EVENT_FAULT;
-    switch (w->how) {
-    case SIM_WINDOW_REFUSE: s->want = SIM_WANT_RESET; break;
-    case SIM_WINDOW_DROP: s->want = SIM_WANT_CLOSE; break;
-    case SIM_WINDOW_TIMEOUT: s->want = SIM_WANT_STALL; break;
-    case SIM_WINDOW_421:
-        sim_say_refusal(s, SIM_STEP_GREETING, SIM_SAY_SHUTDOWN, (struct slice){0}, true);
-        event = SIM_EVENT_DEFERRED;
-        break;
-    }
-    sim_say_truth(s, event, SIM_CAUSE_MAINTENANCE, NULL, false);
-    return true;
-}
-
-static void greet(struct sim_session *s) {
-    s->phase = SIM_PHASE_COMMANDS;
-    if (out_of_service(s)) {
-        sim_gate_away(s);
-        return;
-    }
-    struct sim_verdict v = sim_gate_connect(s);
-    const struct sim_fault *f = sim_world_fault(s->world, s->provider, SIM_STEP_CONNECT, false,
-                                                hash_mix(s->world->seed + s->number), 0);
-    if (f) {
-        s->want = f->kind == SIM_FAULT_DROP    ? SIM_WANT_CLOSE
-                  : f->kind == SIM_FAULT_RESET ? SIM_WANT_RESET
-                                               : SIM_WANT_STALL;
-        sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, NULL, false);
-        return;
-    }
-    if (v.cause) {
-        sim_say_refusal(s, SIM_STEP_GREETING, v.say, (struct slice){0}, true);
-        sim_say_truth(s, sim_say_event(s, v.cause), v.cause, NULL, false);
-        return;
-    }
-    sim_say(s, SIM_STEP_GREETING, SIM_SAY_GREETING);
-    sim_say_ahead(s, SIM_STEP_EHLO, SIM_SAY_HELLO);
-}
-
-static bool offers_tls(const struct sim_session *s) {
-    return s->provider->tls != SIM_TLS_OFF && !s->secure;
-}
-
-static void make_ehlo(struct sim_session *s) {
-    const struct sim_provider *p = s->provider;
-    struct buf lines;
-    buf_init(&lines, TEXT_MAX);
-    struct slice first = sim_manner_text(p, s->manner, SIM_SAY_HELLO);
-    buf_put_text(&lines, "250-");
-    buf_put_slice(&lines, slice_skip(first, 4));
-    if (p->pipelining) buf_put_text(&lines, "\n250-PIPELINING");
-    if (p->say_size) buf_printf(&lines, "\n250-SIZE %u", p->rules.limits.size);
-    if (offers_tls(s)) buf_put_text(&lines, "\n250-STARTTLS");
-    if (p->enhanced) buf_put_text(&lines, "\n250-ENHANCEDSTATUSCODES");
-    if (p->eightbit) buf_put_text(&lines, "\n250-8BITMIME");
-    if (p->chunking != SIM_CHUNKING_OFF) buf_put_text(&lines, "\n250-CHUNKING");
-    if (p->smtputf8) buf_put_text(&lines, "\n250-SMTPUTF8");
-    if (p->limits.len) buf_printf(&lines, "\n250-LIMITS %.*s", SLICE_ARG(p->limits));
-    buf_put_text(&lines, "\n250 HELP");
-    sim_say_make(s, buf_slice(&lines), (struct slice){0});
-    buf_done(&lines);
-}
-
-static void hello(struct sim_session *s, struct slice arg, bool esmtp) {
-    if (arg.len == 0) {
-        sim_say_text(s, "501 5.5.4 Syntax: EHLO hostname");
-        return;
-    }
-    const struct sim_fault *f =
-        sim_world_fault(s->world, s->provider, SIM_STEP_EHLO, false, hash_mix(s->world->seed - s->number), 0);
-    if (esmtp)
-        make_ehlo(s);
-    else
-        sim_say_make(s, sim_manner_text(s->provider, s->manner, SIM_SAY_HELLO), (struct slice){0});
-    s->greeted = true;
-    s->esmtp = esmtp;
-    sim_smtp_forget(s);
-    sim_say_send(s, SIM_STEP_EHLO, f);
-    if (f) sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, NULL, false);
-    sim_say_ahead(s, SIM_STEP_MAIL, SIM_SAY_MAIL);
-}
-
-static void do_ehlo(struct sim_session *s, struct slice arg) {
-    hello(s, arg, true);
-}
-static void do_helo(struct sim_session *s, struct slice arg) {
-    hello(s, arg, false);
-}
-
-static void do_starttls(struct sim_session *s, struct slice arg) {
-    if (!offers_tls(s)) {
-        sim_say_text(s, s->secure ? "503 5.5.1 TLS already active" : "502 5.5.1 STARTTLS is not offered");
-        return;
-    }
-    if (arg.len) {
-        sim_say_text(s, "501 5.5.4 Syntax: STARTTLS");
-        return;
-    }
-    uint64_t key = hash_mix(s->world->seed + 2 * s->number);
-    const struct sim_fault *f = sim_world_fault(s->world, s->provider, SIM_STEP_STARTTLS, false, key, 0);
-    sim_say_make(s, SLICE("220 2.0.0 Ready to start TLS"), (struct slice){0});
-    sim_say_send(s, SIM_STEP_STARTTLS, f);
-    if (f) {
-        sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, NULL, false);
-        if (f->kind != SIM_FAULT_OVERSIZED && f->kind != SIM_FAULT_FLOOD)
-            return; /* those are long, but say 220 */
-    }
-    s->want = SIM_WANT_TLS;
-    if (sim_world_fault(s->world, s->provider, SIM_STEP_TLS, true, key, 0))
-        buf_put_slice(&s->out, SLICE("250 2.0.0 said in the clear\r\n"));
-    f = sim_world_fault(s->world, s->provider, SIM_STEP_TLS, false, key, 0);
-    if (!f) return;
-    sim_say_truth(s, SIM_EVENT_FAULT, SIM_CAUSE_FAULT, NULL, false);
-    if (f->kind == SIM_FAULT_GARBAGE)
-        s->tls_garbage = true;
-    else
-        s->want = f->kind == SIM_FAULT_STALL   ? SIM_WANT_STALL
-                  : f->kind == SIM_FAULT_RESET ? SIM_WANT_RESET
-                                               : SIM_WANT_CLOSE;
-}
-
-static bool atom_char(char c) {
-    return ascii_alpha(c) || ascii_digit(c) || memchr("!#$%&'*+-/=?^_`{|}~", c, 19);
-}
-
 static bool knows_utf8(const struct sim_session *s) {
     return s->esmtp && s->provider->smtputf8;
-}
-
-static bool beyond_ascii(struct slice s) {
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.at[i] >= 0x80) return true;
-    return false;
-}
-
-static bool local_ok(struct slice local, bool utf8) {
-    if (local.len == 0 || local.len > 64) return false;
-    if (local.at[0] == '"') {
-        if (local.len < 2 || local.at[local.len - 1] != '"') return false;
-        for (size_t i = 1; i + 1 < local.len; i++) {
-            if (local.at[i] == '\\' && ++i + 1 >= local.len) return false;
-            bool beyond = utf8 && (unsigned char)local.at[i] >= 0x80;
-            if ((!beyond && (local.at[i] < ' ' || local.at[i] > '~')) ||
-                (local.at[i] == '"' && local.at[i - 1] != '\\'))
-                return false;
-        }
-        return true;
-    }
-    bool dot = true; /* none at the start, none doubled, none at the end */
-    for (size_t i = 0; i < local.len; i++) {
-        bool beyond = utf8 && (unsigned char)local.at[i] >= 0x80;
-        if (local.at[i] == '.' ? dot : !beyond && !atom_char(local.at[i])) return false;
-        dot = local.at[i] == '.';
-    }
-    return !dot;
-}
-
-bool sim_address_ok(struct slice a, bool utf8) {
-    size_t at = a.len;
-    while (at > 0 && a.at[at - 1] != '@')
-        at--;
-    if (at == 0 || a.len > 254 || !local_ok((struct slice){a.at, at - 1}, utf8)) return false;
-    struct slice domain = slice_skip(a, at), label;
-    if (domain.len == 0) return false;
-    while (slice_cut(&domain, '.', &label)) {
-        if (label.len == 0 || label.len > 63 || label.at[0] == '-' || label.at[label.len - 1] == '-')
-            return false;
-        for (size_t i = 0; i < label.len; i++)
-            if (!ascii_alpha(label.at[i]) && !ascii_digit(label.at[i]) && label.at[i] != '-' &&
-                label.at[i] != '_')
-                return false;
-    }
-    return true;
-}
-
-/* "FROM:<path> params": the path without its brackets. */
-static bool take_path(struct slice *arg, struct slice keyword, struct slice *path) {
-    if (!slice_starts_nocase(*arg, keyword)) return false;
-    struct slice rest = slice_skip(*arg, keyword.len);
-    bool quoted = false;
-    if (rest.len == 0 || rest.at[0] != '<') return false;
-    size_t i = 1;
-    for (; i < rest.len && (quoted || rest.at[i] != '>'); i++) {
-        if (rest.at[i] == '"') quoted = !quoted;
-        if (rest.at[i] == '\\' && quoted) i++;
-    }
-    if (i >= rest.len) return false;
-    *path = (struct slice){rest.at + 1, i - 1};
-    *arg = slice_skip(rest, i + 1);
-    return arg->len == 0 || arg->at[0] == ' ';
 }
 
 /* The parameters of MAIL: an error's text or NULL. */
@@ -299,13 +100,13 @@ static void do_mail(struct sim_session *s, struct slice arg) {
         sim_say_text(s, s->greeted ? "503 5.5.1 Nested MAIL command" : "503 5.5.1 Say EHLO first");
         return;
     }
-    if (!take_path(&arg, SLICE("FROM:"), &from) || (from.len && !sim_address_ok(from, knows_utf8(s)))) {
+    if (!sim_take_path(&arg, SLICE("FROM:"), &from) || (from.len && !sim_address_ok(from, knows_utf8(s)))) {
         sim_say_text(s, "501 5.1.7 Syntax: MAIL FROM:<address>");
         return;
     }
     s->utf8 = false;
     const char *error = mail_params(s, arg, &too_big);
-    if (!error && !s->utf8 && beyond_ascii(from)) error = "553 5.6.7 The address needs SMTPUTF8";
+    if (!error && !s->utf8 && sim_beyond_ascii(from)) error = "553 5.6.7 The address needs SMTPUTF8";
     if (error) {
         sim_say_text(s, error);
         return;
@@ -371,6 +172,7 @@ static void judge_rcpt(struct sim_session *s, const struct sim_rcpt *r, struct s
         sim_say_refusal(s, SIM_STEP_RCPT, v.say, address, v.closes);
         sim_say_truth(s, sim_say_event(s, v.cause), v.cause, r, false);
         if (s->voided) sim_say_withdrawn(s);
+        s->refused_rcpt = true;
         s->envelope.len = r->at;
         return;
     }
@@ -390,7 +192,7 @@ static void do_rcpt(struct sim_session *s, struct slice arg) {
         sim_say_text(s, s->chunks ? "503 5.5.1 RCPT after BDAT" : "503 5.5.1 Need MAIL command");
         return;
     }
-    if (!take_path(&arg, SLICE("TO:"), &to) || !sim_address_ok(to, s->utf8)) {
+    if (!sim_take_path(&arg, SLICE("TO:"), &to) || !sim_address_ok(to, s->utf8)) {
         sim_say_text(s, "501 5.1.3 Syntax: RCPT TO:<address>");
         return;
     }
@@ -405,6 +207,10 @@ static void do_rcpt(struct sim_session *s, struct slice arg) {
 }
 
 static void do_data(struct sim_session *s, struct slice arg) {
+    if (s->has_from && s->rcpts == 0 && s->refused_rcpt) {
+        buf_put_text(&s->out, "554 5.5.1 No valid recipients\r\n");
+        return;
+    }
     if (!s->has_from || s->rcpts == 0) {
         sim_say_text(s, s->has_from ? "554 5.5.1 No valid recipients" : "503 5.5.1 Need RCPT command");
         return;
@@ -489,9 +295,9 @@ static const struct command {
     const char *verb;
     void (*handle)(struct sim_session *s, struct slice arg);
     bool last; /* of a group sent without waiting (RFC 2920 section 3.1) */
-} commands[] = {{"MAIL", do_mail, false}, {"RCPT", do_rcpt, false}, {"DATA", do_data, true},
-                {"RSET", do_rset, false}, {"EHLO", do_ehlo, true},  {"HELO", do_helo, true},
-                {"QUIT", do_quit, true},  {"NOOP", do_noop, true},  {"STARTTLS", do_starttls, true},
+} commands[] = {{"MAIL", do_mail, false}, {"RCPT", do_rcpt, false},    {"DATA", do_data, true},
+                {"RSET", do_rset, false}, {"EHLO", sim_do_ehlo, true}, {"HELO", sim_do_helo, true},
+                {"QUIT", do_quit, true},  {"NOOP", do_noop, true},     {"STARTTLS", sim_do_starttls, true},
                 {"VRFY", do_vrfy, true},  {"BDAT", do_bdat, false}};
 
 static const struct command *find_command(struct slice verb) {
@@ -514,7 +320,7 @@ static void command(struct sim_session *s, struct slice line, bool more) {
     struct slice rest = line, verb;
     s->commands++;
     s->world->commands++;
-    if (s->provider->windows && out_of_service(s)) return;
+    if (s->provider->windows && sim_out_of_service(s)) return;
     if (!clean(s, line)) {
         sim_say_text(s, "500 5.5.2 Error: control or 8-bit characters in a command");
         return;
@@ -561,7 +367,7 @@ static bool greeting_due(struct sim_session *s, struct slice in) {
         s->want = SIM_WANT_CLOSE;
         return false;
     }
-    greet(s);
+    sim_greet(s);
     return true;
 }
 

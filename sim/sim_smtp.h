@@ -23,6 +23,13 @@ enum sim_phase { SIM_PHASE_GREETING, SIM_PHASE_COMMANDS, SIM_PHASE_BODY, SIM_PHA
 
 enum { SIM_LINE_MAX = 1024, SIM_TEXT_LINE_MAX = 998, SIM_MESSAGE_ID_MAX = 300 };
 
+/* What a gate says (sim_gate.h). */
+struct sim_verdict {
+    enum sim_cause cause; /* SIM_CAUSE_NONE: go on */
+    enum sim_reply say;
+    bool closes;
+};
+
 struct sim_rcpt {
     uint64_t key;     /* sim_address_key */
     uint32_t at, len; /* in envelope */
@@ -54,6 +61,7 @@ struct sim_session {
     bool waited, secure, greeted, esmtp, has_from, utf8, tls_garbage;
     uint32_t answered_early; /* a bit for each step whose answer has gone out before */
     uint32_t commands, messages, session_recipients, errors;
+    bool refused_rcpt; /* in this transaction: nobody errs who has sent DATA behind it */
 
     struct buf out;
     struct buf text;     /* the reply being made */
@@ -71,7 +79,8 @@ struct sim_session {
     bool chunks, chunk_last, chunk_failed;
     const char *chunk_error; /* its octets are thrown away, then this is said */
     uint64_t chunk_left;
-    struct buf line; /* one that the chunk before ended in the middle of */
+    struct sim_verdict chunk_refusal; /* said when the chunk is there */
+    struct buf line;                  /* one that the chunk before ended in the middle of */
     char message_id[SIM_MESSAGE_ID_MAX];
     uint32_t message_id_len;
 };
@@ -90,7 +99,18 @@ void sim_smtp_secured(struct sim_session *s);
 /* Is this address one that an SMTP server takes between < and > (ASCII, RFC 5321 section 4.1.2)? */
 bool sim_address_ok(struct slice address, bool utf8); /* utf8: a local part of RFC 6531 too */
 
-/* The parts, for sim_smtp.c, sim_say.c and sim_body.c only. */
+/* The parts, for sim_smtp.c, sim_greet.c, sim_address.c, sim_say.c and sim_body.c only. */
+
+/* The host does not serve now: true when that was said, or kept back. */
+bool sim_out_of_service(struct sim_session *s);
+void sim_greet(struct sim_session *s);
+void sim_do_ehlo(struct sim_session *s, struct slice arg);
+void sim_do_helo(struct sim_session *s, struct slice arg);
+void sim_do_starttls(struct sim_session *s, struct slice arg);
+
+/* "FROM:<path> params": the path without its brackets, and what is left in *arg. */
+bool sim_take_path(struct slice *arg, struct slice keyword, struct slice *path);
+bool sim_beyond_ascii(struct slice s);
 
 /* Puts the text with its places filled in into s->text. rcpt may be empty. */
 void sim_say_make(struct sim_session *s, struct slice text, struct slice rcpt);

@@ -12,7 +12,8 @@ static const char scenario_text[] =
     "mail}}\n"
     "  - {name: rcpt, domains: [rcpt.test], hosts: [mx.rcpt.test], limits: {rate: 1, rate_at: rcpt, "
     "rate_closes: true}}\n"
-    "  - {name: data, domains: [data.test], hosts: [mx.data.test], limits: {rate: 1, rate_at: data}}\n"
+    "  - {name: data, domains: [data.test], hosts: [mx.data.test], limits: {rate: 1, rate_at: data}, "
+    "extensions: {chunking: true}}\n"
     "  - {name: dot, domains: [dot.test], hosts: [mx.dot.test], limits: {rate: 1, rate_at: dot}, manner: "
     "qq}\n"
     "  - {name: door, domains: [door.test], hosts: [mx.door.test], limits: {rate: 1, rate_at: greeting}}\n"
@@ -114,6 +115,12 @@ static void each_limit_answers_at_its_step(void **state) {
         assert_int_equal(times(&b, provider, cases[i].cause), 1);
         hang_up(&b);
     }
+    hello(&b,
+          "mx.data.test"); /* the same by BDAT: a second has passed for nobody, the octets are thrown away */
+    talk(&b, SLICE(FROM "RCPT TO:<u@data.test>\r\nBDAT 6\r\na: b\r\nBDAT 2 LAST\r\n\r\nNOOP\r\n"), 1000);
+    assert_string_equal(codes(&b, text), "250 250 450 503 250");
+    assert_int_equal(times(&b, "data", "limit.rate"), 2);
+    hang_up(&b);
     /* at the greeting: once its token is gone, nobody new is let in until it is back */
     hello(&b, "mx.door.test");
     assert_string_equal(send_mail(&b, "u@door.test", SLICE("a: b\r\n.\r\n"), 100), "250");
