@@ -3,6 +3,22 @@
 #include "sim_keys.h"
 #include "sim_manner.h"
 
+#include <stdio.h>
+
+struct real_text {
+    char at[64];
+};
+
+/* As a reader takes it: no exponent. */
+static struct real_text real(double value) {
+    struct real_text text;
+    int len = snprintf(text.at, sizeof text.at, "%.9f", value);
+    while (len > 1 && text.at[len - 1] == '0')
+        len--;
+    text.at[text.at[len - 1] == '.' ? len - 1 : len] = 0;
+    return text;
+}
+
 static void print_clock(double seconds, struct buf *out) {
     unsigned minutes = (unsigned)seconds / 60;
     buf_printf(out, "\"%02u:%02u\"", minutes / 60, minutes % 60);
@@ -16,7 +32,7 @@ static void print_key(const struct sim_provider *p, const struct sim_key *k, str
     case SIM_KEY_WHOLE: buf_printf(out, "%.0f", *(const double *)at); break;
     case SIM_KEY_REAL:
     case SIM_KEY_SHARE:
-    case SIM_KEY_TIME: buf_printf(out, "%.10g", *(const double *)at); break;
+    case SIM_KEY_TIME: buf_put_text(out, real(*(const double *)at).at); break;
     case SIM_KEY_CLOCK: print_clock(*(const double *)at, out); break;
     case SIM_KEY_BOOL: buf_put_text(out, sim_bool_names[*(const bool *)at]); break;
     case SIM_KEY_TEXT: buf_printf(out, "\"%.*s\"", SLICE_ARG(*(const struct slice *)at)); break;
@@ -51,7 +67,7 @@ static void print_changes(const struct sim_provider *p, const struct sim_rules *
                           struct buf *out) {
     if (rules->changes) buf_printf(out, "%schanges:\n", indent);
     for (size_t i = 0; i < rules->changes; i++) {
-        buf_printf(out, "%s  - {at: %.10g, ", indent, rules->change[i].at_s);
+        buf_printf(out, "%s  - {at: %s, ", indent, real(rules->change[i].at_s).at);
         print_limits(p, &rules->change[i].limits, out);
         buf_put_text(out, "}\n");
     }
@@ -81,11 +97,11 @@ static void print_replies(const struct sim_provider *p, struct buf *out) {
 
 static void print_hosts(const struct sim_provider *p, struct buf *out) {
     if (!p->host && p->hosters)
-        buf_printf(out, "    hosts: {shared: %llu, pattern: \"%.*s{}%.*s\", each: %u, sizes: %s, dead: %g}\n",
+        buf_printf(out, "    hosts: {shared: %llu, pattern: \"%.*s{}%.*s\", each: %u, sizes: %s, dead: %s}\n",
                    (unsigned long long)p->hosters, SLICE_ARG(p->hoster_prefix), SLICE_ARG(p->hoster_suffix),
-                   p->own_hosts, sim_sizes_names[p->hoster_sizes], p->dead);
+                   p->own_hosts, sim_sizes_names[p->hoster_sizes], real(p->dead).at);
     else if (!p->host)
-        buf_printf(out, "    hosts: {own: %u, dead: %g}\n", p->own_hosts, p->dead);
+        buf_printf(out, "    hosts: {own: %u, dead: %s}\n", p->own_hosts, real(p->dead).at);
     for (uint32_t i = 0; p->host && i < p->hosts; i++) {
         buf_printf(out, "%s      - {name: %.*s, preference: %u", i ? "" : "    hosts:\n",
                    SLICE_ARG(p->host[i].name), p->host[i].preference);
@@ -96,8 +112,9 @@ static void print_hosts(const struct sim_provider *p, struct buf *out) {
 
 static void print_groups(const struct sim_provider *p, struct buf *out) {
     for (uint32_t g = 0; g < p->groups; g++) {
-        buf_printf(out, "%s      - name: \"%.*s\"\n        ", g ? "" : "    groups:\n",
-                   SLICE_ARG(p->group[g].name));
+        buf_printf(out, "%s      - name: ", g ? "" : "    groups:\n");
+        print_quoted(p->group[g].name, out);
+        buf_put_text(out, "        ");
         print_limits(p, &p->group[g].rules.limits, out);
         buf_put_c(out, '\n');
         print_changes(p, &p->group[g].rules, "        ", out);
@@ -109,8 +126,8 @@ static void print_window(const struct sim_provider *p, const struct sim_window *
     if (w->daily)
         print_clock(w->at_s, out);
     else
-        buf_printf(out, "%.10g, every: %.10g", w->at_s, w->every_s);
-    buf_printf(out, ", for: %.10g, how: \"%s\"", w->for_s, sim_window_names[w->how]);
+        buf_printf(out, "%s, every: %s", real(w->at_s).at, real(w->every_s).at);
+    buf_printf(out, ", for: %s, how: \"%s\"", real(w->for_s).at, sim_window_names[w->how]);
     const char *before = ", hosts: [";
     for (uint32_t i = 0; i < p->hosts; i++) {
         if (!(w->hosts >> i & 1)) continue;
@@ -122,8 +139,8 @@ static void print_window(const struct sim_provider *p, const struct sim_window *
 
 static void print_manners(const struct sim_provider *p, struct buf *out) {
     for (size_t i = 0; i < p->manner_count; i++)
-        buf_printf(out, "%s%s: %.10g%s", i ? ", " : "    manners: {", sim_manner_names[p->manners[i].what],
-                   p->manners[i].upto - (i ? p->manners[i - 1].upto : 0),
+        buf_printf(out, "%s%s: %s%s", i ? ", " : "    manners: {", sim_manner_names[p->manners[i].what],
+                   real(p->manners[i].upto - (i ? p->manners[i - 1].upto : 0)).at,
                    i + 1 < p->manner_count ? "" : "}\n");
 }
 
@@ -141,7 +158,8 @@ static void print_keys(const struct sim_provider *p, struct buf *out) {
 }
 
 static void print_provider(const struct sim_provider *p, struct buf *out) {
-    buf_printf(out, "  - name: %.*s\n", SLICE_ARG(p->name));
+    buf_put_text(out, "  - name: ");
+    print_quoted(p->name, out);
     if (!p->domain)
         buf_printf(out, "    domains: {pattern: \"%.*s{}%.*s\", count: %llu}\n", SLICE_ARG(p->prefix),
                    SLICE_ARG(p->suffix), (unsigned long long)p->domains);
@@ -161,15 +179,15 @@ static void print_provider(const struct sim_provider *p, struct buf *out) {
         const struct sim_fault *f = &p->fault[i];
         buf_printf(
             out,
-            "%s      - {step: %s, do: \"%s\", chance: %g, every: %u, first: %u, attempts: %u, keeps: %s}\n",
-            i ? "" : "    faults:\n", sim_step_names[f->step], sim_fault_names[f->kind], f->chance, f->every,
-            f->first, f->attempts, sim_keeps_names[f->keeps]);
+            "%s      - {step: %s, do: \"%s\", chance: %s, every: %u, first: %u, attempts: %u, keeps: %s}\n",
+            i ? "" : "    faults:\n", sim_step_names[f->step], sim_fault_names[f->kind], real(f->chance).at,
+            f->every, f->first, f->attempts, sim_keeps_names[f->keeps]);
     }
     print_replies(p, out);
 }
 
 void sim_scenario_print(const struct sim_scenario *s, struct buf *out) {
-    buf_printf(out, "seed: %llu\ntime: {speed: %.10g", (unsigned long long)s->seed, s->speed);
+    buf_printf(out, "seed: %llu\ntime: {speed: %s", (unsigned long long)s->seed, real(s->speed).at);
     if (s->start_s >= 0) {
         buf_put_text(out, ", start: ");
         print_clock(s->start_s, out);

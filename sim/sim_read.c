@@ -26,6 +26,15 @@ int read_unknown_key(struct reader *r, const struct yaml *node, const char *wher
     return read_fail(r, node, "unknown key '%.*s' in %s", SLICE_ARG(node->key), where);
 }
 
+bool read_is_plain(struct slice text, bool long_text) {
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        if (long_text && (c == '\n' || c == '"' || c == '\\')) continue;
+        if (c < ' ' || c == 127 || c == '"' || c == '\\') return false;
+    }
+    return true;
+}
+
 /* A decimal number such as 12 or 0.05: no sign, no exponent. */
 static bool to_real(struct slice s, double *value) {
     struct slice rest = s, whole, part = {0};

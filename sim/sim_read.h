@@ -18,6 +18,10 @@ int read_fail(struct reader *r, const struct yaml *at, const char *format, ...)
 int read_want(struct reader *r, const struct yaml *node, enum yaml_kind kind);
 int read_unknown_key(struct reader *r, const struct yaml *node, const char *where);
 
+/* Printable, so that it may stand in a log and be shown again; also quotes, backslashes and line ends, where
+ * it may be long. */
+bool read_is_plain(struct slice text, bool long_text);
+
 int read_number(struct reader *r, const struct yaml *node, double most, uint32_t *value);
 int read_real(struct reader *r, const struct yaml *node, double most, double *value);
 int read_time(struct reader *r, const struct yaml *node, double most, double *seconds);

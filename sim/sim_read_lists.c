@@ -65,7 +65,7 @@ int read_faults(struct reader *r, const struct yaml *node, struct sim_provider *
 /* "250 text", lines divided by \n, all with the same code. */
 static bool is_reply(struct slice text) {
     struct slice line, code = {text.at, 3};
-    if (text.len < 4 || text.len > 2000) return false;
+    if (text.len < 4 || text.len > 2000 || !read_is_plain(text, true)) return false;
     while (slice_cut(&text, '\n', &line)) {
         char divider = text.at ? '-' : ' ';
         if (line.len < 4 || memcmp(line.at, code.at, 3) != 0 || line.at[3] != divider) return false;
@@ -161,6 +161,8 @@ static int read_group(struct reader *r, const struct yaml *node, const struct si
     }
     if (!group->name.len || group->name.len > 64)
         return read_fail(r, node, "a group needs a 'name' of 1 to 64 characters");
+    if (!read_is_plain(group->name, false))
+        return read_fail(r, node, "a group's name must be printable, without quotes and backslashes");
     return changes ? read_changes(r, changes, p, &group->rules) : 0;
 }
 

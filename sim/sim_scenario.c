@@ -84,7 +84,8 @@ static bool keeps_account(const struct sim_provider *p) {
 static int check_provider(struct reader *r, const struct yaml *node, const struct sim_provider *p) {
     if (!p->name.len || p->name.len > 64)
         return read_fail(r, node, "a provider needs a 'name' of 1 to 64 characters");
-    if (memchr(p->name.at, '\t', p->name.len)) return read_fail(r, node, "a tab in a provider's name");
+    if (!read_is_plain(p->name, false))
+        return read_fail(r, node, "a provider's name must be printable, without quotes and backslashes");
     if (!p->domains) return read_fail(r, node, "provider '%.*s' needs 'domains'", SLICE_ARG(p->name));
     if (p->unknown + p->full > 1) return read_fail(r, node, "'unknown' and 'full' together are more than 1");
     if (p->rules.limits.gate[SIM_LIMIT_MESSAGES] == SIM_GATE_GREETING)
