@@ -90,6 +90,8 @@ static int check_provider(struct reader *r, const struct yaml *node, const struc
     if (p->unknown + p->full > 1) return read_fail(r, node, "'unknown' and 'full' together are more than 1");
     if (p->rules.limits.gate[SIM_LIMIT_MESSAGES] == SIM_GATE_GREETING)
         return read_fail(r, node, "'messages_at' cannot be the greeting: there is no message yet");
+    if (p->dns == SIM_DNS_IMPLICIT && p->hosters)
+        return read_fail(r, node, "'implicit' domains have no exchangers: 'hosts' cannot be shared");
     if (p->reputation.memory_s <= 0) return read_fail(r, node, "the 'memory' of a reputation cannot be 0");
     return 0;
 }

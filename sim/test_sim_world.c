@@ -98,6 +98,9 @@ static void wrong_scenarios_are_refused(void **state) {
          "cannot be the greeting"},
         {"providers:\n  - {name: a, domains: [a.test], limits: {connections: 1.5}}",
          "must be a whole number"},
+        {"providers:\n  - {name: a, domains: [a.test], dns: {mode: implicit}, hosts: {shared: 5, pattern: "
+         "\"h{}.b.test\"}}",
+         "'hosts' cannot be shared"},
         {"time: {speed: 0}\nproviders: []", "'speed' must be a number from 0.01"},
         {"time: {start: noon}\nproviders: []", "'start' must be a time of day"},
         {"time: {zone: x}\nproviders: []", "unknown key 'zone' in 'time'"},
