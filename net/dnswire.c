@@ -113,16 +113,28 @@ static bool rdata_name(const struct reader *r, const struct rr *rr, size_t skip,
     return skip <= rr->len && take_name(&inner, name) && inner.at == rr->data + rr->len;
 }
 
+/* Strings with their lengths, to the end of the rdata. */
+static bool read_strings(const struct reader *r, const struct rr *rr, struct slice *strings) {
+    size_t at = rr->data, end = rr->data + rr->len;
+    while (at < end)
+        at += (size_t)byte_at(r, at) + 1;
+    *strings = slice_make(r->packet.at + rr->data, rr->len);
+    return rr->len > 0 && at == end;
+}
+
 static bool read_record(const struct reader *r, const struct rr *rr, struct dnswire_record *out) {
     *out = (struct dnswire_record){.preference = 0};
-    if (rr->type == DNS_MX) {
+    if (rr->type == DNS_MX || rr->type == DNS_PTR) {
         struct name name;
         struct reader inner = {r->packet, rr->data};
-        if (rr->len < 3 || !take_be16(&inner, &out->preference) || !rdata_name(r, rr, 2, &name)) return false;
+        size_t before = rr->type == DNS_MX ? 2 : 0;
+        if (rr->len <= before || (before && !take_be16(&inner, &out->preference))) return false;
+        if (!rdata_name(r, rr, before, &name)) return false;
         out->name_bad = !name_to_text(&name, out->name);
         if (out->name_bad) out->name[0] = '\0';
         return true;
     }
+    if (rr->type == DNS_TXT) return read_strings(r, rr, &out->strings);
     out->address = (const uint8_t *)r->packet.at + rr->data;
     return rr->len == (rr->type == DNS_A ? 4 : 16);
 }
