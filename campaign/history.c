@@ -14,12 +14,15 @@ static const char *const migrations[] = {
     "CREATE INDEX chunk_file ON chunk (file);"
     "CREATE TABLE history (campaign BIGINT NOT NULL, chunk BIGINT NOT NULL, seq BIGINT NOT NULL,"
     " events BLOB NOT NULL, PRIMARY KEY (campaign, chunk, seq));",
+    "CREATE TABLE removed (campaign BIGINT PRIMARY KEY, at BIGINT NOT NULL, why INTEGER NOT NULL,"
+    " recipients BIGINT NOT NULL, complete INTEGER NOT NULL);",
 };
 
 struct sql *history_open(const char *dir, bool read_only, struct err *err) {
     char path[PATH_MAX];
     struct sql_options options = {.read_only = read_only,
                                   .durable = true, /* the ledger drops blocks that the cursor has passed */
+                                  .shrinks = true,
                                   .migrations = migrations,
                                   .migration_count = sizeof migrations / sizeof migrations[0]};
     if (snprintf(path, sizeof path, "%s/history.db", dir) >= (int)sizeof path)

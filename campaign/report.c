@@ -129,6 +129,12 @@ static int walk(struct view *v, uint32_t campaign, struct making *m, struct err 
 
 int report_make(struct view *v, const struct campaign_row *row, struct report *r, struct err *err) {
     *r = (struct report){0};
+    const struct history_removed *removed = view_removed(v, row->id);
+    if (removed) {
+        r->removed = *removed;
+        r->tally = row->tally;
+        return 0;
+    }
     struct making m = {r, calloc(TABLE_SIZE, sizeof(uint16_t)), calloc(TABLE_SIZE, sizeof(uint16_t))};
     r->providers = calloc(REPORT_PROVIDERS_MAX, sizeof *r->providers);
     r->reasons = calloc(REPORT_REASONS_MAX, sizeof *r->reasons);
@@ -187,6 +193,8 @@ int report_compare(const struct report *r, const struct tally *ledger, struct er
 
 int report_recipients(struct view *v, const struct campaign_row *row,
                       int (*each)(void *ctx, const struct report_recipient *r), void *ctx, struct err *err) {
+    const struct history_removed *removed = view_removed(v, row->id);
+    if (removed) return history_removed_fail(removed, err);
     struct fold *fold = malloc(sizeof *fold);
     struct chunk_row chunk;
     if (!fold) return err_set(err, ERR_SYSTEM, "out of memory");

@@ -38,6 +38,8 @@ struct report {
     size_t provider_count;
     struct report_reason *reasons; /* by fate, the most frequent first */
     size_t reason_count;
+    struct history_removed removed; /* campaign 0: it was not. Else the tally is the ledger's own, and there
+                                       is nothing below it */
 };
 
 /* Walks all recipients. On success the caller calls report_done. */
@@ -53,7 +55,8 @@ struct report_recipient {
     const struct fold_slot *slot;
 };
 
-/* Every recipient in order; `each` returns other than 0 to stop (then that is returned). -1 with err. */
+/* Every recipient in order (ERR_ABSENT: they were removed); `each` returns other than 0 to stop (then that is
+ * returned). -1 with err. */
 int report_recipients(struct view *v, const struct campaign_row *row,
                       int (*each)(void *ctx, const struct report_recipient *r), void *ctx, struct err *err);
 

@@ -29,6 +29,7 @@ void view_free(struct view *v) {
         buf_done(&v->parts[i]);
     free(v->parts);
     free(v->campaigns);
+    free(v->removed);
     free(v->events);
     free(v->accepted);
     buf_done(&v->campaign_bytes);
@@ -209,7 +210,27 @@ static int begin_history(struct view *v, uint64_t oldest, struct err *err) {
     v->reading = v->db != NULL;
     if (v->db && (history_cursor_get(v->db, &now, err) || history_gap_get(v->db, &v->gap, err))) return -1;
     history_gap_add(&v->gap, now.sequence, oldest);
-    return 0;
+    free(v->removed);
+    v->removed = NULL;
+    v->removed_count = 0;
+    return v->db ? history_removed_list(v->db, &v->removed, &v->removed_count, err) : 0;
+}
+
+const struct history_removed *view_all_removed(const struct view *v, size_t *count) {
+    *count = v->removed_count;
+    return v->removed;
+}
+
+const struct history_removed *view_removed(const struct view *v, uint32_t campaign) {
+    size_t low = 0, high = v->removed_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (v->removed[middle].campaign < campaign)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < v->removed_count && v->removed[low].campaign == campaign ? &v->removed[low] : NULL;
 }
 
 int view_begin(struct view *v, uint32_t only, struct err *err) {

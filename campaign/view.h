@@ -10,6 +10,7 @@
 #include "chunk_table.h"
 #include "fold.h"
 #include "history_gap.h"
+#include "history_removed.h"
 #include "row.h"
 #include "store.h"
 
@@ -24,6 +25,11 @@ int view_begin(struct view *v, uint32_t only, struct err *err);
 
 /* What the history lacks at that moment, and so everything below. */
 struct history_gap view_gap(const struct view *v);
+
+/* When the recipients of a campaign were taken out of the history, or NULL. Walks over such a campaign find
+ * nothing. */
+const struct history_removed *view_removed(const struct view *v, uint32_t campaign);
+const struct history_removed *view_all_removed(const struct view *v, size_t *count); /* by number */
 
 /* The campaigns at that moment (all of them, whatever `only` was), the newest first; valid until the next
  * view_begin. row.tally is the ledger's own count. */

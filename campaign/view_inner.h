@@ -18,6 +18,8 @@ struct view {
     struct sql *db; /* NULL: there is no history */
     bool reading;   /* the history's transaction is open */
     struct history_gap gap;
+    struct history_removed *removed; /* by number */
+    size_t removed_count;
 
     struct campaign_row *campaigns;
     struct buf campaign_bytes;

@@ -45,6 +45,7 @@ int view_chunk_first(struct view *v, uint32_t campaign, uint32_t from, struct ch
 
 int view_chunk_next(struct view *v, struct chunk_row *row, struct err *err) {
     int found = 0;
+    if (view_removed(v, v->campaign)) return 0; /* what is left of it is on its way out */
     if (v->db) {
         struct sql_stmt *st =
             sql_prepare(v->db,
@@ -119,6 +120,7 @@ int view_hash_first(struct view *v, uint32_t campaign, uint64_t hash, struct chu
 
 int view_hash_next(struct view *v, struct chunk_row *row, struct err *err) {
     struct chunk_row live;
+    if (view_removed(v, v->campaign)) return 0;
     int found = history_hash_row(v, row, err);
     if (found < 0) return -1;
     if (live_hash_row(v, &live) && (!found || live.id < row->id)) {

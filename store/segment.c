@@ -311,6 +311,27 @@ int segment_read(struct store *s, struct segment_ref ref, struct buf *out, struc
     return 0;
 }
 
+struct summing {
+    struct store *store;
+    uint64_t bytes;
+};
+
+static int add_size(void *ctx, const char *name, uint32_t file) {
+    struct summing *sum = ctx;
+    struct stat st;
+    (void)file;
+    if (fstatat(sum->store->segments_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        sum->bytes += (uint64_t)st.st_size;
+    return 0; /* one that has just been swept away counts for nothing */
+}
+
+int segment_bytes(struct store *s, uint64_t *bytes, struct err *err) {
+    struct summing sum = {s, 0};
+    int failed = for_each_file(s, add_size, &sum, err);
+    *bytes = sum.bytes;
+    return failed;
+}
+
 /* ---- sweeping and copying ---- */
 
 static int add_candidate(void *ctx, const char *name, uint32_t file) {

@@ -45,6 +45,9 @@ int segment_sync(struct segment_writer *w, struct err *err);
 /* Appends the record's bytes to *out (whose maximum must allow them). Sees what was synced; any thread. */
 int segment_read(struct store *s, struct segment_ref ref, struct buf *out, struct err *err);
 
+/* What all segment files take. Any thread. */
+int segment_bytes(struct store *s, uint64_t *bytes, struct err *err);
+
 /* A set of file numbers. */
 struct segment_set;
 bool segment_set_add(struct segment_set *set, uint32_t file); /* false without memory */

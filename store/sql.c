@@ -53,6 +53,8 @@ static int open_file(struct sql *db, const char *path, bool read_only, struct er
 
 static int set_up(struct sql *db, const struct sql_options *o, struct err *err) {
     char text[160];
+    /* Counts only before the first page is written. */
+    if (o->shrinks && !o->read_only && sql_exec(db, "PRAGMA auto_vacuum=INCREMENTAL", err) < 0) return -1;
     if (!o->read_only && sql_exec(db, "PRAGMA journal_mode=WAL", err) < 0) return -1;
     snprintf(text, sizeof text,
              "PRAGMA synchronous=%s; PRAGMA mmap_size=0; PRAGMA cache_size=-%u; PRAGMA "
@@ -238,6 +240,32 @@ void sql_rollback(struct sql *db) {
     /* SQLite may have rolled back by itself (a full disk) */
     if (!sqlite3_get_autocommit(db->at)) sqlite3_exec(db->at, "ROLLBACK", NULL, NULL, NULL);
     db->in_transaction = false;
+}
+
+/* ---- space ---- */
+
+static int pragma_number(struct sql *db, const char *literal, uint64_t *value, struct err *err) {
+    struct sql_stmt *st = sql_prepare(db, literal, err);
+    int found = st ? sql_step(st, err) : -1;
+    if (found == 1) {
+        *value = (uint64_t)sql_int(st, 0);
+        sql_reset(st);
+    }
+    return found == 1 ? 0 : -1;
+}
+
+int sql_space(struct sql *db, struct sql_space *space, struct err *err) {
+    return pragma_number(db, "PRAGMA page_size", &space->page_bytes, err) ||
+                   pragma_number(db, "PRAGMA page_count", &space->pages, err) ||
+                   pragma_number(db, "PRAGMA freelist_count", &space->free_pages, err)
+               ? -1
+               : 0;
+}
+
+int sql_give_back(struct sql *db, unsigned pages, struct err *err) {
+    char text[64];
+    snprintf(text, sizeof text, "PRAGMA incremental_vacuum(%u)", pages);
+    return sql_exec(db, text, err);
 }
 
 /* ---- copies ---- */

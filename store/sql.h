@@ -18,6 +18,7 @@ struct sql_options {
     const char *const *migrations; /* [i] (one or more statements) turns schema version i into i + 1 */
     unsigned migration_count;      /* the version wanted; a file of a newer one is refused (ERR_INPUT) */
     unsigned cache_kb;             /* page cache; 0: 2,000 */
+    bool shrinks;                  /* a new file can give freed pages back (sql_give_back) */
 };
 
 /* Opens or creates (mode 0600) and migrates, each step in a transaction of its own. With read_only the file
@@ -58,6 +59,17 @@ int sql_end(struct sql *db, struct err *err);   /* commits; on failure the trans
 void sql_rollback(struct sql *db);
 
 uint64_t sql_changes(const struct sql *db); /* rows changed by the last statement */
+
+/* How much of the file is in use. */
+struct sql_space {
+    uint64_t page_bytes, pages, free_pages;
+};
+int sql_space(struct sql *db, struct sql_space *space, struct err *err);
+
+/* Gives up to so many free pages back to the disk, in a transaction of its own; the file is shorter when the
+ * write-ahead log has been worked into it. Without effect on files that were not made with `shrinks`: theirs
+ * are used again. */
+int sql_give_back(struct sql *db, unsigned pages, struct err *err);
 
 /* Two steps of a consistent copy: fix the state now, copy it later. Only for files in WAL mode. The snapshot
  * is of the file at `path`; ERR_ABSENT when there is none. */
