@@ -198,6 +198,20 @@ int view_fold(struct view *v, const struct chunk_row *row, struct fold *fold, st
     return view_events(v, row, fold_each, fold, err);
 }
 
+/* A table that can't be read may have been removed since the view's moment: then that is what is said. */
+static void explain_missing(struct view *v, uint32_t campaign, struct err *err) {
+    struct history_removed *all;
+    size_t count;
+    struct sql *now = history_open(store_dir(v->store), true, NULL);
+    if (!now) return;
+    if (history_removed_list(now, &all, &count, NULL) == 0) {
+        for (size_t i = 0; i < count; i++)
+            if (all[i].campaign == campaign) history_removed_fail(&all[i], err);
+        free(all);
+    }
+    sql_free(now);
+}
+
 const struct chunk_table *view_table(struct view *v, const struct chunk_row *row, struct err *err) {
     chunk_table_free(v->table);
     v->table = NULL;
@@ -206,6 +220,7 @@ const struct chunk_table *view_table(struct view *v, const struct chunk_row *row
         v->table = chunk_table_decode(buf_slice(&v->bytes), v->pack, err);
     if (!v->table) {
         err_wrap(err, "the addresses of chunk %llu", (unsigned long long)(row->id & RID_CHUNK_MAX));
+        explain_missing(v, chunk_campaign(row->id), err);
     } else if (v->table->count < row->count) {
         err_set(err, ERR_CORRUPT, "chunk %llu has %u addresses, not %u",
                 (unsigned long long)(row->id & RID_CHUNK_MAX), v->table->count, row->count);

@@ -166,6 +166,27 @@ static int look_listed(struct reading *r, const struct address *a, struct buf *o
     return 0;
 }
 
+/* What can't be looked into any more must be said: it is no "no". Returns how many these are. */
+static size_t say_removed(struct reading *r, const struct campaign_row *one) {
+    size_t count;
+    const struct history_removed *all = view_all_removed(r->view, &count), *last = NULL;
+    if (one) {
+        last = view_removed(r->view, one->id);
+        count = last != NULL;
+    }
+    for (size_t i = 0; i < count && !one; i++)
+        if (!last || all[i].at > last->at) last = &all[i];
+    if (!last) return 0;
+    char time[CLOCK_TEXT_MAX];
+    clock_rfc3339(last->at, time);
+    command_complain(0,
+                     "note: the recipients of %zu campaign%s were removed from the history, the last time on "
+                     "%.10s (%s): who was in %s is not known any more",
+                     count, count == 1 ? "" : "s", time, removed_why_name(last->why),
+                     count == 1 ? "it" : "them");
+    return count;
+}
+
 static int look(struct invocation *in, struct reading *r, const struct address *a, const char *only) {
     struct buf out;
     struct err err;
@@ -185,9 +206,12 @@ static int look(struct invocation *in, struct reading *r, const struct address *
     }
     if (in->json && is >= 0) jdoc_write(list, true, &out);
     int code = is < 0 ? command_fail(&err) : command_print(&out);
+    size_t removed = is < 0 ? 0 : say_removed(r, one);
     if (code == EXIT_DONE && hits == 0 && !listed)
         code = command_complain(EXIT_ABSENT, "%.*s was in no campaign%s", SLICE_ARG(a->text),
-                                only ? " of that name" : "");
+                                removed ? " whose recipients are still known"
+                                : only  ? " of that name"
+                                        : "");
     jdoc_free(list);
     buf_done(&out);
     return code;

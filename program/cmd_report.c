@@ -152,7 +152,14 @@ static void put_json(struct buf *out, const struct campaign_row *row, const stru
     show_campaign_json(o, &c);
     jdoc_put_number(o, "uncertain_recipients", (int64_t)r->doubted);
     put_json_lists(o, r);
-    show_gap_json(jdoc_child_list(o, "notes"), gap);
+    struct jdoc *notes = jdoc_child_list(o, "notes");
+    show_gap_json(notes, gap);
+    show_removed_json(notes, &r->removed);
+    if (r->removed.campaign) {
+        char time[CLOCK_TEXT_MAX];
+        jdoc_put_text(o, "removed", slice_make(time, (size_t)clock_rfc3339(r->removed.at, time)));
+        jdoc_put_text(o, "removed_by", slice_of(removed_why_name(r->removed.why)));
+    }
     jdoc_write(o, true, out);
     jdoc_free(o);
 }
@@ -282,6 +289,7 @@ static int list(struct reading *r, const struct invocation *in, const struct cam
 static int verify(struct reading *r, const char *name, const struct report *first,
                   const struct campaign_row *row) {
     struct err err;
+    if (first->removed.campaign) return history_removed_fail(&first->removed, &err), command_fail(&err);
     int differ = report_compare(first, &row->tally, &err);
     for (int turn = 0; differ && !row->ended && turn < 5; turn++) {
         struct report again;
@@ -309,6 +317,7 @@ static int sums(struct reading *r, const struct invocation *in, const struct cam
     } else {
         put_head(&out, row, &report, colour);
         show_gap(&out, &gap, colour);
+        show_removed(&out, &report.removed, colour);
         put_providers(&out, &report, invocation_has(in, "all"), colour);
         put_reasons(&out, &report, invocation_has(in, "all"), colour);
     }

@@ -96,7 +96,8 @@ static void put_option(const struct option *opt, const struct options *o, struct
         option_put_value(opt, o, out);
 }
 
-/* The log level and the DKIM keys change; of all else that differs the log says that it waits for a restart.
+/* The log level, the DKIM keys and the rules of retention change; of all else that differs the log says that
+ * it waits for a restart.
  */
 static void compare(const struct server *s, const struct options *fresh) {
     size_t count;
@@ -123,6 +124,7 @@ static void reload(struct server *s) {
         log_say(LOG_LEVEL_ERROR, "reload-failed", "problem", err.text, NULL);
     } else if (fresh) {
         compare(s, fresh);
+        instance_set_retention(&s->instance, fresh);
         log_setup(STDERR_FILENO, level_of(fresh->log.level));
         log_say(LOG_LEVEL_INFO, "reloaded", NULL);
     } else {
@@ -235,8 +237,8 @@ const struct command command_serve = {
         "full\n"
         "                   that waits for room, and the log says so. A second one ends at once: nothing is\n"
         "                   lost, what was on the wire is uncertain\n"
-        "  SIGHUP           read the configuration again: the log level and the DKIM keys change; the log\n"
-        "                   names what waits for a restart\n\n"
+        "  SIGHUP           read the configuration again: the log level, the DKIM keys, history.keep and\n"
+        "                   history.max_size change; the log names what waits for a restart\n\n"
         "Started by root it binds and then becomes run.user. Tells systemd when it is ready.\n",
     .examples = "  tsubame serve --config /etc/tsubame/tsubame.yaml\n"
                 "  tsubame serve --set log.level=debug\n",

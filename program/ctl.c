@@ -4,6 +4,7 @@
 #include "content.h"
 #include "ctl_suppress.h"
 #include "log.h"
+#include "pruning.h"
 #include "show.h"
 #include "taking.h"
 #include "talk.h"
@@ -300,6 +301,22 @@ static struct jdoc *answer_import(struct client *client, struct talk *w, const s
     return talk_refusal(&err);
 }
 
+static bool client_stops(void *ctx) {
+    struct client *client = ctx;
+    return __atomic_load_n(&client->stop, __ATOMIC_RELAXED);
+}
+
+static struct jdoc *answer_prune(struct client *client, const struct jdoc *request) {
+    struct pruning p;
+    struct err err;
+    struct jdoc *o = done();
+    if (pruning_from_json(&p, request, &err) == 0 &&
+        pruning_run(&p, client->control->instance->store, client_stops, client, o, &err) == 0)
+        return o;
+    jdoc_free(o);
+    return talk_refusal(&err);
+}
+
 static struct jdoc *answer(struct client *client, struct talk *w, const struct jdoc *request) {
     struct instance *in = client->control->instance;
     struct err err;
@@ -308,6 +325,7 @@ static struct jdoc *answer(struct client *client, struct talk *w, const struct j
     if (slice_eq(what, SLICE("campaign"))) return answer_campaign(in, request);
     if (slice_eq(what, SLICE("send"))) return answer_send(client, w, request);
     if (slice_eq(what, SLICE("backup"))) return answer_backup(in, request);
+    if (slice_eq(what, SLICE("prune"))) return answer_prune(client, request);
     if (slice_eq(what, SLICE("suppress"))) return ctl_suppress(in, request);
     if (slice_eq(what, SLICE("suppress-import"))) return answer_import(client, w, request);
     if (slice_eq(what, SLICE("hold")) || slice_eq(what, SLICE("resume")) || slice_eq(what, SLICE("cancel")))

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum { FILES_BESIDE_SESSIONS = 200 };
+static const int64_t RETENTION_PACE = 600 * US_PER_SEC;
 
 struct store *instance_store(const struct options *o, bool read_only, struct err *err) {
     struct store_options so = {.map_size = (uint64_t)o->store.map_size,
@@ -159,6 +160,42 @@ static void say_gap(const struct instance *in) {
     buf_done(&text);
 }
 
+static struct retention_rules rules_of(const struct options *o) {
+    return (struct retention_rules){o->history.keep, (uint64_t)o->history.max_size};
+}
+
+void instance_set_retention(struct instance *in, const struct options *o) {
+    struct retention_rules rules = rules_of(o);
+    retention_set(in->retention, &rules);
+}
+
+void instance_say_removed(const struct retention_campaign *c, enum removed_why why) {
+    char ended[CLOCK_TEXT_MAX];
+    log_begin(LOG_LEVEL_INFO, "history-removed");
+    log_number("campaign", c->id);
+    log_text("name", c->name);
+    log_slice("ended", slice_make(ended, (size_t)clock_rfc3339(c->ended, ended)));
+    log_number("recipients", (int64_t)c->recipients);
+    log_number("bytes", (int64_t)c->bytes);
+    log_text("by", removed_why_name(why));
+    log_end();
+}
+
+static void on_removed(void *ctx, const struct retention_campaign *c, enum removed_why why) {
+    (void)ctx;
+    instance_say_removed(c, why);
+}
+
+static void on_turned(void *ctx, const struct retention_result *result, const struct err *err) {
+    struct instance *in = ctx;
+    if (err) log_say(LOG_LEVEL_ERROR, "retention", "error", err->text, NULL);
+    if (result->over && !in->over_size)
+        log_say(LOG_LEVEL_WARN, "history-over-size", "note",
+                "the campaigns under way alone take more than history.max_size", NULL);
+    in->over_size = result->over;
+    log_flush();
+}
+
 static int start(struct instance *in, const struct options *o, struct err *err) {
     struct projector_options po = {o->history.pace, o->history.age, (size_t)o->history.memory};
     in->rules = classify_rules_load(o->replies.rules, err);
@@ -174,6 +211,10 @@ static int start(struct instance *in, const struct options *o, struct err *err) 
     if (!in->engine) return -1;
     engine_on_commit(in->engine, projector_wake, in->projector);
     if (projector_start(in->projector, projected, in->engine, err)) return -1;
+    struct retention_rules rules = rules_of(o);
+    struct retention_told told = {on_removed, on_turned, in};
+    in->retention = retention_start(in->store, &rules, RETENTION_PACE, &told, err);
+    if (!in->retention) return -1;
     struct err swept;
     if (sweep_segments(in->store, &swept) < 0)
         log_say(LOG_LEVEL_WARN, "segment-sweep", "error", swept.text, NULL);
@@ -191,6 +232,7 @@ int instance_open(struct instance *in, const struct options *o, struct err *err)
 int instance_close(struct instance *in, int64_t grace_us, struct err *err) {
     int failed = 0;
     stopwatch_start(&in->stopwatch, in->store);
+    retention_stop(in->retention);
     if (in->projector) projector_detach(in->projector);
     if (in->engine) engine_stop(in->engine, grace_us);
     if (in->engine && projector_stop(in->projector, err)) failed = -1;

@@ -5,6 +5,7 @@
 #include "engine.h"
 #include "options.h"
 #include "projector.h"
+#include "retention.h"
 #include "stopwatch.h"
 
 struct instance {
@@ -12,6 +13,8 @@ struct instance {
     struct store *store;
     struct engine *engine;
     struct projector *projector;
+    struct retention_thread *retention;
+    bool over_size; /* as it was logged last */
     struct classify_rules *rules;
     struct engine_options engine_options;
     struct provider_options *providers;
@@ -35,6 +38,12 @@ struct store *instance_store(const struct options *o, bool read_only, struct err
 
 /* The keys of these options in place of those that sign. -1 with err: the old ones stay. */
 int instance_set_dkim(struct instance *in, const struct options *o, struct err *err);
+
+/* What history.keep and history.max_size ask, from now on. */
+void instance_set_retention(struct instance *in, const struct options *o);
+
+/* The log's line for a campaign whose recipients were removed. */
+void instance_say_removed(const struct retention_campaign *c, enum removed_why why);
 
 /* Raises the limit of open files to what the options need. -1 with err (what to do) when it cannot be. */
 int instance_raise_files(const struct options *o, struct err *err);

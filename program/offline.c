@@ -3,17 +3,23 @@
 
 #include "clock.h"
 #include "ledger.h"
+#include "projector.h"
 
 enum { SWEEP_AT_ONCE = 1024 };
 
-static int commit(struct store *store, struct ledger *l, bool checkpoint, struct err *err) {
+static int commit_projected(struct store *store, struct ledger *l, bool checkpoint, uint64_t projected,
+                            struct err *err) {
     uint64_t sequence;
-    struct store_batch *b = ledger_seal(l, checkpoint, 0, &sequence);
+    struct store_batch *b = ledger_seal(l, checkpoint, projected, &sequence);
     if (!b) return ledger_has_changes(l) ? err_set(err, ERR_SYSTEM, "out of memory") : 0;
     int failed = store_commit(store, b, 0, err);
     if (!failed) ledger_committed(l);
     store_batch_free(b);
     return failed;
+}
+
+static int commit(struct store *store, struct ledger *l, bool checkpoint, struct err *err) {
+    return commit_projected(store, l, checkpoint, 0, err);
 }
 
 static int sweep(struct store *store, struct ledger *l, struct campaign *c, struct err *err) {
@@ -46,6 +52,19 @@ int offline_apply(struct store *store, uint32_t id, enum offline_change change, 
     struct ledger *l = ledger_open(store, clock_wall(), err);
     if (!l) return -1;
     int failed = apply(store, l, id, change, row, err);
+    ledger_free(l);
+    return failed;
+}
+
+int offline_settle(struct store *store, int64_t memory, struct err *err) {
+    struct projector_options options = {0, 0, (size_t)memory};
+    struct projector *p = projector_open(store, &options, err);
+    int failed = p ? projector_stop(p, err) : -1;
+    uint64_t cursor = failed ? 0 : projector_cursor(p);
+    projector_free(p);
+    struct ledger *l = failed ? NULL : ledger_open(store, clock_wall(), err);
+    if (!l) return -1;
+    failed = commit_projected(store, l, true, cursor, err);
     ledger_free(l);
     return failed;
 }

@@ -13,4 +13,8 @@ enum offline_change { OFFLINE_HOLD, OFFLINE_RESUME, OFFLINE_CANCEL };
 int offline_apply(struct store *store, uint32_t id, enum offline_change change, struct campaign_row *row,
                   struct err *err);
 
+/* Brings the history up to the ledger and lets the ledger drop what it kept for it. memory: as
+ * history.memory. */
+int offline_settle(struct store *store, int64_t memory, struct err *err);
+
 #endif

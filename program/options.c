@@ -6,7 +6,7 @@
 
 #define MS(n)           ((n)*US_PER_MS)
 #define SEC(n)          ((n)*US_PER_SEC)
-#define DAYS(n)         SEC((n)*86400)
+#define DAYS(n)         SEC((int64_t)(n)*86400)
 #define KB(n)           (INT64_C(n) << 10)
 #define MB(n)           (INT64_C(n) << 20)
 #define GB(n)           (INT64_C(n) << 30)
@@ -219,6 +219,14 @@ static const struct option table[] = {
     {"metrics.listen", OPTION_LISTEN, AT(metrics.listen), "127.0.0.1:9725", .port = 9725,
      .help = "Where `serve` shows Prometheus metrics over HTTP (/metrics), or off."},
 
+    {"history.keep", OPTION_DURATION, AT(history.keep), "0s", RANGE(0, DAYS(36500)), .reload = true,
+     .help =
+         "How long after its end a campaign's recipients, with all that became of each, are kept; 0 is for "
+         "ever. The sums of the campaign stay. docs/retention.md tells what goes."},
+    {"history.max_size", OPTION_SIZE, AT(history.max_size), "0", RANGE(0, GB(1024 * 1024)), .reload = true,
+     .help =
+         "The most that the recipients of all campaigns and the history may take on the disk; 0 is without "
+         "limit. Above it the campaigns that ended first lose theirs; those under way never do."},
     {"history.pace", OPTION_DURATION, AT(history.pace), "1s", RANGE(MS(10), SEC(60)),
      .help = "The longest that finished work waits before the history has it. Reports see it at once all the "
              "same."},

@@ -152,7 +152,7 @@ struct options {
         int64_t after;
     } suppress;
     struct {
-        int64_t pace, age, memory;
+        int64_t keep, max_size, pace, age, memory;
     } history;
     struct {
         int level; /* index into error, warn, info, debug, off */

@@ -176,3 +176,18 @@ void show_gap_json(struct jdoc *list, const struct history_gap *gap) {
     jdoc_item_text(list, buf_slice(&text));
     buf_done(&text);
 }
+
+void show_removed(struct buf *out, const struct history_removed *removed, bool colour) {
+    if (!removed->campaign) return;
+    buf_printf(out, "%sNote:%s ", show_bold(colour), show_plain(colour));
+    history_removed_put_text(removed, out);
+    buf_put_text(out, ": these are its sums.\n");
+}
+void show_removed_json(struct jdoc *list, const struct history_removed *removed) {
+    struct buf text;
+    if (!removed->campaign) return;
+    buf_init(&text, 512);
+    history_removed_put_text(removed, &text);
+    jdoc_item_text(list, buf_slice(&text));
+    buf_done(&text);
+}

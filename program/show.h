@@ -34,6 +34,10 @@ bool show_campaign_from_json(const struct jdoc *object, struct campaign_status *
 void show_gap(struct buf *out, const struct history_gap *gap, bool colour);
 void show_gap_json(struct jdoc *list, const struct history_gap *gap);
 
+/* The same for a campaign whose recipients were removed; campaign 0: nothing. */
+void show_removed(struct buf *out, const struct history_removed *removed, bool colour);
+void show_removed_json(struct jdoc *list, const struct history_removed *removed);
+
 /* A table of campaigns, the newest first. */
 void show_campaigns(struct buf *out, const struct campaign_status *all, size_t count, bool colour);
 
