@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { RULES_MEMORY = 32 << 20, FILE_MOST = 1 << 20, NODES_MOST = 1 << 18 };
@@ -201,8 +202,13 @@ struct classify_rules *classify_rules_open(struct slice extra, const char *name,
 }
 
 static int read_file(const char *path, char *text, size_t *len, struct err *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO without a writer would hold us up */
+    struct stat st;
     if (fd < 0) return err_errno(err, errno, "%s", path);
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return err_set(err, ERR_INPUT, "%s: expected a file with rules, this is none", path);
+    }
     ssize_t n = 0;
     for (*len = 0; *len <= FILE_MOST; *len += (size_t)n) {
         n = read(fd, text + *len, FILE_MOST + 1 - *len);
@@ -219,6 +225,12 @@ static int read_file(const char *path, char *text, size_t *len, struct err *err)
     return 0;
 }
 
+/* Some editors put a byte order mark before UTF-8. */
+static struct slice without_mark(struct slice text) {
+    static const char mark[] = "\xef\xbb\xbf";
+    return text.len >= 3 && memcmp(text.at, mark, 3) == 0 ? slice_skip(text, 3) : text;
+}
+
 struct classify_rules *classify_rules_load(const char *path, struct err *err) {
     if (!path) return classify_rules_open((struct slice){NULL, 0}, "", err);
     char *text = malloc(FILE_MOST + 1);
@@ -227,7 +239,7 @@ struct classify_rules *classify_rules_load(const char *path, struct err *err) {
     if (!text)
         err_set(err, ERR_SYSTEM, "out of memory");
     else if (read_file(path, text, &len, err) == 0)
-        r = classify_rules_open(slice_make(text, len), path, err);
+        r = classify_rules_open(without_mark(slice_make(text, len)), path, err);
     free(text);
     return r;
 }

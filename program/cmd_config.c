@@ -1,4 +1,5 @@
 /* tsubame config: what is in force and why, what is wrong with a file, every key with its default. */
+#include "classify.h"
 #include "command.h"
 #include "dkim_check.h"
 #include "jdoc.h"
@@ -126,6 +127,14 @@ static int show(struct invocation *in, struct buf *out) {
     return command_print(out);
 }
 
+/* What the file of rules says is only known when it is read. */
+static void check_rules(const struct options *o, struct buf *problems) {
+    struct err err;
+    struct classify_rules *rules = classify_rules_load(o->replies.rules, &err);
+    if (!rules) buf_printf(problems, "replies.rules: %s\n", err.text);
+    classify_rules_free(rules);
+}
+
 static int check(struct invocation *in, const char *file, struct buf *out) {
     struct options *o;
     if (!file) file = in->config;
@@ -136,6 +145,7 @@ static int check(struct invocation *in, const char *file, struct buf *out) {
     buf_init(&problems, 1 << 20);
     buf_init(&warnings, 1 << 20);
     dkim_check(o, clock_wall(), &problems, &warnings);
+    check_rules(o, &problems);
     options_free(o);
     size_t warned = say_lines(&warnings, "warning: ");
     if (say_lines(&problems, "")) code = EXIT_CONFIG;

@@ -4,11 +4,15 @@
 #include "dkim_check.h"
 #include "dkim_key.h"
 #include "jdoc.h"
+#include "names_ask.h"
 #include "options_inner.h"
 #include "units.h"
+#include "verdict.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum { STRING_MAX = 255 /* of a TXT record, RFC 1035 section 3.3.14 */, NAME_MAX_TEXT = 253 };
@@ -167,16 +171,84 @@ static void warn(const struct making *m) {
                          DKIM_BITS_USUAL);
 }
 
+/* The resolvers are those of the configuration, where there is one. */
+static struct records_answer *look_up(struct making *m, int *code) {
+    struct buf problems;
+    struct err err;
+    struct records_answer *answer = NULL;
+    char name[NAME_MAX_TEXT + 1];
+    buf_init(&problems, 1 << 20);
+    snprintf(name, sizeof name, "%.*s", SLICE_ARG(buf_slice(&m->name)));
+    struct options *o = options_load(m->in->config, m->in->sets, m->in->set_count, &problems);
+    struct slice first, rest = buf_slice(&problems);
+    struct names_ask *names = o ? names_ask_open(o, &err) : NULL;
+    if (!o && slice_cut(&rest, '\n', &first))
+        *code = command_complain(EXIT_CONFIG, "%.*s", SLICE_ARG(first));
+    else if (!names)
+        *code = command_fail(&err);
+    else if (!(answer = names_ask(names, name, DNS_TXT, NULL)))
+        *code = command_complain(EXIT_FAILED, "out of memory");
+    names_ask_close(names);
+    options_free(o);
+    buf_done(&problems);
+    return answer;
+}
+
+static int tell_check(const struct making *m, enum dkim_published published, const struct verdict *v) {
+    static const char *const words[] = {"published",      "other-key",       "revoked",       "testing",
+                                        "no-dkim-record", "several-records", "not-published", "no-answer"};
+    struct buf text;
+    buf_init(&text, 65536);
+    if (m->in->json) {
+        struct jdoc *o = jdoc_object();
+        jdoc_put_text(o, "name", buf_slice(&m->name));
+        jdoc_put_bool(o, "published", published == DKIM_PUBLISHED);
+        jdoc_put_text(o, "result", slice_of(words[published]));
+        jdoc_put_text(o, "value", buf_slice(&m->record));
+        jdoc_put_text(o, "seen", slice_of(v->seen));
+        jdoc_write(o, true, &text);
+        jdoc_free(o);
+    } else {
+        buf_printf(&text, "%s\n", v->seen);
+        if (v->why[0]) buf_printf(&text, "%s\n\n", v->why);
+        if (v->mend[0]) put_zone(m, &text);
+    }
+    int code = command_print(&text);
+    buf_done(&text);
+    if (code) return code;
+    return published == DKIM_PUBLISHED || published == DKIM_PUBLISHED_TEST ? EXIT_DONE
+           : published == DKIM_PUBLISHED_UNKNOWN                           ? EXIT_LATER
+                                                                           : EXIT_FAILED;
+}
+
+static int check(struct making *m) {
+    struct err err;
+    int code = EXIT_DONE;
+    struct verdict v;
+    m->path = invocation_value(m->in, "check");
+    if (read_record(m, &err)) return command_fail(&err);
+    struct records_answer *answer = look_up(m, &code);
+    if (!answer) return code;
+    enum dkim_published published = dkim_published(answer, buf_slice(&m->record));
+    char name[NAME_MAX_TEXT + 1];
+    snprintf(name, sizeof name, "%.*s", SLICE_ARG(buf_slice(&m->name)));
+    verdict_dkim(published, answer, name, buf_slice(&m->record), &v);
+    free(answer);
+    return tell_check(m, published, &v);
+}
+
 static int work(struct making *m) {
     const char *out = invocation_value(m->in, "out"), *show = invocation_value(m->in, "show");
     struct buf text;
     struct err err;
-    if (!out == !show)
+    bool checks = invocation_has(m->in, "check");
+    if (!!out + !!show + checks != 1)
         return command_complain(EXIT_USAGE,
-                                "dkim-key: give --out FILE for a new key, or --show FILE for one that "
-                                "is there");
-    if (show && (invocation_has(m->in, "algorithm") || invocation_has(m->in, "bits")))
-        return command_complain(EXIT_USAGE, "--show: the file says of what kind the key is");
+                                "dkim-key: give --out FILE for a new key, --show FILE for one that is there, "
+                                "or --check FILE to see whether its record is published");
+    if ((show || checks) && (invocation_has(m->in, "algorithm") || invocation_has(m->in, "bits")))
+        return command_complain(EXIT_USAGE, "--show, --check: the file says of what kind the key is");
+    if (checks) return check(m);
     m->path = out ? out : show;
     if ((out && make(m, &err)) || read_record(m, &err)) return command_fail(&err);
     warn(m);
@@ -212,6 +284,7 @@ static const struct arg args[] = {
     {"bits", 'b', "BITS", "of an RSA key, 1024 to 4096 (2048)"},
     {"out", 'o', "FILE", "make a key and write it here; a file that is there is not touched"},
     {"show", 0, "FILE", "show the record of this key instead"},
+    {"check", 0, "FILE", "look up whether the record of this key is published"},
 };
 
 const struct command command_dkim_key = {
@@ -224,7 +297,8 @@ const struct command command_dkim_key = {
         "give a mail both signatures, never Ed25519 alone.\n",
     .examples = "  tsubame dkim-key --domain example.com --selector s2026 --out dkim.pem\n"
                 "  tsubame dkim-key -d example.com -s e2026 --algorithm ed25519 --out dkim-ed25519.pem\n"
-                "  tsubame dkim-key -d example.com -s s2026 --show dkim.pem --json\n",
+                "  tsubame dkim-key -d example.com -s s2026 --show dkim.pem --json\n"
+                "  tsubame dkim-key -d example.com -s s2026 --check dkim.pem\n",
     .args = args,
     .arg_count = sizeof args / sizeof args[0],
     .json = true,

@@ -11,7 +11,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { FILES_BESIDE_SESSIONS = 200 };
 static const int64_t RETENTION_PACE = 600 * US_PER_SEC;
 
 struct store *instance_store(const struct options *o, bool read_only, struct err *err) {
@@ -23,7 +22,7 @@ struct store *instance_store(const struct options *o, bool read_only, struct err
 
 int instance_raise_files(const struct options *o, struct err *err) {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)o->deliver.max_sessions + FILES_BESIDE_SESSIONS;
+    rlim_t wanted = (rlim_t)o->deliver.max_sessions + INSTANCE_FILES_BESIDE;
     if (getrlimit(RLIMIT_NOFILE, &limit)) return err_errno(err, errno, "the limit of open files");
     if (limit.rlim_cur >= wanted) return 0;
     struct rlimit raised = {wanted, limit.rlim_max > wanted ? limit.rlim_max : wanted};

@@ -45,6 +45,9 @@ void instance_set_retention(struct instance *in, const struct options *o);
 /* The log's line for a campaign whose recipients were removed. */
 void instance_say_removed(const struct retention_campaign *c, enum removed_why why);
 
+/* Descriptors that are needed besides those of sessions. */
+enum { INSTANCE_FILES_BESIDE = 200 };
+
 /* Raises the limit of open files to what the options need. -1 with err (what to do) when it cannot be. */
 int instance_raise_files(const struct options *o, struct err *err);
 
