@@ -344,6 +344,7 @@ static int run_lanes(struct engine *e, struct call *call) {
                                       .delivered = lane->delivered,
                                       .deferred = lane->deferred,
                                       .failed = lane->failed,
+                                      .tail = lane->tail,
                                       .down = lane_down(e, lane, loop_now(e->loop))};
         snprintf(out[n].provider, sizeof out[n].provider, "%s", lane->name);
         snprintf(out[n].last_error, sizeof out[n].last_error, "%s", lane->last_error);
@@ -385,6 +386,7 @@ static int run_counters(struct engine *e, struct call *call) {
     out->suppress_counted = suppress.counted;
     out->suppress_asked = suppress.asked;
     out->sessions_open = e->session_count;
+    if (e->lag_before > out->lag_us) out->lag_us = e->lag_before;
     out->retries_waiting = ledger.retries_at_work;
     out->blocks = ledger.blocks;
     out->block_bytes = ledger.block_bytes;

@@ -86,9 +86,21 @@ static void woken(void *ctx) {
             handle(e, &msgs[i]);
 }
 
+/* How late is this tick? The worst of this window and of the one before is what is shown. */
+static void note_lag(struct engine *e, mono_us now) {
+    int64_t lag = e->tick_due && now > e->tick_due ? now - e->tick_due : 0;
+    if (now >= e->lag_changes) {
+        e->lag_before = e->counters.lag_us;
+        e->counters.lag_us = 0;
+        e->lag_changes = now + LAG_WINDOW_US;
+    }
+    if (lag > e->counters.lag_us) e->counters.lag_us = lag;
+}
+
 static void tick(void *ctx) {
     struct engine *e = ctx;
     mono_us now = loop_now(e->loop);
+    note_lag(e, now);
     backlog_wake_lanes(&e->backlog, now);
     backlog_wake_domains(&e->backlog, now);
     commit_watch(e);
@@ -98,7 +110,8 @@ static void tick(void *ctx) {
         e->expiry_at = now + US_PER_SEC;
         e->sweep_due = true;
     }
-    loop_timer_start(&e->tick_timer, now + TICK_US);
+    e->tick_due = now + TICK_US;
+    loop_timer_start(&e->tick_timer, e->tick_due);
 }
 
 static void seal_time(void *ctx) {

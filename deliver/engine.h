@@ -142,6 +142,7 @@ struct lane_status {
                                    known to be its) */
     uint64_t delivered, deferred, failed;
     bool down;
+    bool tail;            /* of exchangers that belong to no configured provider: it comes and goes */
     char last_error[512]; /* the last refusal or failure, in the receiver's words */
 };
 size_t engine_lanes(struct engine *e, struct lane_status *out, size_t most);
@@ -157,6 +158,11 @@ size_t engine_sources(struct engine *e, struct source_status *out, size_t most);
 struct engine_counters {
     uint64_t delivered, deferred, failed, uncertain, returned; /* since start */
     uint64_t sessions_open, sessions_opened, sessions_failed;
+    uint64_t tail_delivered, tail_deferred,
+        tail_failed;                        /* of these, on tail lanes, also those that are gone */
+    uint64_t sessions_let_in, sessions_tls; /* the greeting was passed; these under TLS */
+    uint64_t dns_failures;                  /* look-ups without an answer, or with a forged one */
+    int64_t lag_us; /* how late the owner came to its timer, the worst of the last half minute */
     uint64_t dns_queries, chunks_open, retries_waiting;
     uint64_t blocks, block_bytes;
     uint64_t suppressed;                        /* recipients that were not sent to */

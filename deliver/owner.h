@@ -40,6 +40,7 @@ enum {
 #define LEASE_US      (5 * US_PER_MS) /* while a session waits for its window */
 #define TICK_US       (50 * US_PER_MS)
 #define CHECKPOINT_US (5 * US_PER_SEC)
+#define LAG_WINDOW_US (15 * US_PER_SEC)
 #define STALL_US      (3 * US_PER_SEC)
 
 struct feed_item {
@@ -120,6 +121,9 @@ struct engine {
     void *on_commit_ctx;
     uint64_t sealed_sequence[FLIGHT_ROOM]; /* by batch number */
     struct engine_counters counters;
+    mono_us tick_due;
+    int64_t lag_before;  /* the worst of the window before this one */
+    mono_us lag_changes; /* when a new window begins */
 };
 
 /* feed.c */

@@ -153,7 +153,9 @@ static void answered(void *ctx, const struct mx_answer *mx) {
     question_free(q);
     buf_init(&encoded, 64 * 1024);
     mx_answer_encode(mx, &encoded);
-    if (mx->status != MX_TEMPORARY && mx->status != MX_BOGUS && !encoded.failed)
+    bool failed = mx->status == MX_TEMPORARY || mx->status == MX_BOGUS;
+    e->counters.dns_failures += failed;
+    if (!failed && !encoded.failed)
         ledger_domain_put(e->ledger, slice_make(d->name, d->name_len),
                           clock_wall() + (wall_us)mx->ttl_s * US_PER_SEC, buf_slice(&encoded));
     place_or_not(e, d, mx, buf_slice(&encoded));

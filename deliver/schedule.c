@@ -281,6 +281,8 @@ void schedule_ready(struct engine *e, struct session *s) {
         s->site->connecting--;
         lane_gate_accepted(&s->site->lane->gate);
         source_works(e, s);
+        e->counters.sessions_let_in++;
+        e->counters.sessions_tls += s->encrypted;
     }
     s->wants = true;
     /* Full: some of what it was granted never became a message, or it would have ended by itself. */

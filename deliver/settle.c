@@ -33,9 +33,18 @@ static void log_outcome(const struct event *ev, struct slice to) {
 
 static void count(struct engine *e, struct lane *lane, const struct event *ev) {
     switch (ev->kind) {
-    case EVENT_DELIVERED: e->counters.delivered++, lane->delivered++; break;
-    case EVENT_FAILED: e->counters.failed++, lane->failed++; break;
-    case EVENT_DEFERRED: e->counters.deferred++, lane->deferred++; break;
+    case EVENT_DELIVERED:
+        e->counters.delivered++, lane->delivered++;
+        e->counters.tail_delivered += lane->tail;
+        break;
+    case EVENT_FAILED:
+        e->counters.failed++, lane->failed++;
+        e->counters.tail_failed += lane->tail;
+        break;
+    case EVENT_DEFERRED:
+        e->counters.deferred++, lane->deferred++;
+        e->counters.tail_deferred += lane->tail;
+        break;
     case EVENT_UNCERTAIN: e->counters.uncertain++; break;
     case EVENT_RETURNED: e->counters.returned++; break;
     default: break;

@@ -427,6 +427,7 @@ static void conn_expired(void *ctx) {
 static void conn_tls_done(void *ctx, const struct tls_info *info) {
     struct wire *wire = ctx;
     enter(wire);
+    wire->session->encrypted = info->ok;
     smtp_client_tls_done(wire->smtp, info->ok, slice_of(info->text), loop_now(wire->worker->loop));
     leave(wire);
 }

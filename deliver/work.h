@@ -114,6 +114,7 @@ struct session {
     bool ready;     /* the server has let us in */
     uint8_t target; /* the one it has come to */
     uint8_t missed; /* bits of those where nobody was there, or hung up before it said anything */
+    bool encrypted; /* under TLS; set before `ready`, read by the owner after MSG_READY */
     char host[EVENT_HOST_MAX + 1]; /* "mx1.example.com [192.0.2.1]": who is spoken to */
     struct outcome end;            /* why it ended: kind 0 when it ended well */
     enum session_fault fault;      /* whose fault that was */

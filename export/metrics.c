@@ -79,12 +79,33 @@ static double open_files(void) {
     return n;
 }
 
+/* Since 1970, as the kernel counted it from its own start; 0: not known. */
+static double start_time(void) {
+    char line[1024] = "", boot[128];
+    uint64_t ticks = 0, booted = 0;
+    FILE *f = fopen("/proc/self/stat", "re");
+    if (f && !fgets(line, sizeof line, f)) line[0] = 0;
+    if (f) fclose(f);
+    const char *behind = strrchr(line, ')'); /* the program's name may hold blanks */
+    struct slice rest = slice_of(behind ? behind + 1 : ""), word = {0};
+    for (int i = 0; i < 21; i++) /* field 22, counted from the third; a blank stands in front */
+        if (!slice_cut(&rest, ' ', &word)) return 0;
+    if (!slice_to_u64(word, &ticks)) return 0;
+    f = fopen("/proc/stat", "re");
+    while (f && fgets(boot, sizeof boot, f))
+        if (strncmp(boot, "btime ", 6) == 0 && slice_to_u64(slice_trim(slice_of(boot + 6)), &booted)) break;
+    if (f) fclose(f);
+    return booted ? (double)booted + (double)ticks / (double)sysconf(_SC_CLK_TCK) : 0;
+}
+
 void metrics_process(struct buf *out) {
     struct rusage usage;
     struct rlimit files;
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         metrics_one(out, "process_cpu_seconds_total", "counter", "User and system CPU time.",
                     seconds(usage.ru_utime) + seconds(usage.ru_stime));
+    metrics_one(out, "process_start_time_seconds", "gauge",
+                "When the process started, in seconds since 1970.", start_time());
     metrics_one(out, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
     metrics_one(out, "process_open_fds", "gauge", "Open file descriptors.", open_files());
     if (getrlimit(RLIMIT_NOFILE, &files) == 0)

@@ -2,12 +2,16 @@
 #include "serve_metrics.h"
 
 #include "metrics.h"
+#include "segment.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
-enum { LANES_MOST = 2000, CAMPAIGNS_MOST = 1000, ENDED_SHOWN = 20 };
+enum { LANES_MOST = 8192, CAMPAIGNS_MOST = 1000, ENDED_SHOWN = 20 };
 
 static void put_engine(const struct engine_counters *c, struct buf *out) {
     const struct {
@@ -27,6 +31,15 @@ static void put_engine(const struct engine_counters *c, struct buf *out) {
                 (double)c->sessions_opened);
     metrics_one(out, "tsubame_sessions_failed_total", "counter", "SMTP sessions that came to nothing.",
                 (double)c->sessions_failed);
+    metrics_one(out, "tsubame_sessions_let_in_total", "counter", "SMTP sessions that the receiver let in.",
+                (double)c->sessions_let_in);
+    metrics_one(out, "tsubame_sessions_tls_total", "counter", "Of those let in, the ones under TLS.",
+                (double)c->sessions_tls);
+    metrics_one(out, "tsubame_dns_failures_total", "counter",
+                "Look-ups without an answer, or with a forged one.", (double)c->dns_failures);
+    metrics_one(out, "tsubame_owner_lag_seconds", "gauge",
+                "How late the scheduling thread came to its work, the worst of the last half minute.",
+                (double)c->lag_us / 1e6);
     metrics_one(out, "tsubame_dns_queries_total", "counter", "Look-ups of mail exchangers.",
                 (double)c->dns_queries);
     metrics_one(out, "tsubame_chunks_open", "gauge", "Chunks at work.", (double)c->chunks_open);
@@ -76,6 +89,37 @@ static void put_store(struct instance *in, struct buf *out) {
         metrics_sample(out, "tsubame_store_state", (int)h.state == i, "state", states[i], NULL);
 }
 
+static double file_bytes(const char *dir, const char *name) {
+    char path[PATH_MAX];
+    struct stat st;
+    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path || stat(path, &st)) return 0;
+    return (double)st.st_blocks * 512;
+}
+
+/* What the store takes on the disk, and what is left there. */
+static void put_disk(struct instance *in, struct buf *out) {
+    const char *dir = store_dir(in->store);
+    struct statvfs fs;
+    uint64_t segments = 0;
+    struct err ignored;
+    const struct {
+        const char *part;
+        double bytes;
+    } parts[] = {{"ledger", file_bytes(dir, "ledger.mdb")},
+                 {"history", file_bytes(dir, "history.db") + file_bytes(dir, "history.db-wal")},
+                 {"segments", segment_bytes(in->store, &segments, &ignored) ? 0 : (double)segments},
+                 {"reserve", file_bytes(dir, "reserve")}};
+    metrics_head(out, "tsubame_store_disk_bytes", "gauge", "What the store takes on the disk, by part.");
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        metrics_sample(out, "tsubame_store_disk_bytes", parts[i].bytes, "part", parts[i].part, NULL);
+    if (statvfs(dir, &fs)) return;
+    metrics_one(out, "tsubame_store_free_bytes", "gauge", "Free on the disk of the store.",
+                (double)fs.f_bavail * (double)fs.f_frsize);
+    metrics_one(out, "tsubame_store_reserve_bytes", "gauge",
+                "store.reserve: below so much free, campaigns are refused.",
+                (double)in->options->store.reserve);
+}
+
 static void put_history(struct instance *in, struct buf *out) {
     struct projector_stats s;
     struct err error;
@@ -108,11 +152,40 @@ static void put_campaign(const struct campaign_status *c, struct buf *out) {
                        c->name, "state", all[i].state, NULL);
 }
 
+/* All that waits, wherever it is to go. A held campaign waits for a person, so its age says nothing. */
+static void put_backlog(const struct campaign_status *all, size_t n, struct buf *out) {
+    uint64_t pending = 0, deferred = 0, uncertain = 0, under_way = 0, held = 0;
+    wall_us oldest = 0, now = clock_wall();
+    for (size_t i = 0; i < n; i++) {
+        uncertain += all[i].tally.uncertain;
+        if (all[i].ended || all[i].state == CAMPAIGN_LOADING) continue;
+        under_way++;
+        held += all[i].state == CAMPAIGN_HELD;
+        if (all[i].state == CAMPAIGN_HELD) continue;
+        pending += tally_pending(&all[i].tally);
+        deferred += all[i].deferred;
+        if (all[i].ready && (!oldest || all[i].ready < oldest)) oldest = all[i].ready;
+    }
+    metrics_one(out, "tsubame_campaigns_under_way", "gauge",
+                "Campaigns that have not ended, the held ones too.", (double)under_way);
+    metrics_one(out, "tsubame_campaigns_held", "gauge", "Campaigns that are held.", (double)held);
+    metrics_one(out, "tsubame_backlog_recipients", "gauge",
+                "Recipients pending in campaigns under way, those held left out.", (double)pending);
+    metrics_one(out, "tsubame_backlog_deferred", "gauge", "Of these, the ones that wait for another attempt.",
+                (double)deferred);
+    metrics_one(out, "tsubame_backlog_oldest_seconds", "gauge",
+                "Since when the oldest of these campaigns has been under way; 0: there is none.",
+                oldest && now > oldest ? (double)(now - oldest) / 1e6 : 0);
+    metrics_one(out, "tsubame_uncertain_recipients", "gauge", "Recipients that are uncertain for good.",
+                (double)uncertain);
+}
+
 /* Those under way, and the newest that ended: labels must not grow for ever. */
 static void put_campaigns(struct instance *in, struct buf *out) {
     struct campaign_status *all = calloc(CAMPAIGNS_MOST, sizeof *all);
     size_t n = all ? engine_campaigns(in->engine, all, CAMPAIGNS_MOST) : 0;
     unsigned ended = 0;
+    put_backlog(all, n < CAMPAIGNS_MOST ? n : CAMPAIGNS_MOST, out);
     metrics_head(out, "tsubame_campaign_recipients", "gauge", "Recipients of a campaign by state.");
     for (size_t i = 0; i < n && i < CAMPAIGNS_MOST; i++)
         if (!all[i].ended || ended++ < ENDED_SHOWN) put_campaign(&all[i], out);
@@ -149,9 +222,13 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct lane_status *)a)->provider, ((const struct lane_status *)b)->provider);
 }
 
-/* Lanes of several sources to one provider have one name: one sample each is all that Prometheus takes. */
+/* Lanes of several sources to one provider have one name: one sample each is all that Prometheus takes. Those
+ * of no configured provider come and go with their exchangers: together they are "tail", so that labels stay
+ * few. */
 static size_t merge_lanes(struct lane_status *lanes, size_t n) {
     size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (lanes[i].tail) snprintf(lanes[i].provider, sizeof lanes[i].provider, "tail");
     if (n) qsort(lanes, n, sizeof *lanes, by_name);
     for (size_t i = 0; i < n; i++) {
         struct lane_status *last = kept ? &lanes[kept - 1] : NULL;
@@ -169,10 +246,29 @@ static size_t merge_lanes(struct lane_status *lanes, size_t n) {
     return kept;
 }
 
-static void put_lanes(struct instance *in, struct buf *out) {
-    struct lane_status *lanes = calloc(LANES_MOST, sizeof *lanes);
-    size_t n = lanes ? engine_lanes(in->engine, lanes, LANES_MOST) : 0;
-    n = merge_lanes(lanes, n < LANES_MOST ? n : LANES_MOST);
+/* What lanes counted that are gone is still in the engine's own sums. */
+static void set_tail(struct lane_status *lanes, size_t n, const struct engine_counters *c) {
+    for (size_t i = 0; i < n; i++) {
+        if (!lanes[i].tail) continue;
+        lanes[i].delivered = c->tail_delivered;
+        lanes[i].deferred = c->tail_deferred;
+        lanes[i].failed = c->tail_failed;
+        if (!lanes[i].waiting && !lanes[i].sessions) lanes[i].down = false;
+    }
+}
+
+/* There always is a tail: its counters must not come and go. */
+static size_t add_tail(struct lane_status *lanes, size_t n) {
+    lanes[n] = (struct lane_status){.provider = "tail", .tail = true, .down = true};
+    return n + 1;
+}
+
+static void put_lanes(struct instance *in, const struct engine_counters *c, struct buf *out) {
+    struct lane_status *lanes = calloc(LANES_MOST + 1, sizeof *lanes);
+    if (!lanes) return;
+    size_t n = engine_lanes(in->engine, lanes, LANES_MOST);
+    n = merge_lanes(lanes, add_tail(lanes, n < LANES_MOST ? n : LANES_MOST));
+    set_tail(lanes, n, c);
     put_lane_metric(lanes, n, "tsubame_lane_sessions", "gauge", "Open sessions.", lane_sessions, out);
     put_lane_metric(lanes, n, "tsubame_lane_waiting", "gauge", "Recipients known to wait.", lane_waiting,
                     out);
@@ -211,9 +307,10 @@ void serve_metrics(void *ctx, struct buf *out) {
     put_engine(&c, out);
     put_suppression(&c, out);
     put_store(in, out);
+    put_disk(in, out);
     put_history(in, out);
     put_campaigns(in, out);
-    put_lanes(in, out);
+    put_lanes(in, &c, out);
     put_sources(in, out);
     metrics_process(out);
 }

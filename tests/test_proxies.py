@@ -37,7 +37,7 @@ def receiver(address):
         made.stop()
 
 
-class Proxy(peers.Server):
+class Proxy(peers.Rooted):
     HOST = "proxy.example"
 
     def is_up(self, s):
