@@ -33,12 +33,16 @@ struct records {
     bool closing;
 };
 
-static void drop(struct asking *a) {
+static void release(struct asking *a) {
     loop_timer_stop(&a->timer);
-    *a->link = a->next;
-    if (a->next) a->next->link = a->link;
     buf_done(&a->bytes);
     free(a);
+}
+
+static void drop(struct asking *a) {
+    *a->link = a->next;
+    if (a->next) a->next->link = a->link;
+    release(a);
 }
 
 static void fail(struct asking *a, enum records_status status, const char *why) {
@@ -130,8 +134,10 @@ void records_close(struct records *r) {
     if (!r) return;
     r->closing = true;
     recursor_close(r->recursor); /* what is under way comes to on_answer */
-    while (r->all)
-        drop(r->all);
+    for (struct asking *a = r->all, *next; a; a = next) {
+        next = a->next;
+        release(a);
+    }
     free(r);
 }
 
