@@ -17,10 +17,12 @@
 
 void doctor_store_open(struct doctor *d) {
     struct talk server;
+    /* The server first: once it answers, its store is there. */
+    if (talk_connect(&server, d->options->control.socket, &d->server_error) == 0) {
+        d->server = asking(&server, "status", NULL, (struct slice){0}, &d->server_error);
+        talk_done(&server);
+    }
     d->store = instance_store(d->options, true, &d->store_error);
-    if (talk_connect(&server, d->options->control.socket, &d->server_error)) return;
-    d->server = asking(&server, "status", NULL, (struct slice){0}, &d->server_error);
-    talk_done(&server);
 }
 
 /* The store's folder, or where it would be made. */
