@@ -107,10 +107,11 @@ static void copy_row(struct campaign_status *to, const struct campaign_row *row)
 }
 
 static void put_store(struct invocation *in, const struct campaign_status *all, size_t count,
-                      const struct history_gap *gap, struct buf *out) {
+                      const struct history_gap *gap, struct store *store, struct buf *out) {
     if (!in->json) {
         buf_printf(out, "No server is running; this is what stands in %s.\n", in->options->store.path);
         show_gap(out, gap, show_is_terminal(STDOUT_FILENO));
+        show_restored(out, store, all, count, show_is_terminal(STDOUT_FILENO));
         buf_put_c(out, '\n');
         show_campaigns(out, all, count, show_is_terminal(STDOUT_FILENO));
         return;
@@ -119,7 +120,9 @@ static void put_store(struct invocation *in, const struct campaign_status *all, 
     jdoc_put_bool(o, "running", false);
     for (size_t i = 0; i < count; i++)
         show_campaign_json(jdoc_item_object(list), &all[i]);
-    show_gap_json(jdoc_child_list(o, "notes"), gap);
+    struct jdoc *notes = jdoc_child_list(o, "notes");
+    show_gap_json(notes, gap);
+    show_restored_json(notes, store, all, count);
     jdoc_write(o, true, out);
     jdoc_free(o);
 }
@@ -136,7 +139,7 @@ static int from_store(struct invocation *in) {
     for (size_t i = 0; all && i < count; i++)
         copy_row(&all[i], &rows[i]);
     struct history_gap gap = view_gap(r.view);
-    if (all) put_store(in, all, count, &gap, &out);
+    if (all) put_store(in, all, count, &gap, r.store, &out);
     code = all ? command_print(&out) : command_complain(EXIT_FAILED, "out of memory");
     buf_done(&out);
     free(all);

@@ -60,7 +60,7 @@ struct invocation {
 /* The commands, in the order of --help. */
 extern const struct command command_serve, command_send, command_render, command_status, command_report,
     command_message, command_hold, command_resume, command_cancel, command_suppress, command_prune,
-    command_backup, command_doctor, command_classify_reply, command_config, command_dkim_key;
+    command_backup, command_restore, command_doctor, command_classify_reply, command_config, command_dkim_key;
 
 /* NULL when not given. The name must be one of the command's. */
 const char *invocation_value(const struct invocation *in, const char *name);

@@ -119,12 +119,14 @@ static void put_proxies(struct jdoc *list, struct instance *in) {
     free(all);
 }
 
-static void put_notes(struct jdoc *list, struct instance *in) {
+static void put_notes(struct jdoc *list, struct instance *in, const struct campaign_status *all,
+                      size_t count) {
     struct history_gap gap = projector_gap(in->projector);
     struct projector_stats stats;
     struct err err;
     show_gap_json(list, &gap);
     put_proxies(list, in);
+    show_restored_json(list, in->store, all, count);
     projector_stats(in->projector, &stats, &err);
     if (err.kind == ERR_NONE) return;
     err_wrap(&err, "the history is not written on");
@@ -135,18 +137,19 @@ static struct jdoc *answer_status(struct instance *in) {
     struct campaign_status *campaigns = calloc(SHOWN_CAMPAIGNS, sizeof *campaigns);
     struct lane_status *lanes = calloc(SHOWN_LANES, sizeof *lanes);
     struct jdoc *o = done();
+    size_t shown = 0;
     if (campaigns && lanes) {
         size_t n = engine_campaigns(in->engine, campaigns, SHOWN_CAMPAIGNS);
         struct jdoc *list = jdoc_child_list(o, "campaigns");
-        for (size_t i = 0; i < n && i < SHOWN_CAMPAIGNS; i++)
-            show_campaign_json(jdoc_item_object(list), &campaigns[i]);
+        for (; shown < n && shown < SHOWN_CAMPAIGNS; shown++)
+            show_campaign_json(jdoc_item_object(list), &campaigns[shown]);
         n = engine_lanes(in->engine, lanes, SHOWN_LANES);
         list = jdoc_child_list(o, "lanes");
         for (size_t i = 0; i < n && i < SHOWN_LANES; i++)
             show_lane_json(jdoc_item_object(list), &lanes[i]);
     }
     put_counters(jdoc_child_object(o, "counters"), in);
-    put_notes(jdoc_child_list(o, "notes"), in);
+    put_notes(jdoc_child_list(o, "notes"), in, campaigns, shown);
     jdoc_put_number(o, "pid", getpid());
     free(campaigns);
     free(lanes);
@@ -194,7 +197,7 @@ static struct jdoc *answer_backup(struct instance *in, const struct jdoc *reques
     buf_put_c(&dir, 0);
     int failed = dir.failed || dir.len < 2 || dir.at[0] != '/'
                      ? err_set(&err, ERR_INPUT, "backup: expected an absolute path")
-                     : store_backup(in->store, dir.at, &err);
+                     : store_backup(in->store, dir.at, false, &err);
     buf_done(&dir);
     return failed ? talk_refusal(&err) : done();
 }

@@ -10,10 +10,10 @@
 #endif
 
 static const struct command *const commands[] = {
-    &command_serve,  &command_send,           &command_render, &command_status,
-    &command_report, &command_message,        &command_hold,   &command_resume,
-    &command_cancel, &command_suppress,       &command_prune,  &command_backup,
-    &command_doctor, &command_classify_reply, &command_config, &command_dkim_key,
+    &command_serve,   &command_send,     &command_render,  &command_status, &command_report,
+    &command_message, &command_hold,     &command_resume,  &command_cancel, &command_suppress,
+    &command_prune,   &command_backup,   &command_restore, &command_doctor, &command_classify_reply,
+    &command_config,  &command_dkim_key,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

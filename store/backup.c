@@ -13,10 +13,14 @@
  * microseconds, the copying afterwards disturbs nobody: SQLite's snapshot lies in its log, LMDB keeps the
  * pages of an open view (so the ledger grows a little while a backup runs).
  *
- * The copy is built beside the target and renamed at the end: a backup that was cut short is none. */
+ * The copy is built beside the target, gets its manifest last and is renamed at the end: a backup that was
+ * cut short is none. A final one closes the store that it was taken of: a file `moved` keeps it from being
+ * opened by a writer, because two that go on from the same state would both send what is pending. */
+#include "manifest.h"
 #include "sql.h"
 #include "store_priv.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,8 +32,10 @@ struct backup {
     struct store *store;
     char partial[PATH_MAX];
     int dir_fd;
+    bool made; /* the partial copy is ours to remove */
     struct store_reader *ledger;
     struct sql_snapshot *history;
+    struct backup_facts facts;
 };
 
 static int path_in(const char *dir, const char *name, char path[PATH_MAX], struct err *err) {
@@ -47,6 +53,7 @@ static int make_target(struct backup *b, const char *target, struct err *err) {
     if (mkdir(b->partial, 0700) < 0)
         return err_errno(err, errno, "creating %s (left by a backup that was cut short? remove it)",
                          b->partial);
+    b->made = true;
     b->dir_fd = open(b->partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->dir_fd < 0 || mkdirat(b->dir_fd, "segments", 0700) < 0)
         return err_errno(err, errno, "creating %s", b->partial);
@@ -61,6 +68,7 @@ static int fix_views(struct backup *b, struct err *err) {
     struct err why = {0};
     pthread_mutex_lock(&b->store->writer.gate);
     b->history = sql_snapshot_take(path, &why);
+    b->facts.taken = clock_wall();
     int status = b->history || why.kind == ERR_ABSENT ? store_read_begin(b->ledger, err) : -1;
     pthread_mutex_unlock(&b->store->writer.gate);
     if (status < 0 && !b->history && why.kind != ERR_ABSENT && err) *err = why;
@@ -81,9 +89,9 @@ static int copy_files(struct backup *b, struct err *err) {
     return status;
 }
 
-static int sync_parent(const char *target, struct err *err) {
+int store_sync_parent(const char *path, struct err *err) {
     char parent[PATH_MAX];
-    if (path_in(target, "..", parent, err) < 0) return -1;
+    if (path_in(path, "..", parent, err) < 0) return -1;
     int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int status = fd < 0 ? -1 : fsync(fd);
     int why = errno;
@@ -91,23 +99,58 @@ static int sync_parent(const char *target, struct err *err) {
     return status < 0 ? err_errno(err, why, "syncing %s", parent) : 0;
 }
 
-int store_backup(struct store *s, const char *target, struct err *err) {
+static void remove_files(int dir_fd) {
+    DIR *d = fdopendir(dir_fd);
+    if (!d) close(dir_fd);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (e->d_name[0] != '.') unlinkat(dirfd(d), e->d_name, 0);
+    if (d) closedir(d);
+}
+
+void store_remove(const char *dir) {
+    char segments[PATH_MAX];
+    if (path_in(dir, "segments", segments, NULL) < 0) return;
+    const char *const folders[] = {segments, dir};
+    for (int i = 0; i < 2; i++) {
+        int fd = open(folders[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0) remove_files(fd);
+        rmdir(folders[i]);
+    }
+}
+
+/* From here on only the copy goes on. */
+static int close_for_good(const struct backup *b, const char *target, struct err *err) {
+    int fd = openat(b->store->dir_fd, STORE_MOVED_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int failed = fd < 0 || dprintf(fd, "%s\n", target) < 0 || fsync(fd) < 0 || fsync(b->store->dir_fd) < 0;
+    int why = errno;
+    if (fd >= 0) close(fd);
+    return failed ? err_errno(err, why, "closing %s for good", b->store->dir) : 0;
+}
+
+static int finish(struct backup *b, const char *target, struct err *err) {
+    if (manifest_write(b->dir_fd, &b->facts, err) < 0) return -1;
+    if (fsync(b->dir_fd) < 0) return err_errno(err, errno, "syncing %s", b->partial);
+    if (b->facts.final && close_for_good(b, target, err) < 0) return -1;
+    if (rename(b->partial, target) < 0) return err_errno(err, errno, "renaming %s to %s", b->partial, target);
+    return store_sync_parent(target, err);
+}
+
+int store_backup(struct store *s, const char *target, bool final, struct err *err) {
     if (s->read_only)
         return err_set(err, ERR_INPUT, "a backup is taken by the process that writes the store");
-    struct backup b = {.store = s, .dir_fd = -1};
-    if (make_target(&b, target, err) < 0) {
-        if (b.dir_fd >= 0) close(b.dir_fd);
-        return -1;
+    struct backup b = {.store = s, .dir_fd = -1, .facts = {.version = s->version, .final = final}};
+    int status = make_target(&b, target, err);
+    if (status == 0) {
+        pthread_mutex_lock(&s->segments.sweep);
+        status = fix_views(&b, err);
+        if (status == 0) status = copy_files(&b, err);
+        pthread_mutex_unlock(&s->segments.sweep);
+        store_reader_free(b.ledger);
+        sql_snapshot_free(b.history);
+        if (status == 0) status = finish(&b, target, err);
+        if (status < 0 && final) unlinkat(s->dir_fd, STORE_MOVED_FILE, 0);
     }
-    pthread_mutex_lock(&s->segments.sweep);
-    int status = fix_views(&b, err);
-    if (status == 0) status = copy_files(&b, err);
-    pthread_mutex_unlock(&s->segments.sweep);
-    store_reader_free(b.ledger);
-    sql_snapshot_free(b.history);
-    close(b.dir_fd);
-    if (status == 0 && rename(b.partial, target) < 0)
-        status = err_errno(err, errno, "renaming %s to %s", b.partial, target);
-    if (status == 0) status = sync_parent(target, err);
+    if (b.dir_fd >= 0) close(b.dir_fd);
+    if (status < 0 && b.made) store_remove(b.partial);
     return status < 0 ? err_wrap(err, "backup of %s", s->dir) : 0;
 }

@@ -411,7 +411,9 @@ static int copy_bytes(int from, int to) {
     if (left > 0 && !step) return -1;
     ssize_t n = 0;
     while (left > 0 && (n = read(from, step, STEP)) > 0) {
-        if (write(to, step, (size_t)n) != n) {
+        ssize_t done = write(to, step, (size_t)n);
+        if (done != n) {
+            if (done >= 0) errno = ENOSPC;
             n = -1;
             break;
         }

@@ -43,8 +43,27 @@ static int open_dir(struct store *s, const char *dir, struct err *err) {
     return 0;
 }
 
+/* After a final backup the copy goes on; and a backup is a store only when it was restored, which sees to
+ * what was sent after it. */
+static int refuse_moved(struct store *s, struct err *err) {
+    if (faccessat(s->dir_fd, STORE_MANIFEST_FILE, F_OK, 0) == 0)
+        return err_set(err, ERR_INPUT, "%s is a backup: `tsubame restore` makes a store of it", s->dir);
+    char text[PATH_MAX] = {0};
+    int fd = openat(s->dir_fd, STORE_MOVED_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT ? 0 : err_errno(err, errno, "opening %s/%s", s->dir, STORE_MOVED_FILE);
+    ssize_t n = read(fd, text, sizeof text - 1);
+    struct slice where = slice_trim(slice_make(text, n > 0 ? (size_t)n : 0));
+    close(fd);
+    return err_set(
+        err, ERR_INPUT,
+        "%s was moved: its final backup is %.*s. Going on here as well would send twice. If that copy "
+        "will never be used, remove %s/%s",
+        s->dir, SLICE_ARG(where), s->dir, STORE_MOVED_FILE);
+}
+
 static int lock_dir(struct store *s, struct err *err) {
     if (s->read_only) return 0;
+    if (refuse_moved(s, err) < 0) return -1;
     s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (s->lock_fd < 0) return err_errno(err, errno, "opening the lock of %s", s->dir);
     char pid[32] = {0};
@@ -206,6 +225,7 @@ struct store *store_open(const char *dir, const struct store_options *options, s
     }
     s->dir_fd = s->lock_fd = s->segments_fd = -1;
     s->read_only = o.read_only;
+    s->version = o.version;
     s->reserve = o.reserve ? o.reserve : DEFAULT_RESERVE;
     if (open_parts(s, dir, &o, err) == 0) return s;
     store_free(s);

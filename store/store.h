@@ -5,6 +5,7 @@
  *     history.db             what the projector makes of the ledger (store/sql.h); opened by its owner
  *     reserve                space set aside for outcomes when the disk is full
  *     lock                   held by the one process that writes; its pid is inside
+ *     moved                  only after a final backup: nobody writes here any more; says where it went
  *
  * Changes travel as batches: built by any thread, handed to the writer thread, which applies all that wait in
  * ONE transaction, in the order in which they were submitted, syncs, and then tells each submitter. A batch
@@ -16,6 +17,7 @@
 #define TSUBAME_STORE_H
 
 #include "buf.h"
+#include "clock.h"
 #include "err.h"
 
 #define STORE_VERSION 1
@@ -203,8 +205,32 @@ int store_cursor_prev(struct store_cursor *c, struct err *err);
 
 /* ---- backup ---- */
 
-/* A consistent copy into the directory `target` (which must not exist or be empty) while all goes on; the
- * copy opens as a store of its own. Only the writing process can take it. Takes as long as copying takes. */
-int store_backup(struct store *s, const char *target, struct err *err);
+/* What a backup says of itself. */
+struct backup_facts {
+    wall_us taken;    /* the moment that it shows */
+    bool final;       /* the store that it was taken of was closed for good with it */
+    unsigned version; /* of the store */
+    uint64_t files, bytes;
+};
+
+/* A consistent copy into the directory `target` (which must not exist or be empty) while all goes on, with a
+ * list of its files and their hashes (manifest.h). Only the writing process can take it. Takes as long as
+ * copying and reading it once takes. final: nothing may be changed any more, and this store is not opened
+ * again for writing, so that the copy can go on where it stood. On failure nothing is left. */
+int store_backup(struct store *s, const char *target, bool final, struct err *err);
+
+/* Reads all of a backup and compares it with its list. ERR_ABSENT: no backup; ERR_CORRUPT: damaged. */
+int store_backup_check(const char *backup, struct backup_facts *facts, struct err *err);
+
+/* The same, copying it to `partial`, which must not exist: a store that can be opened. On failure nothing is
+ * left. */
+int store_restore_copy(const char *backup, const char *partial, struct backup_facts *facts, struct err *err);
+
+/* Puts such a store, closed again, to `dir` (absent or empty) by one rename. On failure it is still at
+ * `partial`. ERR_INPUT: something is at dir. */
+int store_restore_place(const char *partial, const char *dir, struct err *err);
+
+/* Deletes a store that is not wanted: the files in it and in segments/, and nothing deeper. */
+void store_remove(const char *dir);
 
 #endif

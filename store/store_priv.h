@@ -55,6 +55,7 @@ struct store {
     int segments_fd;
     int lock_fd;
     bool read_only;
+    unsigned version;
     uint64_t reserve;
     bool reserve_held; /* atomic */
     struct kv *kv;
@@ -78,5 +79,10 @@ void space_reserve_give(struct store *s);
 int segments_open(struct store *s, struct err *err);
 void segments_close(struct store *s);
 int segments_copy(struct store *s, int target_fd, struct err *err); /* the sweep lock is held */
+
+/* manifest.c, backup.c */
+#define STORE_MANIFEST_FILE "MANIFEST"
+#define STORE_MOVED_FILE    "moved"
+int store_sync_parent(const char *path, struct err *err);
 
 #endif

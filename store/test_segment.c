@@ -355,6 +355,15 @@ static void check_backup(const char *dir, const char *history) {
     buf_done(&got);
 }
 
+static void restore_ok(const char *backup, const char *partial, const char *to) {
+    struct backup_facts facts, checked;
+    struct err err;
+    if (store_backup_check(backup, &checked, &err) < 0) fail_msg("%s", err.text);
+    if (store_restore_copy(backup, partial, &facts, &err) < 0) fail_msg("%s", err.text);
+    assert_memory_equal(&facts, &checked, sizeof facts);
+    if (store_restore_place(partial, to, &err) < 0) fail_msg("%s", err.text);
+}
+
 static void test_backup(void **state) {
     (void)state;
     struct test_dir d = test_dir_make();
@@ -371,13 +380,15 @@ static void test_backup(void **state) {
         uint64_t from = __atomic_load_n(&l.made, __ATOMIC_ACQUIRE);
         while (__atomic_load_n(&l.made, __ATOMIC_ACQUIRE) < from + 30)
             usleep(1000);
-        char name[16], copy[32];
+        char name[16], again[16], copy[32];
         snprintf(name, sizeof name, "copy%d", i);
-        snprintf(copy, sizeof copy, "copy%d/history.db", i);
-        if (store_backup(l.store, in_dir(&d, name), &err) < 0) fail_msg("%s", err.text);
-        check_backup(in_dir(&d, name), in_dir(&d, copy));
+        snprintf(copy, sizeof copy, "again%d/history.db", i);
+        if (store_backup(l.store, in_dir(&d, name), false, &err) < 0) fail_msg("%s", err.text);
+        snprintf(again, sizeof again, "again%d", i);
+        restore_ok(in_dir(&d, name), in_dir(&d, "partial"), in_dir(&d, again));
+        check_backup(in_dir(&d, again), in_dir(&d, copy));
     }
-    assert_int_equal(store_backup(l.store, in_dir(&d, "copy0"), &err), -1);
+    assert_int_equal(store_backup(l.store, in_dir(&d, "copy0"), false, &err), -1);
     assert_int_equal(err.kind, ERR_INPUT);
     __atomic_store_n(&l.stop, 1, __ATOMIC_RELAXED);
     pthread_join(maker, NULL);
@@ -394,19 +405,104 @@ static void test_backup_plain(void **state) {
     struct err err = {0};
     struct store *s = open_ok(in_dir(&d, "s"));
     assert_int_equal(mkdir(in_dir(&d, "empty"), 0700), 0);
-    if (store_backup(s, in_dir(&d, "empty"), &err) < 0) fail_msg("%s", err.text);
+    if (store_backup(s, in_dir(&d, "empty"), false, &err) < 0) fail_msg("%s", err.text);
     assert_int_equal(mkdir(in_dir(&d, "half.partial"), 0700), 0);
-    assert_int_equal(store_backup(s, in_dir(&d, "half"), &err), -1);
+    assert_int_equal(store_backup(s, in_dir(&d, "half"), false, &err), -1);
     assert_non_null(strstr(err.text, "half.partial"));
     store_free(s);
-    store_free(open_ok(in_dir(&d, "empty")));
+    assert_null(store_open(in_dir(&d, "empty"), NULL, &err)); /* a backup is no store */
+    assert_int_equal(err.kind, ERR_INPUT);
+    restore_ok(in_dir(&d, "empty"), in_dir(&d, "partial"), in_dir(&d, "again"));
+    store_free(open_ok(in_dir(&d, "again")));
+    test_dir_remove(&d);
+}
+
+static void put(const char *path, const char *text, long at) {
+    FILE *f = fopen(path, at < 0 ? "w" : "r+");
+    assert_non_null(f);
+    assert_int_equal(at > 0 ? fseek(f, at, SEEK_SET) : 0, 0);
+    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+    fclose(f);
+}
+
+static void refused(struct test_dir *d, const char *why) {
+    struct backup_facts facts;
+    struct err err = {0};
+    assert_int_equal(store_backup_check(in_dir(d, "b"), &facts, &err), -1);
+    if (!strstr(err.text, why)) fail_msg("expected '%s': %s", why, err.text);
+    assert_int_equal(store_restore_copy(in_dir(d, "b"), in_dir(d, "partial"), &facts, &err), -1);
+    assert_int_not_equal(access(in_dir(d, "partial"), F_OK), 0); /* nothing is left */
+}
+
+/* A backup that is not what its list says is none; one of another place than the store's is not read. */
+static void test_backup_damage(void **state) {
+    (void)state;
+    struct test_dir d = test_dir_make();
+    struct err err = {0};
+    char text[4096];
+    struct store *s = open_ok(in_dir(&d, "s"));
+    struct segment_writer *w = segment_writer_open(s, &err);
+    struct segment_ref ref;
+    assert_int_equal(segment_append(w, SLICE("some bytes"), &ref, &err), 0);
+    assert_int_equal(segment_sync(w, &err), 0);
+    segment_writer_free(w);
+    assert_int_equal(store_backup(s, in_dir(&d, "b"), false, &err), 0);
+    FILE *f = fopen(in_dir(&d, "b/MANIFEST"), "r");
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    text[n] = 0;
+    fclose(f);
+    put(in_dir(&d, "b/segments/00000001.seg"), "X", 20);
+    refused(&d, "its hash is another");
+    assert_int_equal(truncate(in_dir(&d, "b/segments/00000001.seg"), 5), 0);
+    refused(&d, "has 5 bytes");
+    assert_int_equal(unlink(in_dir(&d, "b/segments/00000001.seg")), 0);
+    refused(&d, "segments/00000001.seg is missing");
+    for (size_t i = 0; i < n; i++) { /* any changed byte of the list */
+        char was = text[i];
+        text[i] ^= 1;
+        put(in_dir(&d, "b/MANIFEST"), text, -1);
+        text[i] = was;
+        struct backup_facts facts;
+        assert_int_equal(store_backup_check(in_dir(&d, "b"), &facts, &err), -1);
+    }
+    assert_int_equal(truncate(in_dir(&d, "b/MANIFEST"), (off_t)n / 2), 0);
+    refused(&d, "MANIFEST is damaged");
+    assert_int_equal(unlink(in_dir(&d, "b/MANIFEST")), 0);
+    refused(&d, "no backup");
+    store_free(s);
+    test_dir_remove(&d);
+}
+
+/* After a final backup only the copy goes on. */
+static void test_backup_final(void **state) {
+    (void)state;
+    struct test_dir d = test_dir_make();
+    struct err err = {0};
+    struct backup_facts facts;
+    struct store *s = open_ok(in_dir(&d, "s"));
+    assert_int_equal(store_backup(s, in_dir(&d, "b"), true, &err), 0);
+    store_free(s);
+    assert_null(store_open(in_dir(&d, "s"), NULL, &err));
+    assert_non_null(strstr(err.text, "was moved"));
+    s = store_open(in_dir(&d, "s"), &(struct store_options){.read_only = true}, &err);
+    if (!s) fail_msg("%s", err.text);
+    store_free(s);
+    assert_int_equal(store_backup_check(in_dir(&d, "b"), &facts, &err), 0);
+    assert_true(facts.final);
+    restore_ok(in_dir(&d, "b"), in_dir(&d, "partial"), in_dir(&d, "again"));
+    store_free(open_ok(in_dir(&d, "again")));
+    assert_int_equal(store_restore_copy(in_dir(&d, "b"), in_dir(&d, "partial"), &facts, &err), 0);
+    assert_int_equal(store_restore_place(in_dir(&d, "partial"), in_dir(&d, "again"), &err),
+                     -1); /* not empty */
     test_dir_remove(&d);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage), cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_sweep),      cmocka_unit_test(test_backup), cmocka_unit_test(test_backup_plain),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_restart),       cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_backup),        cmocka_unit_test(test_backup_plain),
+        cmocka_unit_test(test_backup_damage), cmocka_unit_test(test_backup_final),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
