@@ -18,6 +18,10 @@ mono_us clock_mono(void) {
     return read_clock(CLOCK_MONOTONIC);
 }
 
+mono_us clock_boot(void) {
+    return read_clock(CLOCK_BOOTTIME);
+}
+
 static struct tm split(wall_us t, int *millis) {
     int64_t sec = t / US_PER_SEC, us = t % US_PER_SEC;
     if (us < 0) us += US_PER_SEC, sec--;

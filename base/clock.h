@@ -15,6 +15,7 @@ typedef int64_t mono_us; /* microseconds of CLOCK_MONOTONIC */
 
 wall_us clock_wall(void);
 mono_us clock_mono(void);
+mono_us clock_boot(void); /* the same, going on while the machine is suspended */
 
 enum { CLOCK_TEXT_MAX = 48 };
 

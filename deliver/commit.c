@@ -37,6 +37,7 @@ void commit_now(struct engine *e, bool checkpoint) {
     struct store_batch *batch = ledger_seal(e->ledger, checkpoint, atomic_load(&e->projected), &sequence);
     if (checkpoint) e->checkpoint_at = loop_now(e->loop) + CHECKPOINT_US;
     if (!batch) return;
+    if (checkpoint) time_put(e, batch);
     e->sealed_sequence[number % FLIGHT_ROOM] = sequence;
     submit(e, batch);
 }

@@ -99,6 +99,8 @@ struct begin {
 
 static int run_begin(struct engine *e, struct call *call) {
     struct begin *begin = call->in;
+    if (begin->row->expires < NEVER - STEADY_MOST)
+        begin->row->expires += time_now(e) - clock_wall(); /* by the clock that it is compared with */
     struct campaign *c = ledger_begin(e->ledger, begin->row, clock_wall(), &call->err);
     if (!c) return -1;
     ledger_payload_put(e->ledger, c->row.payload, begin->stored);
@@ -247,7 +249,7 @@ static bool past_end(const struct campaign *c, wall_us now) {
 /* Campaigns past their end begin to expire; sweeps go on. One that waits for a commit is seen to when that
  * has come, others at once. */
 void control_expire(struct engine *e) {
-    wall_us now = clock_wall();
+    wall_us now = time_now(e);
     struct err err = {0};
     e->sweep_due = false;
     for (struct campaign *c = ledger_campaigns(e->ledger); c && !commit_late(e); c = c->next) {
@@ -255,7 +257,7 @@ void control_expire(struct engine *e) {
             ledger_sweep_start(e->ledger, c);
             e->purge_due = true;
         }
-        if (!c->sweeping || !ledger_sweep(e->ledger, c, 256, now, &err)) continue;
+        if (!c->sweeping || !ledger_sweep(e->ledger, c, 256, clock_wall(), &err)) continue;
         bool waits = c->sweep >= c->row.chunks && ledger_durable(e->ledger) < c->sweep_after;
         e->sweep_due = true;
         if (!waits) loop_wake_send(e->wake);

@@ -105,9 +105,10 @@ static void tick(void *ctx) {
     backlog_wake_domains(&e->backlog, now);
     commit_watch(e);
     resting_tick(e);
-    if (clock_wall() >= e->next_due || now >= e->expiry_at) feed_retries(e);
+    if (time_now(e) >= e->next_due || now >= e->expiry_at) feed_retries(e);
     if (now >= e->expiry_at) {
         e->expiry_at = now + US_PER_SEC;
+        time_watch(e);
         e->sweep_due = true;
     }
     e->tick_due = now + TICK_US;
@@ -172,7 +173,7 @@ static int open_resolver(struct engine *e, struct err *err) {
 }
 
 static int open_ledger(struct engine *e, struct err *err) {
-    e->ledger = ledger_open(e->store, clock_wall(), err);
+    e->ledger = ledger_open(e->store, time_now(e), err);
     if (!e->ledger) return -1;
     ledger_on_forget(e->ledger, feed_forget, e);
     ledger_on_done(e->ledger, feed_campaign_done, e);
@@ -230,8 +231,8 @@ static int build(struct engine *e, struct err *err) {
     loop_timer_init(&e->grace_timer, e->loop, grace_over, e);
     loop_timer_start(&e->tick_timer, loop_now(e->loop));
     loop_each_turn(e->loop, each_turn, e);
-    return read_keys(e, err) || source_init(e, err) || suppress_init(e, err) || open_resolver(e, err) ||
-                   open_ledger(e, err) || start_workers(e, err)
+    return read_keys(e, err) || source_init(e, err) || suppress_init(e, err) || time_init(e, err) ||
+                   open_resolver(e, err) || open_ledger(e, err) || start_workers(e, err)
                ? -1
                : 0;
 }

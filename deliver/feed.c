@@ -292,7 +292,7 @@ static void feed_due(void *ctx, struct chunk *chunk, const struct slots *slots) 
 void feed_retries(struct engine *e) {
     struct ledger_counters counters;
     struct err err = {0};
-    wall_us now = clock_wall();
+    wall_us now = time_now(e);
     ledger_counters(e->ledger, &counters);
     e->counters.retries_waiting = counters.retries_at_work;
     if (e->draining || counters.retries_at_work >= RETRIES_AT_WORK_MAX || commit_late(e)) return;

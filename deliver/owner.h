@@ -3,6 +3,7 @@
  *     engine.c    start, stop, the loop, messages
  *     feed.c      chunks and retries into the backlog; tables and contents in memory
  *     resolve.c   domains to sites
+ *     doubt.c     whether the DNS is believed
  *     schedule.c  lanes to sessions, sessions to windows
  *     resting.c   sessions kept with nothing to do
  *     source.c    proxies that do not work
@@ -10,6 +11,7 @@
  *     suppress.c  the suppression list before and after them
  *     commit.c    seal, submit, release of windows
  *     control.c   what other threads ask
+ *     time.c      the clock that retries and expiry go by
  *
  * All of it runs on the owner thread, save the public functions of engine.h. */
 #ifndef TSUBAME_OWNER_H
@@ -19,6 +21,7 @@
 #include "dns.h"
 #include "engine.h"
 #include "keyring.h"
+#include "steady.h"
 #include "suppress.h"
 #include "worker.h"
 
@@ -66,6 +69,15 @@ struct source {
     char last_error[EVENT_TEXT_MAX + 1];
 };
 
+/* doubt.c: is NXDOMAIN to be believed? */
+struct doubt {
+    struct engine *engine;
+    unsigned row;               /* NXDOMAINs since the last domain that was there */
+    bool asking, lies;          /* the good one is asked again; it was gone */
+    mono_us vouched_at;         /* it was there; 0: not asked, or gone */
+    char good[MX_NAME_MAX + 1]; /* a domain that was there lately */
+};
+
 struct engine {
     struct engine_options options;
     struct store *store;
@@ -91,6 +103,7 @@ struct engine {
     uint32_t resting_count;
     uint32_t ending; /* sessions told to finish that are not gone */
     struct question *questions;
+    struct doubt doubt;
     struct feed_item *mixed, *mixed_last;  /* chunks of many domains, not taken apart yet */
     size_t mixed_bytes;                    /* of the tables of such chunks */
     struct window *waiting, *waiting_last; /* for their commit */
@@ -107,7 +120,9 @@ struct engine {
     mono_us checkpoint_at;
     bool stalled;
     char stall_text[256];
-    wall_us next_due; /* of the retry table */
+    struct steady steady;
+    bool clock_off;   /* the wall clock is elsewhere, and it was said */
+    wall_us next_due; /* of the retry table, by time_now */
     mono_us expiry_at;
     struct call *calls; /* that wait for their batch */
     struct recent *recent;
@@ -145,6 +160,9 @@ void feed_hold_broken(struct engine *e, struct campaign *c, const struct err *er
 /* resolve.c */
 void resolve_some(struct engine *e);
 void resolve_done(struct engine *e);
+
+/* Looks at an answer for a domain; NXDOMAIN that is not believed becomes MX_TEMPORARY. */
+void doubt_answer(struct engine *e, struct slice domain, struct mx_answer *mx);
 
 /* schedule.c */
 void schedule_lanes(struct engine *e);
@@ -206,6 +224,12 @@ void commit_done(struct engine *e, bool durable);
 void commit_watch(struct engine *e);
 /* Are commits late, so that nothing new is to be begun? Remembers that it was asked. */
 bool commit_late(struct engine *e);
+
+/* time.c: time_now is what is due and what expires compared with; people are told clock_wall(). */
+int time_init(struct engine *e, struct err *err);
+wall_us time_now(struct engine *e);
+void time_put(struct engine *e, struct store_batch *batch);
+void time_watch(struct engine *e);
 
 /* control.c */
 void control_call(struct engine *e, struct call *call);

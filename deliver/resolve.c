@@ -145,19 +145,21 @@ void resolve_done(struct engine *e) {
     e->questions = NULL;
 }
 
-static void answered(void *ctx, const struct mx_answer *mx) {
+static void answered(void *ctx, const struct mx_answer *said) {
     struct question *q = ctx;
     struct engine *e = q->engine;
     struct domain *d = q->domain;
     struct buf encoded;
+    struct mx_answer copy = *said, *mx = &copy;
     question_free(q);
+    doubt_answer(e, slice_make(d->name, d->name_len), mx);
     buf_init(&encoded, 64 * 1024);
     mx_answer_encode(mx, &encoded);
     bool failed = mx->status == MX_TEMPORARY || mx->status == MX_BOGUS;
     e->counters.dns_failures += failed;
     if (!failed && !encoded.failed)
         ledger_domain_put(e->ledger, slice_make(d->name, d->name_len),
-                          clock_wall() + (wall_us)mx->ttl_s * US_PER_SEC, buf_slice(&encoded));
+                          time_now(e) + (wall_us)mx->ttl_s * US_PER_SEC, buf_slice(&encoded));
     place_or_not(e, d, mx, buf_slice(&encoded));
     buf_done(&encoded);
 }
@@ -166,7 +168,7 @@ static void answered(void *ctx, const struct mx_answer *mx) {
 static bool known(struct engine *e, struct domain *d) {
     struct mx_answer mx;
     buf_reset(&e->scratch);
-    if (!ledger_domain_get(e->ledger, slice_make(d->name, d->name_len), clock_wall(), &e->scratch))
+    if (!ledger_domain_get(e->ledger, slice_make(d->name, d->name_len), time_now(e), &e->scratch))
         return false;
     if (!mx_answer_decode(buf_slice(&e->scratch), &mx)) return false;
     struct buf encoded; /* the scratch is used again below */

@@ -80,8 +80,8 @@ static void settle(struct engine *e, struct window *w, unsigned index, struct sl
     struct window_item *item = &w->items[index];
     struct lane *lane = w->session->site->lane;
     struct slice to = chunk_table_address(w->table, item->slot);
-    wall_us now = clock_wall();
-    struct event ev = {.at = now,
+    wall_us now = time_now(e);
+    struct event ev = {.at = clock_wall(),
                        .chunk = w->chunk_id,
                        .slots = slots_one(item->slot),
                        .attempt = item->attempt,
@@ -90,6 +90,7 @@ static void settle(struct engine *e, struct window *w, unsigned index, struct sl
     fill_event(&ev, &item->outcome);
     if (event_is_unmade(ev.kind, ev.class, ev.code)) ev.host = (struct slice){0};
     if (ev.kind == EVENT_DEFERRED || ev.kind == EVENT_UNCERTAIN) ev.due = due_at(e, item, now);
+    if (ev.kind == EVENT_RETURNED) ev.at = now; /* is its campaign past its end? */
     if (ev.kind == EVENT_RETURNED) ev.attempt = 0, ev.provider = ev.host = ev.text = (struct slice){0};
     ledger_settle(e->ledger, w->chunk, &ev);
     suppress_learn(e, w, item, &ev, to);
@@ -143,8 +144,8 @@ static void count_waiting(struct engine *e, const struct outcome *o, unsigned n)
 static void settle_waiting(void *ctx, struct chunk *chunk, const struct slots *slots) {
     struct settling *settling = ctx;
     struct engine *e = settling->engine;
-    wall_us now = clock_wall();
-    struct event ev = {.at = now, .chunk = chunk->id, .attempt = 1, .provider = settling->provider};
+    wall_us now = time_now(e);
+    struct event ev = {.at = clock_wall(), .chunk = chunk->id, .attempt = 1, .provider = settling->provider};
     struct slots rest = *slots;
     fill_event(&ev, settling->outcome);
     if (ledger_suppress_any(e->ledger) && feed_load(e, chunk)) suppress_screen(e, chunk, &rest);

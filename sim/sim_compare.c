@@ -194,8 +194,10 @@ static void judge_unknown(const struct group *g, bool running, struct sim_findin
     }
     for (size_t i = 0; i < g->ledgers && !explained; i++) {
         enum sim_state state = (enum sim_state)(g->ledger[i].value & 0xff);
-        explained = state == SIM_STATE_FAILED || state == SIM_STATE_MISSING || state == SIM_STATE_UNCERTAIN ||
-                    (running && state == SIM_STATE_PENDING);
+        bool lost =
+            g->ledger[i].value & WAS_UNCERTAIN && state != SIM_STATE_DELIVERED; /* the sender never saw it */
+        explained = lost || state == SIM_STATE_FAILED || state == SIM_STATE_MISSING ||
+                    state == SIM_STATE_UNCERTAIN || (running && state == SIM_STATE_PENDING);
     }
     if (unknown && !explained) found(f, SIM_UNKNOWN_USER, g->key);
 }

@@ -120,8 +120,10 @@ void store_remove(const char *dir) {
 
 /* From here on only the copy goes on. */
 static int close_for_good(const struct backup *b, const char *target, struct err *err) {
+    size_t len = strlen(target);
     int fd = openat(b->store->dir_fd, STORE_MOVED_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    int failed = fd < 0 || dprintf(fd, "%s\n", target) < 0 || fsync(fd) < 0 || fsync(b->store->dir_fd) < 0;
+    int failed =
+        fd < 0 || write(fd, target, len) != (ssize_t)len || fsync(fd) < 0 || fsync(b->store->dir_fd) < 0;
     int why = errno;
     if (fd >= 0) close(fd);
     return failed ? err_errno(err, why, "closing %s for good", b->store->dir) : 0;
