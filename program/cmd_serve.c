@@ -158,6 +158,7 @@ static void tell_status(struct server *s) {
     struct engine_counters c;
     char text[512];
     tell_history(s);
+    instance_watch(&s->instance);
     engine_counters(s->instance.engine, &c);
     snprintf(text, sizeof text, "%llu sessions open, %llu delivered%s%s", (unsigned long long)c.sessions_open,
              (unsigned long long)c.delivered, c.stalled ? "; stalled: " : "", c.stalled ? c.stall_text : "");

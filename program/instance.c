@@ -228,6 +228,16 @@ int instance_open(struct instance *in, const struct options *o, struct err *err)
     return -1;
 }
 
+void instance_watch(const struct instance *in) {
+    struct store_health health;
+    store_health(in->store, &health);
+    if (health.state != STORE_BROKEN) return;
+    log_say(LOG_LEVEL_ERROR, "ledger-broken", "error", health.text, "note",
+            "ended at once, to be started again", NULL);
+    log_flush();
+    _exit(1);
+}
+
 int instance_close(struct instance *in, int64_t grace_us, struct err *err) {
     int failed = 0;
     stopwatch_start(&in->stopwatch, in->store);

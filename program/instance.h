@@ -33,6 +33,10 @@ int instance_open(struct instance *in, const struct options *o, struct err *err)
  * be at the next start). */
 int instance_close(struct instance *in, int64_t grace_us, struct err *err);
 
+/* Ends the process, with a line in the log, when the ledger can only go on in a new one (STORE_BROKEN): a
+ * restart finds everything as it is durable. To be called every few seconds. */
+void instance_watch(const struct instance *in);
+
 /* The store alone. read_only: beside whoever has it open. */
 struct store *instance_store(const struct options *o, bool read_only, struct err *err);
 

@@ -64,6 +64,7 @@ static int watch(struct working *w, struct campaign_status *c) {
         if (engine_campaign(w->instance.engine, w->id, c, &err)) return command_fail(&err);
         if (c->ended || c->state == CAMPAIGN_HELD) break;
         look(w, c, false);
+        instance_watch(&w->instance);
         nanosleep(&pause, NULL);
     }
     return EXIT_DONE;

@@ -11,7 +11,7 @@ enum { LOOK_S = 1 };
 static void look(struct store *store, struct store_health *told) {
     struct store_health now;
     store_health(store, &now);
-    bool news = now.state == STORE_STUCK && strcmp(now.text, told->text) != 0;
+    bool news = now.state >= STORE_STUCK && strcmp(now.text, told->text) != 0;
     *told = now;
     if (news)
         log_say(

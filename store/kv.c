@@ -260,6 +260,10 @@ bool kv_map_full(int rc) {
     return rc == MDB_MAP_FULL;
 }
 
+bool kv_broken(int rc) {
+    return rc == MDB_PANIC;
+}
+
 static int set_map(struct kv *kv, uint64_t size) {
     pthread_rwlock_wrlock(&kv->map);
     int rc = mdb_env_set_mapsize(kv->env, size);

@@ -23,6 +23,7 @@ int kv_delete_range(struct kv_txn *txn, enum store_table t, struct slice from, s
 int kv_commit(struct kv_txn *txn);
 void kv_abort(struct kv_txn *txn);
 
+bool kv_broken(int rc); /* nothing works any more until the file is opened anew */
 bool kv_map_full(int rc);
 int kv_grow(struct kv *kv); /* doubles the address space; waits for the readers of this process */
 uint64_t kv_map_size(struct kv *kv);

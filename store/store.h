@@ -140,8 +140,10 @@ int store_commit(struct store *s, struct store_batch *b, unsigned flags, struct 
 
 enum store_state {
     STORE_FINE,
-    STORE_LOW,  /* little space: intake is refused */
-    STORE_STUCK /* commits fail and are tried again; nothing is lost, nothing moves */
+    STORE_LOW,   /* little space: intake is refused */
+    STORE_STUCK, /* commits fail and are tried again; nothing is lost, nothing moves */
+    STORE_BROKEN /* the same for ever: after a failed write of its root LMDB wants the file opened anew. What
+                    is durable stands; whoever runs the process should end it at once */
 };
 
 struct store_health {

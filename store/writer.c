@@ -206,10 +206,10 @@ static void give_back(struct batch_list *group, unsigned with_flag, const struct
 }
 
 /* Says why nothing moves, and waits a while. False when the store closes and will not wait. */
-static bool wait_stuck(struct store *s, const struct err *err) {
+static bool wait_stuck(struct store *s, bool broken, const struct err *err) {
     struct writer *w = &s->writer;
     pthread_mutex_lock(&w->lock);
-    w->health.state = STORE_STUCK;
+    w->health.state = broken ? STORE_BROKEN : STORE_STUCK;
     memcpy(w->health.text, err->text, sizeof w->health.text - 1);
     mono_us until = clock_mono() + RETRY_US;
     while (!w->stopping && clock_mono() < until)
@@ -242,7 +242,7 @@ static void commit_until_done(struct store *s, struct batch_list *group) {
                 continue;
             }
         }
-        if (group->count && !wait_stuck(s, &err)) {
+        if (group->count && !wait_stuck(s, kv_broken(rc), &err)) {
             give_back(group, 0, &err);
             return;
         }
