@@ -46,6 +46,11 @@ static const struct {
     {T UNKNOWN("a@x"), L ROW("a@x", "failed", "1", ""), -1, 0, {0}},
     {T UNKNOWN("a@x"), L ROW("a@x", "suppressed", "1", ""), SIM_UNKNOWN_USER, 1, {0}},
     {T UNKNOWN("a@x"), L ROW("a@x", "expired", "1", ""), SIM_UNKNOWN_USER, 1, {0}},
+    {T UNKNOWN("a@x"),
+     L ROW("a@x", "cancelled", "1", "was-uncertain"),
+     -1,
+     0,
+     {0}}, /* a crash lost the answer */
     {T UNKNOWN("a@x"), L ROW("a@x", "pending", "1", ""), -1, 0, {.running = true}},
     {T, L ROW("a@x", "failed", "1", "") ROW("a@x", "failed", "1", ""), SIM_REPEATED, 1, {0}},
     /* two campaigns to one person */

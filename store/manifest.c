@@ -77,7 +77,7 @@ static int copy_file(int dir_fd, const char *name, int to_fd, struct file_sum *s
 
 static int put_file(struct buf *out, int dir_fd, const char *name, struct backup_facts *facts,
                     struct err *err) {
-    struct file_sum sum;
+    struct file_sum sum = {0};
     if (copy_file(dir_fd, name, -1, &sum, err) < 0) return -1;
     buf_printf(out, "file %016" PRIx64 " %" PRIu64 " %s\n", sum.hash, sum.size, name);
     facts->files++;
@@ -199,7 +199,7 @@ static bool read_facts(struct slice text, struct backup_facts *facts, struct sli
 
 static int check_file(int dir_fd, int to_fd, struct slice line, struct backup_facts *facts, struct err *err) {
     struct slice hash_text, size_text;
-    struct file_sum want, is;
+    struct file_sum want = {0}, is = {0};
     char name[MANIFEST_NAME_MAX];
     if (!slice_cut(&line, ' ', &hash_text) || !slice_cut(&line, ' ', &size_text) ||
         !hex(hash_text, 16, &want.hash) || !slice_to_u64(size_text, &want.size) || !name_is_ours(line))
@@ -232,7 +232,7 @@ static int read_text(int dir_fd, struct buf *text, struct err *err) {
 
 int manifest_check(int dir_fd, const char *dir, int to_fd, struct backup_facts *facts, struct err *err) {
     struct buf text;
-    struct slice files, line;
+    struct slice files = {0}, line;
     buf_init(&text, MANIFEST_MAX);
     int status = read_text(dir_fd, &text, err);
     if (status == 0 && !read_facts(buf_slice(&text), facts, &files))
