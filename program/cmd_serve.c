@@ -8,6 +8,7 @@
 #include "service.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,6 +27,7 @@ struct server {
     struct ctl *ctl;
     struct metrics_server *metrics;
     int signals;
+    int log_file;             /* -1: none was opened yet */
     struct err history_error; /* as it was logged last */
 };
 
@@ -33,6 +35,23 @@ static enum log_level level_of(int word) {
     static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG,
                                             LOG_LEVEL_OFF};
     return levels[word];
+}
+
+/* The log goes where the options say, opened anew. The descriptor of a file stays the same one, for other
+ * threads write to it meanwhile. */
+static int use_log(struct server *s, const struct options *o, struct err *err) {
+    enum log_level level = level_of(o->log.level);
+    if (!o->log.file) return log_setup(STDERR_FILENO, level), 0;
+    int fd = open(o->log.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    if (fd < 0) return err_errno(err, errno, "log.file: %s", o->log.file);
+    if (s->log_file < 0) {
+        s->log_file = fd;
+    } else {
+        dup3(fd, s->log_file, O_CLOEXEC);
+        close(fd);
+    }
+    log_setup(s->log_file, level);
+    return 0;
 }
 
 /* The folder of the socket must be there, and the server's own, before the store is opened by whom it
@@ -73,7 +92,8 @@ static int take_signals(struct server *s, struct err *err) {
 static int start(struct server *s, struct err *err) {
     const struct options *o = s->options;
     if (service_find_user(o, &s->user, err) || instance_raise_files(o, err) || take_signals(s, err) ||
-        bind_all(s, err) || service_become(&s->user, err) || instance_open(&s->instance, o, err))
+        bind_all(s, err) || service_become(&s->user, err) || use_log(s, o, err) ||
+        instance_open(&s->instance, o, err))
         return -1;
     if (s->metrics) metrics_ready(s->metrics, serve_metrics, &s->instance);
     return ctl_start(s->ctl, &s->instance, err);
@@ -96,8 +116,8 @@ static void put_option(const struct option *opt, const struct options *o, struct
         option_put_value(opt, o, out);
 }
 
-/* The log level, the DKIM keys and the rules of retention change; of all else that differs the log says that
- * it waits for a restart.
+/* The log, the DKIM keys and the rules of retention change; of all else that differs the log says that it
+ * waits for a restart.
  */
 static void compare(const struct server *s, const struct options *fresh) {
     size_t count;
@@ -120,12 +140,11 @@ static void reload(struct server *s) {
     service_reloading();
     struct options *fresh = options_load(s->options->file, s->in->sets, s->in->set_count, &problems);
     struct err err;
-    if (fresh && instance_set_dkim(&s->instance, fresh, &err)) {
+    if (fresh && (use_log(s, fresh, &err) || instance_set_dkim(&s->instance, fresh, &err))) {
         log_say(LOG_LEVEL_ERROR, "reload-failed", "problem", err.text, NULL);
     } else if (fresh) {
         compare(s, fresh);
         instance_set_retention(&s->instance, fresh);
-        log_setup(STDERR_FILENO, level_of(fresh->log.level));
         log_say(LOG_LEVEL_INFO, "reloaded", NULL);
     } else {
         struct slice line, rest = buf_slice(&problems);
@@ -208,7 +227,7 @@ static int stop(struct server *s, struct err *err) {
 }
 
 static int run(struct invocation *in) {
-    struct server s = {.in = in, .options = in->options, .signals = -1};
+    struct server s = {.in = in, .options = in->options, .signals = -1, .log_file = -1};
     struct err err;
     log_setup(STDERR_FILENO, level_of(in->options->log.level));
     if (start(&s, &err)) {
@@ -233,13 +252,14 @@ const struct command command_serve = {
     .summary = "run as a server, in the foreground",
     .text =
         "Goes on with what is in the store and takes campaigns from `tsubame send`. Logs to standard "
-        "error.\n\n"
+        "error,\nor to log.file.\n\n"
         "  SIGTERM, SIGINT  finish what is on the wire (deliver.grace), write all, end. While the disk is "
         "full\n"
         "                   that waits for room, and the log says so. A second one ends at once: nothing is\n"
         "                   lost, what was on the wire is uncertain\n"
-        "  SIGHUP           read the configuration again: the log level, the DKIM keys, history.keep and\n"
-        "                   history.max_size change; the log names what waits for a restart\n\n"
+        "  SIGHUP           read the configuration again: log.level, the DKIM keys, history.keep and\n"
+        "                   history.max_size change, log.file is opened anew; the log names what waits for\n"
+        "                   a restart\n\n"
         "Started by root it binds and then becomes run.user. Tells systemd when it is ready.\n",
     .examples = "  tsubame serve --config /etc/tsubame/tsubame.yaml\n"
                 "  tsubame serve --set log.level=debug\n",

@@ -12,10 +12,19 @@ static const struct arg common[] = {
     {"config", 'c', "FILE",
      "the configuration (else $TSUBAME_CONFIG, ./tsubame.yaml, /etc/tsubame/tsubame.yaml)"},
     {"set", 0, "KEY=VALUE", "one key of the configuration, over the file; may be given again"},
-    {"json", 0, NULL, "print data as JSON"},
     {"help", 'h', NULL, "this page"},
+    {"json", 0, NULL, "print data as JSON"}, /* the last: not all commands have it */
 };
-enum { CONFIG, SET, JSON, HELP, COMMON_COUNT };
+enum { CONFIG, SET, HELP, JSON, COMMON_COUNT };
+
+const char command_exit_text[] =
+    "0 done, 1 failed, 2 wrong usage, 3 wrong configuration, 4 no such campaign,\n"
+    "address or store, 5 try again later (in use, disk full), 130 interrupted with work left.\n";
+
+const struct arg *command_common(const struct command *c, size_t *count) {
+    *count = c->json ? COMMON_COUNT : COMMON_COUNT - 1;
+    return common;
+}
 
 int command_complain(int code, const char *format, ...) {
     struct buf line;
@@ -138,9 +147,8 @@ int invocation_parse(struct invocation *in, const struct command *command, int c
     return 0;
 }
 
-static void put_args(const struct arg *args, size_t count, bool json, struct buf *out) {
+static void put_args(const struct arg *args, size_t count, struct buf *out) {
     for (size_t i = 0; i < count; i++) {
-        if (args == common && i == JSON && !json) continue;
         size_t start = out->len;
         if (args[i].letter)
             buf_printf(out, "  -%c, --%s", args[i].letter, args[i].name);
@@ -158,19 +166,19 @@ void command_help(const struct command *c, struct buf *out) {
                c->most ? " " : "", c->most ? c->operands : "");
     if (c->text) buf_printf(out, "\n%s", c->text);
     buf_put_text(out, "\nOptions:\n");
-    put_args(c->args, c->arg_count, true, out);
-    put_args(common, COMMON_COUNT, c->json, out);
+    size_t count;
+    const struct arg *shared = command_common(c, &count);
+    put_args(c->args, c->arg_count, out);
+    put_args(shared, count, out);
     if (c->examples) buf_printf(out, "\nExamples:\n%s", c->examples);
-    buf_put_text(
-        out, "\nExit status: 0 done, 1 failed, 2 wrong usage, 3 wrong configuration, 4 no such campaign,\n"
-             "address or store, 5 try again later (in use, disk full), 130 interrupted with work left.\n");
+    buf_printf(out, "\nExit status: %s", command_exit_text);
 }
 
 void command_overview(const struct command *const *all, size_t count, struct buf *out) {
     buf_put_text(out, "tsubame - personal mail to many, with an account of every single one\n\n"
                       "Usage: tsubame COMMAND [options]\n\nCommands:\n");
     for (size_t i = 0; i < count; i++)
-        buf_printf(out, "  %-14s %s\n", all[i]->name, all[i]->summary);
+        if (!all[i]->hidden) buf_printf(out, "  %-14s %s\n", all[i]->name, all[i]->summary);
     buf_put_text(out,
                  "\n`tsubame COMMAND --help` explains each, with examples. Try it out without a server:\n\n"
                  "  tsubame send --template news.yaml --to list.csv --dry-run\n");

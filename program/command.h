@@ -40,6 +40,7 @@ struct command {
     unsigned least, most;              /* operands */
     bool json;                         /* takes --json */
     bool bare;                         /* reads the configuration itself */
+    bool hidden;                       /* for scripts of our own: in no list */
     int (*run)(struct invocation *in); /* an exit_code */
 };
 
@@ -60,7 +61,16 @@ struct invocation {
 /* The commands, in the order of --help. */
 extern const struct command command_serve, command_send, command_render, command_status, command_report,
     command_message, command_hold, command_resume, command_cancel, command_suppress, command_prune,
-    command_backup, command_restore, command_doctor, command_classify_reply, command_config, command_dkim_key;
+    command_backup, command_restore, command_doctor, command_classify_reply, command_config, command_dkim_key,
+    command_manual, command_completion, command_complete;
+/* All of them. */
+const struct command *const *command_all(size_t *count);
+/* NULL when there is none of that name. */
+const struct command *command_find(struct slice name);
+
+/* The options that all commands have (--json only those that say so), and what is said of the exit status. */
+const struct arg *command_common(const struct command *c, size_t *count);
+extern const char command_exit_text[];
 
 /* NULL when not given. The name must be one of the command's. */
 const char *invocation_value(const struct invocation *in, const char *name);

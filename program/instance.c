@@ -4,6 +4,7 @@
 #include "log.h"
 #include "personal.h"
 #include "secret.h"
+#include "store_owner.h"
 #include "sweep_segments.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ struct store *instance_store(const struct options *o, bool read_only, struct err
     struct store_options so = {.map_size = (uint64_t)o->store.map_size,
                                .reserve = (uint64_t)o->store.reserve,
                                .read_only = read_only};
+    if (store_owner_become(o, read_only, err)) return NULL;
     return store_open(o->store.path, &so, err);
 }
 

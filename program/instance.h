@@ -37,7 +37,7 @@ int instance_close(struct instance *in, int64_t grace_us, struct err *err);
  * restart finds everything as it is durable. To be called every few seconds. */
 void instance_watch(const struct instance *in);
 
-/* The store alone. read_only: beside whoever has it open. */
+/* The store alone. read_only: beside whoever has it open. Root becomes its owner for good (store_owner.h). */
 struct store *instance_store(const struct options *o, bool read_only, struct err *err);
 
 /* The keys of these options in place of those that sign. -1 with err: the old ones stay. */

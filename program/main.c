@@ -1,25 +1,27 @@
 /* The program: finds the command, reads the configuration for it, runs it. */
 #include "command.h"
+#include "version.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#ifndef TSUBAME_VERSION
-#error "TSUBAME_VERSION comes from the build"
-#endif
-
 static const struct command *const commands[] = {
-    &command_serve,   &command_send,     &command_render,  &command_status, &command_report,
-    &command_message, &command_hold,     &command_resume,  &command_cancel, &command_suppress,
-    &command_prune,   &command_backup,   &command_restore, &command_doctor, &command_classify_reply,
-    &command_config,  &command_dkim_key,
+    &command_serve,   &command_send,     &command_render,  &command_status,     &command_report,
+    &command_message, &command_hold,     &command_resume,  &command_cancel,     &command_suppress,
+    &command_prune,   &command_backup,   &command_restore, &command_doctor,     &command_classify_reply,
+    &command_config,  &command_dkim_key, &command_manual,  &command_completion, &command_complete,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-static const struct command *find(const char *name) {
+const struct command *const *command_all(size_t *count) {
+    *count = COMMANDS;
+    return commands;
+}
+
+const struct command *command_find(struct slice name) {
     for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+        if (slice_eq(slice_of(commands[i]->name), name)) return commands[i];
     return NULL;
 }
 
@@ -68,18 +70,18 @@ static int run(struct invocation *in) {
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     const char *word = argc > 1 ? argv[1] : "--help";
-    const struct command *command = find(word);
+    const struct command *command = command_find(slice_of(word));
     if (strcmp(word, "--version") == 0) {
         struct buf out;
         buf_init(&out, 256);
-        buf_put_text(&out, "tsubame " TSUBAME_VERSION "\n");
+        buf_printf(&out, "tsubame %s\n", tsubame_version);
         int code = command_print(&out);
         buf_done(&out);
         return code;
     }
     if (strcmp(word, "help") == 0 && argc > 2) {
         word = argv[2];
-        command = find(word);
+        command = command_find(slice_of(word));
         if (command) return print_help(command);
     }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || (strcmp(word, "help") == 0 && argc == 2)) {

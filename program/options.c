@@ -236,7 +236,10 @@ static const struct option table[] = {
      .help = "The most memory that outcomes are gathered in."},
 
     {"log.level", OPTION_ENUM, AT(log.level), "info", .words = level_words, .reload = true,
-     .help = "The least that is logged on standard error."},
+     .help = "The least that is logged."},
+    {"log.file", OPTION_PATH, AT(log.file), .unset = "standard error, which systemd's journal keeps",
+     .reload = true,
+     .help = "A file that `serve` appends its log to. SIGHUP opens it anew, as log rotation wants it."},
     {"log.outcomes", OPTION_BOOL, AT(log.outcomes), "false",
      .help = "A line for each outcome of each mail, at level info."},
 

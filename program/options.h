@@ -157,6 +157,7 @@ struct options {
     struct {
         int level; /* index into error, warn, info, debug, off */
         bool outcomes;
+        const char *file; /* NULL: standard error */
     } log;
     struct {
         const char *rules;
@@ -193,6 +194,9 @@ void option_put_origin(const struct option_place *place, struct buf *out);
 void options_defaults(struct buf *out);
 /* docs/configuration.md */
 void options_manual(struct buf *out);
+
+/* The sections of tsubame.yaml(5) that describe the keys, as roff (roff.h). */
+void options_roff(struct buf *out);
 
 /* How a value of the option's type is described: "a duration such as 30s, 5m or 2h". */
 void option_put_expected(const struct option *opt, struct buf *out);

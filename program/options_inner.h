@@ -51,5 +51,7 @@ const char *options_nearest(const struct option *fields, size_t count, struct sl
 
 /* options_print.c: "from 1 to 65535", "at least 1s". */
 void option_put_range(const struct option *opt, struct buf *out);
+/* "A whole number from 1 to 65535. Default: 25." */
+void option_put_kind(const struct option *opt, struct buf *out);
 
 #endif

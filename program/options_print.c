@@ -222,8 +222,7 @@ static void put_fallback(const struct option *opt, struct buf *out) {
         buf_put_text(out, opt->fallback ? opt->fallback : opt->unset);
 }
 
-/* "A whole number from 1 to 65535. Default: 25." */
-static void put_kind(const struct option *opt, struct buf *out) {
+void option_put_kind(const struct option *opt, struct buf *out) {
     size_t at = out->len;
     option_put_expected(opt, out);
     if (!out->failed && out->len > at && out->at[at] >= 'a' && out->at[at] <= 'z') out->at[at] -= 'a' - 'A';
@@ -260,7 +259,7 @@ void options_defaults(struct buf *out) {
         put_wrapped("# ", depth * 2, slice_of(opt->help), out);
         struct buf kind;
         buf_init(&kind, 4096);
-        put_kind(opt, &kind);
+        option_put_kind(opt, &kind);
         put_wrapped("# ", depth * 2, buf_slice(&kind), out);
         buf_done(&kind);
         buf_printf(out, "%*s%s%s: %s\n", depth * 2, "", opt->fallback ? "" : "#", word,
@@ -275,7 +274,7 @@ static void manual_option(const struct option *opt, const char *prefix, struct b
     buf_put_c(out, '\n');
     struct buf kind;
     buf_init(&kind, 4096);
-    put_kind(opt, &kind);
+    option_put_kind(opt, &kind);
     if (opt->reload) buf_put_text(&kind, " Changes with SIGHUP.");
     put_wrapped("", 0, buf_slice(&kind), out);
     buf_done(&kind);

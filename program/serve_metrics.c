@@ -1,5 +1,6 @@
 /* Counters of the engine, the store and the history under their public names. */
 #include "serve_metrics.h"
+#include "version.h"
 
 #include "metrics.h"
 #include "segment.h"
@@ -303,7 +304,7 @@ void serve_metrics(void *ctx, struct buf *out) {
     struct engine_counters c;
     engine_counters(in->engine, &c);
     metrics_head(out, "tsubame_build_info", "gauge", "The version, as a label.");
-    metrics_sample(out, "tsubame_build_info", 1, "version", TSUBAME_VERSION, NULL);
+    metrics_sample(out, "tsubame_build_info", 1, "version", tsubame_version, NULL);
     put_engine(&c, out);
     put_suppression(&c, out);
     put_store(in, out);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char help[] =
+const char sim_audience_help[] =
     "usage: tsubame-sim audience SCENARIO.yaml --count N [OPTIONS] > list.csv\n"
     "\n"
     "Writes a UTF-8 CSV with the columns email, name, company, city, amount: N people spread over the "
@@ -162,13 +162,13 @@ int sim_audience(int argc, char **argv) {
     struct err err;
     for (int c; (c = getopt_long(argc, argv, "h", names, NULL)) != -1;) {
         if (c == 'h') {
-            fputs(help, stdout);
+            fputs(sim_audience_help, stdout);
             return 0;
         }
         if (take_option(&a, c)) return 2;
     }
     if (optind + 1 != argc || a.count == 0) {
-        fputs(help, stderr);
+        fputs(sim_audience_help, stderr);
         return 2;
     }
     buf_init(&a.out, 8 << 20);

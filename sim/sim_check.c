@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char help[] =
+const char sim_check_help[] =
     "usage: tsubame-sim check --truth FILE --ledger FILE [OPTIONS]\n"
     "       tsubame-sim check --truth FILE --sent LIST.csv [OPTIONS]\n"
     "\n"
@@ -241,12 +241,12 @@ int sim_check(int argc, char **argv) {
         case 'r': o.how.running = true; break;
         case 'm': o.how.allow_missing_states = true; break;
         case 'j': o.json = true; break;
-        case 'h': fputs(help, stdout); return 0;
+        case 'h': fputs(sim_check_help, stdout); return 0;
         default: return 2;
         }
     }
     bool one = !o.ledger != !o.sent && optind == argc;
     if (o.truth && one) return o.sent ? compare_sent(&o) : compare_files(&o);
-    fputs(help, stderr);
+    fputs(sim_check_help, stderr);
     return 2;
 }

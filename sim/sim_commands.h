@@ -11,6 +11,9 @@ int sim_audience(int argc, char **argv);
 int sim_check(int argc, char **argv);
 int sim_replies(int argc, char **argv);
 
+/* What --help of each prints; also on the manual page. */
+extern const char sim_run_help[], sim_show_help[], sim_audience_help[], sim_check_help[], sim_replies_help[];
+
 /* A number given to an option, at most `most`; prints what is wrong and returns -1 otherwise. */
 int sim_option_number(const char *option, const char *text, uint64_t most, uint64_t *value);
 

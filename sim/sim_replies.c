@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-static const char help[] =
+const char sim_replies_help[] =
     "usage: tsubame-sim replies [MANNER]\n"
     "\n"
     "Prints what the providers say: a line of manner, kind of reply, what it answers and text, "
@@ -69,11 +69,11 @@ int sim_replies(int argc, char **argv) {
     struct err err = {0};
     bool any = false;
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        fputs(help, stdout);
+        fputs(sim_replies_help, stdout);
         return 0;
     }
     if (argc > 2) {
-        fputs(help, stderr);
+        fputs(sim_replies_help, stderr);
         return 2;
     }
     int rc = sim_scenario_parse(&scene, slice_of(scenario), "replies", &err);

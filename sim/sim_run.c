@@ -16,7 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static const char help[] =
+const char sim_run_help[] =
     "usage: tsubame-sim run SCENARIO.yaml [OPTIONS]\n"
     "\n"
     "Plays the internet of a scenario on loopback addresses: a name server on 127.0.0.1, and SMTP hosts on\n"
@@ -142,13 +142,13 @@ static int read_options(struct options *o, int argc, char **argv) {
         .smtp_port = 2525, .dns_port = 5353, .stats_every = 10, .dns_address.s_addr = htonl(INADDR_LOOPBACK)};
     for (int c; (c = getopt_long(argc, argv, "h", names, NULL)) != -1;) {
         if (c == 'h') {
-            fputs(help, stdout);
+            fputs(sim_run_help, stdout);
             return 1;
         }
         if (take_option(o, c)) return 3;
     }
     if (optind + 1 != argc) {
-        fputs(help, stderr);
+        fputs(sim_run_help, stderr);
         return 3;
     }
     o->scenario = argv[optind];
@@ -277,14 +277,19 @@ int sim_run(int argc, char **argv) {
     return p.failed ? 1 : 0;
 }
 
+const char sim_show_help[] = "usage: tsubame-sim scenario SCENARIO.yaml\n"
+                             "\n"
+                             "Checks a scenario and prints it with every default filled in.\n"
+                             "\n"
+                             "example:\n"
+                             "  tsubame-sim scenario sim/scenarios/demo.yaml\n";
+
 int sim_show(int argc, char **argv) {
     struct sim_scenario s;
     struct err err;
     struct buf out;
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        puts("usage: tsubame-sim scenario SCENARIO.yaml\n\nChecks a scenario and prints it with every "
-             "default filled in.\n"
-             "\nexample:\n  tsubame-sim scenario sim/scenarios/demo.yaml");
+        fputs(sim_show_help, stdout);
         return 0;
     }
     if (argc != 2) {
