@@ -3,7 +3,7 @@ RECIPIENTS ?= 20000
 ONLY ?=
 SECONDS ?= 600
 .DEFAULT_GOAL := build
-.PHONY: build demo check nightly bench bench-peers fuzz format tidy clean help setup
+.PHONY: build demo deb check nightly bench bench-peers fuzz format tidy clean help setup
 
 build: ## build/tsubame and build/tsubame-sim (installs what the build needs)
 	@tools/setup build run
@@ -13,13 +13,17 @@ demo: build ## send RECIPIENTS=20000 mails to a made-up internet and account for
 	@tools/demo --recipients $(RECIPIENTS)
 
 check: ## all tests; ends with a line "N passed, N failed, N skipped"
-	@tools/setup build run test
+	@tools/setup build run test package
 	@tools/check
 
 nightly: ## 1,000 crash rounds of each kind, long fuzzing, half an hour of mixed work; can be called again to go on
 	@tools/setup build run test
 	@QUIET=1 tools/build release
 	@tools/nightly
+
+deb: ## Debian packages of the commit that is checked out -> build/deb
+	@tools/setup build package
+	@tools/deb
 
 bench: build ## the figures (ONLY=id,id for some) -> build/bench.json
 	@tools/bench $(if $(ONLY),--only $(ONLY))
