@@ -49,7 +49,8 @@ void sim_smtp_done(struct sim_session *s) {
 
 void sim_smtp_forget(struct sim_session *s) {
     sim_gate_forget(s);
-    s->has_from = s->utf8 = s->chunks = s->chunk_failed = s->refused_rcpt = false;
+    s->has_from = s->utf8 = s->chunks = s->chunk_failed = false;
+    s->refused_rcpt = s->refused_mail = false;
     s->rcpts = 0;
     s->from_len = 0;
     buf_reset(&s->envelope);
@@ -93,6 +94,12 @@ static struct sim_verdict mail_verdict(struct sim_session *s, bool too_big) {
     return sim_gate_message(s, SIM_GATE_MAIL);
 }
 
+/* What comes behind a refused command in one group is nobody's error, and not worth a line in the log. */
+static void say_follows(struct sim_session *s, const char *text) {
+    sim_say_make(s, slice_of(text), (struct slice){0});
+    buf_put_slice(&s->out, buf_slice(&s->text));
+}
+
 static void do_mail(struct sim_session *s, struct slice arg) {
     struct slice from;
     bool too_big = false;
@@ -119,6 +126,7 @@ static void do_mail(struct sim_session *s, struct slice arg) {
         sim_say_refusal(s, SIM_STEP_MAIL, v.say, (struct slice){0}, v.closes);
         sim_say_truth(s, sim_say_event(s, v.cause), v.cause, NULL, false);
         sim_smtp_forget(s);
+        s->refused_mail = true;
         return;
     }
     s->has_from = true;
@@ -188,6 +196,10 @@ static void judge_rcpt(struct sim_session *s, const struct sim_rcpt *r, struct s
 
 static void do_rcpt(struct sim_session *s, struct slice arg) {
     struct slice to;
+    if (!s->has_from && s->refused_mail) {
+        say_follows(s, "503 5.5.1 Need MAIL command");
+        return;
+    }
     if (!s->has_from || s->chunks) {
         sim_say_text(s, s->chunks ? "503 5.5.1 RCPT after BDAT" : "503 5.5.1 Need MAIL command");
         return;
@@ -207,8 +219,8 @@ static void do_rcpt(struct sim_session *s, struct slice arg) {
 }
 
 static void do_data(struct sim_session *s, struct slice arg) {
-    if (s->has_from && s->rcpts == 0 && s->refused_rcpt) {
-        buf_put_text(&s->out, "554 5.5.1 No valid recipients\r\n");
+    if (s->rcpts == 0 && (s->refused_rcpt || s->refused_mail)) {
+        say_follows(s, s->has_from ? "554 5.5.1 No valid recipients" : "503 5.5.1 Need MAIL command");
         return;
     }
     if (!s->has_from || s->rcpts == 0) {

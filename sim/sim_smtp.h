@@ -61,7 +61,7 @@ struct sim_session {
     bool waited, secure, greeted, esmtp, has_from, utf8, tls_garbage;
     uint32_t answered_early; /* a bit for each step whose answer has gone out before */
     uint32_t commands, messages, session_recipients, errors;
-    bool refused_rcpt; /* in this transaction: nobody errs who has sent DATA behind it */
+    bool refused_mail, refused_rcpt; /* in this transaction: nobody errs who has sent DATA behind it */
 
     struct buf out;
     struct buf text;     /* the reply being made */

@@ -137,6 +137,31 @@ static void each_limit_answers_at_its_step(void **state) {
     done(&b);
 }
 
+/* A pipelining client has sent the rest when its MAIL is refused: no error of its own, and the session stays.
+ */
+static void what_follows_a_refusal_is_no_error(void **state) {
+    (void)state;
+    char text[400];
+    struct bench b;
+    open_text(&b, scenario_text);
+    hello(&b, "mx.quota.test");
+    b.world.site[b.session.site].today = 2;
+    for (int n = 0; n < 30; n++) {
+        buf_reset(&b.out);
+        talk(&b, SLICE(FROM "RCPT TO:<u@quota.test>\r\nDATA\r\n"), 1000);
+        assert_string_equal(codes(&b, text), "450 503 503");
+    }
+    assert_int_equal(times(&b, "quota", "limit.daily"), 30);
+    assert_int_equal(times(&b, "quota", "protocol"), 0);
+    buf_reset(&b.out);
+    talk(&b, SLICE("RSET\r\n"), 100);
+    talk(&b, SLICE("DATA\r\n"), 100); /* this one is */
+    assert_string_equal(codes(&b, text), "250 503");
+    assert_int_equal(times(&b, "quota", "protocol"), 1);
+    hang_up(&b);
+    done(&b);
+}
+
 static void a_quota_counts_what_is_accepted(void **state) {
     (void)state;
     char to[40];
@@ -425,6 +450,7 @@ static void statistics_tell_how_much_was_used(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_limit_answers_at_its_step),
+        cmocka_unit_test(what_follows_a_refusal_is_no_error),
         cmocka_unit_test(a_quota_counts_what_is_accepted),
         cmocka_unit_test(one_mailbox_is_not_the_provider),
         cmocka_unit_test(who_brings_too_many_loses_all),
