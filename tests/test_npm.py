@@ -22,5 +22,5 @@ def test_packages_are_known_by_their_sum_not_their_place():
 def test_all_run_on_node_18():
     for name, package in LOCKED.items():
         wants = package.get("engines", {}).get("node", "*")
-        majors = [int(m[1]) for m in re.finditer(r">=? ?v?(\d+)", wants)]
+        majors = [int(m[1]) for m in re.finditer(r"(?:>=?|\^) ?v?(\d+)", wants)]
         assert not majors or min(majors) <= 18, (name, wants)
