@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -29,7 +30,7 @@ struct client {
 };
 
 struct ctl {
-    int fd;
+    int fd, lock_fd;
     char path[128];
     struct instance *instance;
     pthread_t thread;
@@ -431,6 +432,18 @@ static void *accept_clients(void *arg) {
 
 /* ---- opening and closing ---- */
 
+/* Held as long as the socket is there: of two servers that start at the same moment the second would else
+ * take away what the first has just bound. The file stays; it says nothing by being there. */
+static int take_lock(struct ctl *c, const char *path, struct err *err) {
+    char name[sizeof c->path + 8];
+    snprintf(name, sizeof name, "%s.lock", path);
+    c->lock_fd = open(name, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (c->lock_fd < 0) return err_errno(err, errno, "control.socket: %s", name);
+    if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0) return 0;
+    if (errno != EWOULDBLOCK) return err_errno(err, errno, "control.socket: %s", name);
+    return err_set(err, ERR_BUSY, "a server is running already, or starts just now: it holds %s", name);
+}
+
 static int bind_socket(struct ctl *c, const char *path, unsigned mode, struct err *err) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     struct talk w;
@@ -441,11 +454,13 @@ static int bind_socket(struct ctl *c, const char *path, unsigned mode, struct er
         talk_done(&w);
         return err_set(err, ERR_BUSY, "a server is running already: it answers at %s", path);
     }
+    struct err seen = *err;
+    if (take_lock(c, path, err)) return -1;
     struct stat st;
     if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
         return err_set(err, ERR_INPUT, "control.socket: %s is there and is no socket: nothing was done to it",
                        path);
-    if (err->kind == ERR_ABSENT) unlink(path);
+    if (seen.kind == ERR_ABSENT) unlink(path);
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     mode_t before = umask(0777);
     int failed = c->fd < 0 || bind(c->fd, (struct sockaddr *)&addr, sizeof addr);
@@ -460,7 +475,7 @@ static int bind_socket(struct ctl *c, const char *path, unsigned mode, struct er
 struct ctl *ctl_open(const char *path, unsigned mode, struct err *err) {
     struct ctl *c = calloc(1, sizeof *c);
     if (!c) return err_set(err, ERR_SYSTEM, "out of memory"), NULL;
-    c->fd = -1;
+    c->fd = c->lock_fd = -1;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->left, NULL);
     if (bind_socket(c, path, mode, err) == 0) return c;
@@ -493,6 +508,7 @@ void ctl_close(struct ctl *c) {
     }
     if (c->path[0]) unlink(c->path);
     if (c->fd >= 0) close(c->fd);
+    if (c->lock_fd >= 0) close(c->lock_fd);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->left);
     free(c);

@@ -53,9 +53,11 @@ struct jdoc *ctl_suppress(struct instance *in, const struct jdoc *request) {
     struct suppress_entry entries[ENGINE_SUPPRESS_MOST] = {0};
     struct arena arena;
     struct err err;
-    size_t count = jdoc_count(jdoc_get(request, "addresses"));
+    const struct jdoc *given = jdoc_get(request, "addresses");
+    size_t count = jdoc_count(given);
     arena_init(&arena, 1 << 20);
-    int failed = count > ENGINE_SUPPRESS_MOST
+    int failed = !jdoc_is_list(given) ? err_set(&err, ERR_INPUT, "suppress: expected a list of addresses")
+                 : count > ENGINE_SUPPRESS_MOST
                      ? err_set(&err, ERR_INPUT, "suppress: more than %d addresses", ENGINE_SUPPRESS_MOST)
                      : take_entries(request, &arena, entries, count, &err);
     if (!failed) failed = change(in, request, entries, count, &err);

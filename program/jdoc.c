@@ -187,6 +187,10 @@ bool jdoc_bool(const struct jdoc *object, const char *key, bool fallback) {
     return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
+bool jdoc_is_list(const struct jdoc *j) {
+    return j && json_is_array(in(j));
+}
+
 size_t jdoc_count(const struct jdoc *list) {
     return list ? json_array_size(in(list)) : 0;
 }

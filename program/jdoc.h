@@ -39,6 +39,7 @@ int64_t jdoc_number(const struct jdoc *object, const char *key, int64_t fallback
 double jdoc_real(const struct jdoc *object, const char *key, double fallback);
 bool jdoc_bool(const struct jdoc *object, const char *key, bool fallback);
 const struct jdoc *jdoc_get(const struct jdoc *object, const char *key);
+bool jdoc_is_list(const struct jdoc *j);
 size_t jdoc_count(const struct jdoc *list);
 struct slice jdoc_item_as_text(const struct jdoc *list, size_t index); /* empty for what is no text */
 const struct jdoc *jdoc_item(const struct jdoc *list, size_t index);
