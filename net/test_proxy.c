@@ -430,7 +430,7 @@ static void connect_through(const struct conn_case *c) {
                                   .password = c->user ? "secret" : NULL};
     struct client client = {.loop = loop_open(&err)};
     script.listener = listen_here(&proxy.address);
-    pthread_t thread;
+    pthread_t thread = pthread_self();
     if (c->behind == NOBODY)
         close(script.listener);
     else
