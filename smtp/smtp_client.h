@@ -80,6 +80,10 @@ struct smtp_client_options {
 
 enum { SMTP_RCPTS_MAX = 64, SMTP_BODIES_MAX = 8 };
 
+/* A session that has had nothing to do for that long may have been closed by the server without our knowing.
+ */
+#define SMTP_REST_US US_PER_SEC
+
 /* One content for one or several recipients in one transaction. Slices, and the array `to`, are borrowed
  * until the last recipient's outcome. */
 struct smtp_mail {

@@ -3,7 +3,8 @@
  * A group is RSET (where a transaction may be open), MAIL, the RCPTs and DATA, or BDAT with the content. With
  * DATA one mail stands between its MAIL and its content at a time. BDAT groups follow each other without any
  * answer, as long as few bodies are unanswered and little output waits: a slow network shall not fill the
- * memory. */
+ * memory. After a rest the server may be gone: there MAIL goes alone, and with its answer the rest of its
+ * group and all that follows, so that no content is handed to a connection that nobody reads any more. */
 #include "smtp_session.h"
 #include "smtp_wire.h"
 
@@ -107,22 +108,34 @@ static void ask_rcpts(struct smtp_client *c, int slot) {
         smtp_ask(c, STEP_RCPT, slot, (unsigned)__builtin_ctzll(left));
 }
 
-/* The whole group of a mail by BDAT. When its content can't be made nothing of it was said. */
-static void stream(struct smtp_client *c, int slot) {
+/* The group of a mail by BDAT, with MAIL or behind its answer. When the content can't be made nothing of it
+ * was said. */
+static void stream(struct smtp_client *c, int slot, bool with_mail) {
     struct held *h = &c->held[slot];
     size_t len = c->out.len;
     uint64_t queued = c->queued;
     unsigned questions = c->question_count;
-    smtp_ask(c, STEP_MAIL, slot, 0);
+    if (with_mail) smtp_ask(c, STEP_MAIL, slot, 0);
     ask_rcpts(c, slot);
     if (smtp_ask(c, STEP_BDAT, slot, 0) || c->phase == PHASE_OVER) return;
     c->out.len = len;
     c->queued = queued;
     c->question_count = questions;
     h->questions = 0;
-    h->state = HELD_WAITING;
-    c->begun--;
+    if (with_mail) {
+        h->state = HELD_WAITING;
+        c->begun--;
+    }
     smtp_fail_content(c, slot);
+}
+
+void smtp_stream_behind(struct smtp_client *c, int slot) {
+    c->current = NO_SLOT;
+    stream(c, slot, false);
+}
+
+static bool has_rested(const struct smtp_client *c) {
+    return c->question_count == 0 && c->now - c->asked >= SMTP_REST_US;
 }
 
 /* Begins one mail, or says why not. True when there may be more to begin. */
@@ -134,6 +147,7 @@ static bool begin_next(struct smtp_client *c) {
         put_off(c, slot, UINT64_MAX, SLICE("more mails than the server takes in a session"));
         return true;
     }
+    bool alone = smtp_streams(c) && has_rested(c);
     if (c->transaction) {
         c->transaction = false;
         smtp_ask(c, STEP_RSET, NO_SLOT, 0);
@@ -147,13 +161,13 @@ static bool begin_next(struct smtp_client *c) {
     h->stage = SMTP_STAGE_MAIL;
     c->last = slot;
     c->begun++;
-    if (smtp_streams(c)) {
-        stream(c, slot);
+    if (smtp_streams(c) && !alone) {
+        stream(c, slot, true);
         return true;
     }
     c->current = slot;
     smtp_ask(c, STEP_MAIL, slot, 0);
-    if (c->pipelining) {
+    if (c->pipelining && !alone) {
         ask_rcpts(c, slot);
         smtp_ask(c, STEP_DATA, slot, 0);
     }

@@ -69,11 +69,13 @@ struct smtp_client {
 
     struct question questions[QUESTIONS];
     unsigned question_head, question_count;
-    mono_us asked; /* since when the front question waits for its answer */
+    mono_us
+        asked; /* since when the front question waits for its answer; without one, since the last answer */
 
     struct held held[SMTP_CLIENT_MAILS];
     unsigned held_head, held_count;
-    int current;    /* the mail between MAIL and its content, or NO_SLOT: one at a time but for BDAT groups */
+    int current;    /* the mail between MAIL and its content, or NO_SLOT: one at a time. Of BDAT groups, whose
+                     * content stands in them: only the one whose MAIL went alone */
     int last;       /* the mail begun last */
     unsigned begun; /* mails so far */
     unsigned bodies;  /* BDATs unanswered */
@@ -122,6 +124,9 @@ void smtp_fail_content(struct smtp_client *c, int slot);
 
 /* Of a mail whose envelope is through: DATA, or BDAT with the content. */
 void smtp_ask_content(struct smtp_client *c, int slot);
+
+/* The same where BDAT groups are streamed, once its MAIL, which went alone, is taken: its RCPTs and BDAT. */
+void smtp_stream_behind(struct smtp_client *c, int slot);
 
 /* Most mails of this session, by option and LIMITS; 0: no bound. */
 unsigned smtp_mails_max(const struct smtp_client *c);

@@ -118,9 +118,9 @@ static bool send_mail(struct smtp_client *c, const struct question *q) {
 }
 
 /* Recipients refused before the content. What was pipelined behind is still answered; else, when none is
- * left, the mail is through. */
+ * left, the mail is through. (Of streamed groups only a MAIL that went alone is `current`.) */
 static void refuse(struct smtp_client *c, int slot, uint64_t rcpts, const struct smtp_reply *reply) {
-    if (!c->pipelining && !(c->held[slot].open & ~rcpts)) c->current = NO_SLOT;
+    if ((!c->pipelining || smtp_streams(c)) && !(c->held[slot].open & ~rcpts)) c->current = NO_SLOT;
     smtp_answer_by_reply(c, slot, rcpts, SMTP_REFUSED, reply);
 }
 
@@ -141,7 +141,10 @@ static void take_mail(struct smtp_client *c, const struct question *q, const str
     if (positive(reply)) {
         c->held[q->slot].stage = SMTP_STAGE_RCPT;
         c->transaction = true;
-        if (!c->pipelining) ask_next(c, q->slot);
+        if (!c->pipelining)
+            ask_next(c, q->slot);
+        else if (smtp_streams(c) && c->current == q->slot)
+            smtp_stream_behind(c, q->slot);
     } else if (negative(reply)) {
         refuse(c, q->slot, UINT64_MAX, reply);
     } else {
