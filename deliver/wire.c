@@ -5,37 +5,15 @@
  * next one while the present one is under way. A mail is rendered when the conversation wants it (with BDAT
  * that is when it goes out, with DATA one or two before), so that rendered mails do not pile up. It ends when
  * every item of its windows has an outcome, and says so last. */
-#include "classify.h"
 #include "conn.h"
+#include "flight.h"
 #include "log.h"
-#include "worker.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FLIGHTS = SMTP_BODIES_MAX, MAIL_MAX = 64 << 20 };
-
-/* After that long a server may have closed the connection without our knowing: a mail that is lost with it
- * goes by another one and has not been tried. */
-#define RESTED_US US_PER_SEC
-
-/* The recipients of a transaction, where there may be several. */
-struct rcpts {
-    uint8_t item[SHARED_WINDOW_MAX]; /* of the window */
-    struct slice to[SHARED_WINDOW_MAX];
-};
-
-/* A mail in the conversation. */
-struct flight {
-    struct window *window; /* NULL: free */
-    unsigned index;        /* its only item, or the first of `many` */
-    unsigned count;        /* of recipients; those without an outcome once it flies */
-    struct rcpts *many;    /* of a shared mail; NULL: it has one recipient, `to` */
-    struct buf mail;       /* rendered, unsigned; gone when the conversation has it */
-    struct slice to;
-    char from[RETURN_PATH_MAX];
-};
+enum { FLIGHTS = SMTP_BODIES_MAX, OUTPUT_MAX = 65 << 20 };
 
 struct wire {
     struct worker *worker;
@@ -43,7 +21,7 @@ struct wire {
     struct wire *prev, *next; /* all of the worker's */
     struct conn *conn;
     struct smtp_client *smtp;
-    struct window *first, *last; /* windows with items not begun */
+    struct window_queue windows;
     struct flight flights[FLIGHTS];
     unsigned target;
     bool plain;   /* TLS failed here although only wished for: without it */
@@ -60,63 +38,19 @@ static void try_target(struct wire *wire);
 
 /* ---- outcomes ---- */
 
-static void settle(struct wire *wire, struct window *window, unsigned index) {
-    worker_done(wire->worker, window, index);
-}
-
-static void give_back(struct wire *wire) {
-    while (wire->first) {
-        struct window *window = wire->first;
-        wire->first = window->next;
-        for (unsigned i = window->begun, n = window->count; i < n; i++) { /* the last one gives it away */
-            outcome_local(&window->items[i].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not begun"));
-            settle(wire, window, i);
-        }
-    }
-    wire->last = NULL;
-}
-
-static void buffer_get(struct worker *w, struct buf *b) {
-    if (w->spares)
-        *b = w->spare[--w->spares];
-    else
-        buf_init(b, MAIL_MAX);
-}
-
-static void buffer_put(struct worker *w, struct buf *b) {
-    if (w->spares < sizeof w->spare / sizeof *w->spare && b->cap <= 256 * 1024) {
-        buf_reset(b);
-        w->spare[w->spares++] = *b;
-    } else {
-        buf_done(b);
-    }
-}
-
-static void unload(struct wire *wire, struct flight *flight) {
-    if (flight->mail.max) buffer_put(wire->worker, &flight->mail);
-    flight->mail = (struct buf){0};
-}
-
-static void land(struct wire *wire, struct flight *flight) {
-    unload(wire, flight);
-    free(flight->many);
-    flight->many = NULL;
-    flight->window = NULL;
-}
-
 static void on_outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp_outcome *said) {
     struct wire *wire = ctx;
     struct flight *flight = &wire->flights[tag];
     struct outcome_rules by = {wire->worker->options->rules, wire->session->provider};
     struct window *window = flight->window;
-    unsigned index = flight->many ? flight->many->item[rcpt] : flight->index;
+    unsigned index = flight_item(flight, rcpt);
     outcome_from_session(&window->items[index].outcome, &by, said,
                          wire->session->worked || wire->session->rested);
     /* 421 says that the session is not wanted, whatever it answers. */
     bool answered = said->result == SMTP_REFUSED && !(said->reply && said->reply->code == 421);
     if (said->result == SMTP_DELIVERED || answered) wire->session->worked = true;
-    if (--flight->count == 0) land(wire, flight);
-    settle(wire, window, index);
+    if (--flight->count == 0) flight_land(wire->worker, flight);
+    worker_done(wire->worker, window, index);
 }
 
 static int on_content(void *ctx, uint64_t tag, struct buf *out) {
@@ -124,7 +58,7 @@ static int on_content(void *ctx, uint64_t tag, struct buf *out) {
     struct flight *flight = &wire->flights[tag];
     struct err err;
     int failed = mail_sign(wire->worker, flight->window, &flight->mail, out, &err);
-    unload(wire, flight);
+    flight_unload(wire->worker, flight);
     return failed;
 }
 
@@ -137,79 +71,14 @@ static void ask(struct wire *wire) {
     worker_tell(wire->worker, MSG_READY, wire->session, 0);
 }
 
-static bool beyond_ascii(struct slice s) {
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.at[i] >= 0x80) return true;
-    return false;
-}
-
-static void settle_here(struct wire *wire, struct window *window, unsigned index, enum event_kind kind,
-                        struct slice text) {
-    outcome_local(&window->items[index].outcome, kind, SMTP_STAGE_NONE, CLASSIFY_NONE, text);
-    settle(wire, window, index);
-}
-
-/* As many items of the first window as one transaction takes: one, or of a shared mail several. An address
- * beyond ASCII goes alone, for it asks more of the server than the others. */
-static void collect(struct wire *wire, struct flight *flight) {
-    struct window *window = wire->first;
-    struct rcpts *many = window->content->shared ? calloc(1, sizeof *many) : NULL;
-    unsigned most = many ? smtp_client_rcpts(wire->smtp) : 1, n = 0;
-    if (most > SHARED_WINDOW_MAX) most = SHARED_WINDOW_MAX;
-    flight->many = many;
-    flight->window = window;
-    while (wire->first == window && n < most) {
-        unsigned index = window->begun;
-        struct slice to = mail_address(window, index);
-        if (n && beyond_ascii(to)) break;
-        if (beyond_ascii(to)) most = 1;
-        if (++window->begun == window->count) {
-            wire->first = window->next;
-            if (!wire->first) wire->last = NULL;
-        }
-        if (suppress_is_recent(window, to)) {
-            settle_here(wire, window, index, EVENT_RETURNED,
-                        SLICE("not begun")); /* with the last it is gone */
-            continue;
-        }
-        if (n == 0) flight->index = index, flight->to = to;
-        if (many) many->item[n] = (uint8_t)index, many->to[n] = to;
-        n++;
-    }
-    flight->count = n;
-}
-
-static bool render(struct wire *wire, struct flight *flight) {
-    struct err err;
-    struct window *window = flight->window;
-    if (mail_render(wire->worker, window, flight->index, &flight->mail, &err) == 0) return true;
-    for (unsigned i = 0, n = flight->count; i < n; i++)
-        settle_here(wire, window, flight->many ? flight->many->item[i] : flight->index, EVENT_FAILED,
-                    slice_of(err.text));
-    return false;
-}
-
 /* The next items of the windows into the conversation. False: there are none. */
 static bool begin_next(struct wire *wire, struct flight *flight) {
     struct worker *w = wire->worker;
-    while (wire->first) {
-        buffer_get(w, &flight->mail);
-        collect(wire, flight);
-        if (flight->count == 0 || !render(wire, flight)) {
-            land(wire, flight);
-            continue;
-        }
-        struct smtp_mail mail = {.tag = (uint64_t)(flight - wire->flights),
-                                 .from = mail_return_path(w, flight->window, flight->index, flight->from),
-                                 .to = flight->many ? flight->many->to : &flight->to,
-                                 .to_count = flight->count,
-                                 .size = flight->mail.len + signing_room(&w->signing)};
-        mail.eightbit = beyond_ascii(flight->to); /* it stands in To */
-        bool taken = smtp_client_add(wire->smtp, &mail, loop_now(w->loop));
-        assert(taken);
-        return true;
-    }
-    return false;
+    if (!flight_begin(w, flight, &wire->windows, smtp_client_rcpts(wire->smtp))) return false;
+    struct smtp_mail mail = flight_mail(w, flight, (uint64_t)(flight - wire->flights));
+    bool taken = smtp_client_add(wire->smtp, &mail, loop_now(w->loop));
+    assert(taken);
+    return true;
 }
 
 /* What of two windows it holds without an outcome, in parts of a window: a recipient of a shared mail is a
@@ -232,11 +101,11 @@ static void feed(struct wire *wire) {
     unsigned held = 0;
     for (unsigned i = 0; i < FLIGHTS; i++)
         if (wire->flights[i].window) held += part_of(wire->flights[i].window, wire->flights[i].count);
-    for (struct window *window = wire->first; window; window = window->next)
+    for (struct window *window = wire->windows.first; window; window = window->next)
         held += part_of(window, window->count - window->begun);
     if (session_full(wire))
-        give_back(wire); /* the rest goes by another session */
-    else if (wire->finishing && !wire->first)
+        windows_give_back(wire->worker, &wire->windows); /* the rest goes by another session */
+    else if (wire->finishing && !wire->windows.first)
         smtp_client_finish(wire->smtp, loop_now(wire->worker->loop));
     else if (held <= WINDOW_MAX * SHARED_WINDOW_MAX)
         ask(wire);
@@ -246,7 +115,7 @@ static void feed(struct wire *wire) {
 
 static void wire_end(struct wire *wire) {
     struct worker *w = wire->worker;
-    give_back(wire);
+    windows_give_back(wire->worker, &wire->windows);
     smtp_client_free(wire->smtp);
     conn_close(wire->conn);
     if (wire->prev)
@@ -340,7 +209,7 @@ static void on_ended(void *ctx, const struct smtp_end *end) {
     wire->over = true;
     wire->why = end->why;
     if (end->chunking_failed) remember_bdat(wire, end);
-    wire->session->quiet = !wire->first && !under_way(wire);
+    wire->session->quiet = !wire->windows.first && !under_way(wire);
     if (!wire->session->ready && !wire->session->fault &&
         (end->why == SMTP_WHY_LOST || end->why == SMTP_WHY_TIMEOUT))
         wire->session->missed |= (uint8_t)(1u << wire->target);
@@ -398,7 +267,7 @@ static void conn_opened(void *ctx) {
                                           .chunking_allowed = may_bdat(wire),
                                           .max_messages = s->max_messages,
                                           .timeout_scale = o->timeout_scale,
-                                          .output_max = MAIL_MAX + (1 << 20)};
+                                          .output_max = OUTPUT_MAX};
     wire->smtp = smtp_client_open(&options, &smtp_events, wire, loop_now(wire->worker->loop));
     enter(wire);
     if (!wire->smtp) end_early(wire, SMTP_WHY_CUT, SLICE("out of memory"));
@@ -495,29 +364,17 @@ void wire_open(struct worker *w, struct session *s) {
     try_target(wire);
 }
 
-/* A window for a session that has ended meanwhile is settled by the owner: it comes back at once. */
-static void return_window(struct worker *w, struct window *window) {
-    for (unsigned i = 0, n = window->count; i < n; i++) { /* with the last the owner frees it */
-        outcome_local(&window->items[i].outcome, EVENT_RETURNED, SMTP_STAGE_NONE, 0, SLICE("not begun"));
-        worker_done(w, window, i);
-    }
-}
-
 void wire_window(struct worker *w, struct window *window) {
     struct wire *wire = window->session->wire;
     if (!wire || wire->over || w->draining || !wire->smtp || !smtp_client_is_ready(wire->smtp)) {
-        return_window(w, window);
+        window_give_back(w, window); /* all of it */
         return;
     }
     enter(wire);
     wire->asked = false;
-    wire->session->rested = loop_now(w->loop) - wire->asked_at >= RESTED_US;
-    window->next = NULL;
-    if (wire->last)
-        wire->last->next = window;
-    else
-        wire->first = window;
-    wire->last = window;
+    /* A mail that is lost with a connection closed meanwhile goes by another one and has not been tried. */
+    wire->session->rested = loop_now(w->loop) - wire->asked_at >= SMTP_REST_US;
+    windows_add(&wire->windows, window);
     leave(wire);
 }
 
@@ -528,7 +385,7 @@ void wire_finish(struct worker *w, struct session *s) {
     wire->finishing = true;
     if (!wire->smtp)
         end_early(wire, SMTP_WHY_DONE, SLICE("not needed any more"));
-    else if (!wire->first) /* else when the last of its windows is begun */
+    else if (!wire->windows.first) /* else when the last of its windows is begun */
         smtp_client_finish(wire->smtp, loop_now(w->loop));
     leave(wire);
 }
@@ -536,7 +393,7 @@ void wire_finish(struct worker *w, struct session *s) {
 void wire_drain_all(struct worker *w) {
     for (struct wire *wire = w->wires, *next; wire; wire = next) {
         next = wire->next;
-        give_back(wire);
+        windows_give_back(wire->worker, &wire->windows);
         wire_finish(w, wire->session);
     }
 }
