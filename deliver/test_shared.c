@@ -103,6 +103,22 @@ static void test_beside_others(void **state) {
     free(w);
 }
 
+/* Each goes alone, and is refused without a word to the server: nothing of the server's moves the next on. */
+static void test_beyond_ascii(void **state) {
+    (void)state;
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w);
+    w->shared = true;
+    w->options.default_limits = (struct lane_limits){.connections = 1};
+    host_open(world_host(w, 7));
+    world_engine(w);
+    struct campaign_status end = world_wait(w, world_many(w, "\xc3\xbc", "7.test", 50), NULL);
+    assert_int_equal(end.tally.failed, 50);
+    world_engine_stop(w, US_PER_SEC);
+    world_done(w);
+    free(w);
+}
+
 static bool some_are_there(const struct campaign_status *s) {
     return s->tally.delivered >= 50;
 }
@@ -138,6 +154,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_beside_others),
+        cmocka_unit_test(test_beyond_ascii),
         cmocka_unit_test(test_stop_at_once),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

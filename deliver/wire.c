@@ -92,9 +92,11 @@ static bool session_full(const struct wire *wire) {
 }
 
 static void feed(struct wire *wire) {
-    for (unsigned i = 0; i < FLIGHTS && !wire->over; i++) {
-        if (wire->flights[i].window) continue;
-        if (smtp_client_wanted(wire->smtp) == 0 || !begin_next(wire, &wire->flights[i])) break;
+    for (unsigned i = 0; i < FLIGHTS && !wire->over;) {
+        if (wire->flights[i].window)
+            i++; /* else one that was refused without a word to the server is not under way */
+        else if (smtp_client_wanted(wire->smtp) == 0 || !begin_next(wire, &wire->flights[i]))
+            break;
     }
     if (wire->over) return;
     /* Not answered: at most two windows, of which the second comes while the first is under way. */
