@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 enum { EVENTS = 512 };
+#define URGENT_US (2 * US_PER_MS)
 
 int sim_loop_init(struct sim_loop *l, struct err *err) {
     *l = (struct sim_loop){.epoll = epoll_create1(EPOLL_CLOEXEC), .now = clock_mono()};
@@ -79,6 +80,14 @@ static int patience(const struct sim_loop *l) {
     return wait > 1000 * US_PER_MS ? 1000 : (int)((wait + US_PER_MS - 1) / US_PER_MS);
 }
 
+/* A turn in which hundreds shake hands takes a good part of a second. */
+static void see_to_urgent(struct sim_loop *l) {
+    mono_us now = l->urgent ? clock_mono() : 0;
+    if (now < l->asked + URGENT_US) return;
+    l->asked = now;
+    l->urgent->ready(l->urgent, EPOLLIN);
+}
+
 int sim_loop_run(struct sim_loop *l, struct err *err) {
     struct epoll_event events[EVENTS];
     while (!l->stop) {
@@ -88,11 +97,13 @@ int sim_loop_run(struct sim_loop *l, struct err *err) {
         for (int i = 0; i < n; i++) {
             struct sim_watch *w = events[i].data.ptr;
             w->ready(w, events[i].events);
+            see_to_urgent(l);
         }
         while (l->timers && l->heap[1]->at <= l->now) {
             struct sim_timer *t = l->heap[1];
             sim_loop_unset(l, t);
             t->due(t);
+            see_to_urgent(l);
         }
         if (l->turn) l->turn(l->ctx);
     }

@@ -28,6 +28,9 @@ struct sim_loop {
     void (*turn)(void *ctx); /* after the events of a turn */
     bool (*more)(void *ctx); /* is there work left, so that the next turn must not wait? */
     void *ctx;
+    struct sim_watch
+        *urgent; /* is asked for input amid a long turn too, every few milliseconds; NULL: none */
+    mono_us asked;
 };
 
 int sim_loop_init(struct sim_loop *l, struct err *err);
