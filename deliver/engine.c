@@ -111,8 +111,23 @@ static void tick(void *ctx) {
         time_watch(e);
         e->sweep_due = true;
     }
-    e->tick_due = now + TICK_US;
-    loop_timer_start(&e->tick_timer, e->tick_due);
+    e->tick_due = NEVER;
+}
+
+/* Is there anything that the tick has to look at often? What is not among these comes by a message. */
+static bool is_busy(const struct engine *e) {
+    return e->backlog.sleepers.first || e->backlog.waiting || e->resting || e->in_flight || e->unsubmitted;
+}
+
+/* The next tick: soon while something waits for a time, else when a retry is due, and once a second. */
+static void set_tick(struct engine *e) {
+    mono_us now = loop_now(e->loop), due = now + IDLE_TICK_US;
+    wall_us retry = e->next_due - time_now(e);
+    if (retry < IDLE_TICK_US) due = now + (retry > TICK_US ? retry : TICK_US);
+    if (is_busy(e)) due = now + TICK_US;
+    if (due >= e->tick_due) return;
+    e->tick_due = due;
+    loop_timer_start(&e->tick_timer, due);
 }
 
 static void seal_time(void *ctx) {
@@ -140,6 +155,7 @@ static void each_turn(void *ctx) {
     }
     commit_turn(e);
     end_when_quiet(e);
+    set_tick(e);
     log_flush();
 }
 

@@ -42,6 +42,7 @@ enum {
 #define SEAL_US       (20 * US_PER_MS)
 #define LEASE_US      (5 * US_PER_MS) /* while a session waits for its window */
 #define TICK_US       (50 * US_PER_MS)
+#define IDLE_TICK_US  US_PER_SEC
 #define CHECKPOINT_US (5 * US_PER_SEC)
 #define LAG_WINDOW_US (15 * US_PER_SEC)
 #define STALL_US      (3 * US_PER_SEC)

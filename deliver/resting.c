@@ -8,7 +8,15 @@ static void end(struct engine *e, struct session *s) {
     schedule_finish(e, s);
 }
 
-/* While commits are late there may be work that can't be leased. */
+/* There is work for it, which only could not be leased yet, for commits were late. */
+static bool has_work(const struct session *s) {
+    return s->site->turn != NULL;
+}
+
+static bool too_many(const struct engine *e) {
+    return e->resting_count > e->options.idle_sessions && !e->held_back;
+}
+
 void resting_in(struct engine *e, struct session *s) {
     s->resting = true;
     s->resting_since = loop_now(e->loop);
@@ -21,7 +29,7 @@ void resting_in(struct engine *e, struct session *s) {
     e->resting_last = s;
     e->resting_count++;
     s->site->lane->resting++;
-    if (e->resting_count > e->options.idle_sessions && !e->held_back) end(e, e->resting);
+    if (too_many(e) && !has_work(e->resting)) end(e, e->resting);
 }
 
 void resting_out(struct engine *e, struct session *s) {
@@ -42,7 +50,7 @@ void resting_out(struct engine *e, struct session *s) {
 void resting_make_place(struct engine *e, const struct lane *lane, bool any_kind, bool big) {
     if (lane && !lane->resting) return;
     for (struct session *s = e->resting; s; s = s->next_resting) {
-        if ((lane && s->site->lane != lane) || (!any_kind && s->big != big)) continue;
+        if ((lane && s->site->lane != lane) || (!any_kind && s->big != big) || has_work(s)) continue;
         end(e, s);
         return;
     }
@@ -50,6 +58,9 @@ void resting_make_place(struct engine *e, const struct lane *lane, bool any_kind
 
 void resting_tick(struct engine *e) {
     mono_us now = loop_now(e->loop);
-    while (e->resting && (e->draining || now - e->resting->resting_since >= e->options.idle_us))
-        end(e, e->resting);
+    for (struct session *s; (s = e->resting);) {
+        bool over = now - s->resting_since >= e->options.idle_us || too_many(e);
+        if (!e->draining && (!over || has_work(s))) return;
+        end(e, s);
+    }
 }

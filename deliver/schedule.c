@@ -371,7 +371,8 @@ static bool look_at_site(struct engine *e, struct lane *lane, struct site *site,
         if (!grant(e, s, now)) idle_or_end(e, s);
         if (s->idle || s->parked) break;
     }
-    if (!site->turn) return true;
+    if (!site->turn || site->idle)
+        return true; /* commits are late: one more session would have nothing either */
     if (site->down_until > now) {
         backlog_sleep(&e->backlog, lane, site->down_until);
         return true;
