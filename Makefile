@@ -13,16 +13,16 @@ demo: build ## send RECIPIENTS=20000 mails to a made-up internet and account for
 	@tools/demo --recipients $(RECIPIENTS)
 
 check: ## all tests; ends with a line "N passed, N failed, N skipped"
-	@tools/setup build run test package
+	@tools/setup build run test deb package
 	@tools/check
 
-nightly: ## 1,000 crash rounds of each kind, long fuzzing, half an hour of mixed work; can be called again to go on
-	@tools/setup build run test
+nightly: ## 1,000 crash rounds of each kind, long fuzzing, half an hour of mixed work, the container; goes on when called again
+	@tools/setup build run test deb package nightly
 	@QUIET=1 tools/build release
 	@tools/nightly
 
 deb: ## Debian packages of the commit that is checked out -> build/deb
-	@tools/setup build package
+	@tools/setup build deb
 	@tools/deb
 
 bench: build ## the figures (ONLY=id,id for some) -> build/bench.json
