@@ -154,7 +154,7 @@ static int run(struct invocation *in) {
 const struct command command_classify_reply = {
     .name = "classify-reply",
     .operands = "[FILE...]",
-    .summary = "what a mail server's answer means, and what is done about it",
+    .summary = "what a server answer means, and what is done about it",
     .text =
         "Reads lines `STAGE <tab> REPLY` from files or standard input and prints for each\n"
         "`CLASS <tab> hard|soft|none <tab> ACTION <tab> RULE`. STAGE is what the reply answered: connect,\n"

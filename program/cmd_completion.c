@@ -89,7 +89,7 @@ static int run(struct invocation *in) {
 const struct command command_completion = {
     .name = "completion",
     .operands = "bash | zsh | fish",
-    .summary = "what a shell needs to complete commands, options and campaigns",
+    .summary = "what a shell needs to complete commands and campaigns",
     .text = "Prints a script for that shell to load. Debian's package brings all three.\n",
     .examples = "  source <(tsubame completion bash)\n"
                 "  tsubame completion zsh > ~/.zsh/_tsubame        # a folder of $fpath\n"

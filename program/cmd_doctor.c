@@ -217,7 +217,7 @@ static const struct arg args[] = {
 
 const struct command command_doctor = {
     .name = "doctor",
-    .summary = "find what is wrong, before and while it runs, and how to mend it",
+    .summary = "find what is wrong, and how to mend it",
     .text = "Looks at the configuration and the files that it names, the store, the server, this machine's "
             "limits and\n"
             "clock, DNS, and at what is published for the source addresses, DKIM keys and domains. Changes "

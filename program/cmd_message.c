@@ -240,7 +240,7 @@ static int run(struct invocation *in) {
 
 const struct command command_message = {
     .name = "message",
-    .summary = "did this person get it: what happened, when, in the receiver's own words",
+    .summary = "did this person get it: what happened, when, in whose words",
     .text = "Looks in all campaigns, the newest first. Upper and lower case make no difference.\n"
             "Says first whether the address is on the suppression list (`tsubame suppress show`).\n",
     .examples = "  tsubame message --to anna@example.com\n"

@@ -250,17 +250,16 @@ static int run(struct invocation *in) {
 const struct command command_serve = {
     .name = "serve",
     .summary = "run as a server, in the foreground",
-    .text =
-        "Goes on with what is in the store and takes campaigns from `tsubame send`. Logs to standard "
-        "error,\nor to log.file.\n\n"
-        "  SIGTERM, SIGINT  finish what is on the wire (deliver.grace), write all, end. While the disk is "
-        "full\n"
-        "                   that waits for room, and the log says so. A second one ends at once: nothing is\n"
-        "                   lost, what was on the wire is uncertain\n"
-        "  SIGHUP           read the configuration again: log.level, the DKIM keys, history.keep and\n"
-        "                   history.max_size change, log.file is opened anew; the log names what waits for\n"
-        "                   a restart\n\n"
-        "Started by root it binds and then becomes run.user. Tells systemd when it is ready.\n",
+    .text = "Goes on with what is in the store and takes campaigns from `tsubame send`. Logs to standard "
+            "error,\nor to log.file.\n\n"
+            "  SIGTERM, SIGINT  finish what is on the wire (deliver.grace), write all, end.\n"
+            "                   While the disk is full that waits for room, and the log says\n"
+            "                   so. A second one ends at once: nothing is lost, what was on\n"
+            "                   the wire is uncertain\n"
+            "  SIGHUP           read the configuration again: log.level, the DKIM keys,\n"
+            "                   history.keep and history.max_size change, log.file is opened\n"
+            "                   anew; the log names what waits for a restart\n\n"
+            "Started by root it binds and then becomes run.user. Tells systemd when it is ready.\n",
     .examples = "  tsubame serve --config /etc/tsubame/tsubame.yaml\n"
                 "  tsubame serve --set log.level=debug\n",
     .run = run,

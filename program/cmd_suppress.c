@@ -477,15 +477,16 @@ static int run(struct invocation *in) {
 const struct command command_suppress = {
     .name = "suppress",
     .operands = "add|remove|list|show|import|export [ADDRESS...|FILE]",
-    .summary = "the list of those who are not sent to: see it, change it, carry it over",
+    .summary = "the list of those who get no mail: see it, change it, move it",
     .text =
-        "  add ADDRESS...     nothing is sent to them from now on, running campaigns included\n"
+        "  add ADDRESS...     from now on they get nothing, from running campaigns too\n"
         "  remove ADDRESS...  they are sent to again\n"
         "  list               who is on it, why and since when\n"
-        "  show ADDRESS       all that is known of one: reason, the receiver's words, failures counted\n"
-        "  import FILE        a CSV file with a header, or one address a line; - is standard input. "
-        "Columns:\n"
-        "                     address, reason, since, note, and all that export writes\n"
+        "  show ADDRESS       all that is known of one: reason, the receiver's words,\n"
+        "                     failures counted\n"
+        "  import FILE        a CSV file with a header, or one address a line; - is\n"
+        "                     standard input. Columns: address, reason, since, note, and\n"
+        "                     all that export writes\n"
         "  export [FILE]      all of it as CSV, which import reads back to the same\n\n"
         "Receivers that do not know an address put it on the list by themselves (suppress.auto), and so "
         "does\n"

@@ -1,4 +1,4 @@
-/* The command line's grammar: words to an invocation, tables to help pages. */
+/* The command line's grammar: words to an invocation; and how commands end. */
 #include "command.h"
 
 #include "shown.h"
@@ -145,41 +145,4 @@ int invocation_parse(struct invocation *in, const struct command *command, int c
     }
     if (in->operand_count < command->least && !in->help) return usage(in, "expects", command->operands);
     return 0;
-}
-
-static void put_args(const struct arg *args, size_t count, struct buf *out) {
-    for (size_t i = 0; i < count; i++) {
-        size_t start = out->len;
-        if (args[i].letter)
-            buf_printf(out, "  -%c, --%s", args[i].letter, args[i].name);
-        else
-            buf_printf(out, "      --%s", args[i].name);
-        if (args[i].value) buf_printf(out, " %s", args[i].value);
-        size_t width = out->len - start;
-        if (width > 28) buf_put_c(out, '\n');
-        buf_printf(out, "%*s%s\n", width > 28 ? 30 : (int)(30 - width), "", args[i].help);
-    }
-}
-
-void command_help(const struct command *c, struct buf *out) {
-    buf_printf(out, "tsubame %s - %s\n\nUsage: tsubame %s [options]%s%s\n", c->name, c->summary, c->name,
-               c->most ? " " : "", c->most ? c->operands : "");
-    if (c->text) buf_printf(out, "\n%s", c->text);
-    buf_put_text(out, "\nOptions:\n");
-    size_t count;
-    const struct arg *shared = command_common(c, &count);
-    put_args(c->args, c->arg_count, out);
-    put_args(shared, count, out);
-    if (c->examples) buf_printf(out, "\nExamples:\n%s", c->examples);
-    buf_printf(out, "\nExit status: %s", command_exit_text);
-}
-
-void command_overview(const struct command *const *all, size_t count, struct buf *out) {
-    buf_put_text(out, "tsubame - personal mail to many, with an account of every single one\n\n"
-                      "Usage: tsubame COMMAND [options]\n\nCommands:\n");
-    for (size_t i = 0; i < count; i++)
-        if (!all[i]->hidden) buf_printf(out, "  %-14s %s\n", all[i]->name, all[i]->summary);
-    buf_put_text(out,
-                 "\n`tsubame COMMAND --help` explains each, with examples. Try it out without a server:\n\n"
-                 "  tsubame send --template news.yaml --to list.csv --dry-run\n");
 }

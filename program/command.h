@@ -40,8 +40,15 @@ struct command {
     unsigned least, most;              /* operands */
     bool json;                         /* takes --json */
     bool bare;                         /* reads the configuration itself */
-    bool hidden;                       /* for scripts of our own: in no list */
+    bool hidden;                       /* for scripts of our own: on no page */
     int (*run)(struct invocation *in); /* an exit_code */
+};
+
+/* What stands together on the page of all commands. */
+enum { COMMAND_GROUP_MOST = 8 };
+struct command_group {
+    const char *title;
+    const struct command *commands[COMMAND_GROUP_MOST]; /* ends with NULL, or full */
 };
 
 struct invocation {
@@ -58,12 +65,11 @@ struct invocation {
     const char *program;     /* how the program was called */
 };
 
-/* The commands, in the order of --help. */
 extern const struct command command_serve, command_send, command_render, command_status, command_report,
     command_message, command_hold, command_resume, command_cancel, command_suppress, command_prune,
     command_backup, command_restore, command_doctor, command_classify_reply, command_config, command_dkim_key,
     command_manual, command_completion, command_complete;
-/* All of them. */
+/* All of them, in the order of --help; the hidden ones last. */
 const struct command *const *command_all(size_t *count);
 /* NULL when there is none of that name. */
 const struct command *command_find(struct slice name);
@@ -83,7 +89,7 @@ int invocation_parse(struct invocation *in, const struct command *command, int c
 
 /* The page for one command, and the page for all. */
 void command_help(const struct command *c, struct buf *out);
-void command_overview(const struct command *const *all, size_t count, struct buf *out);
+void command_overview(const struct command_group *groups, size_t count, struct buf *out);
 
 /* "tsubame: text" on standard error; the exit code that the kind of error asks for. */
 int command_fail(const struct err *err);

@@ -65,7 +65,7 @@ void doctor_resolver(struct doctor *d) {
     if (d->options->dns.trust_anchor) {
         verdict_set(&v, VERDICT_GOOD, "checked from %s", d->options->dns.trust_anchor);
     } else {
-        verdict_set(&v, VERDICT_ADVICE, "not checked");
+        verdict_set(&v, VERDICT_ADVICE, "answers are taken without DNSSEC");
         verdict_why(&v, "Whoever answers in the resolver's place decides where your mail goes.");
         verdict_mend(
             &v,
@@ -379,7 +379,6 @@ void doctor_port(struct doctor *d) {
     if (d->try) check_domain_way(d);
     if (d->connect || d->try) return;
     verdict_set(&v, VERDICT_UNCHECKED,
-                "nobody is knocked at unasked: --try DOMAIN (its first mail exchanger) or --connect "
-                "HOST does");
+                "no receiver is connected to unless named: --try DOMAIN, --connect HOST");
     doctor_find_as(d, "outgoing", "", &v);
 }

@@ -146,7 +146,7 @@ static void check_running(struct doctor *d) {
         verdict_why(&v, "The server can't make its control socket there.");
         verdict_mend(&v, "Move it away, or name another place: control.socket");
     } else
-        verdict_set(&v, VERDICT_GOOD, "not running");
+        verdict_set(&v, VERDICT_GOOD, "no server runs");
     doctor_find_as(d, "running", "", &v);
 }
 

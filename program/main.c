@@ -6,22 +6,32 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const struct command *const commands[] = {
-    &command_serve,   &command_send,     &command_render,  &command_status,     &command_report,
-    &command_message, &command_hold,     &command_resume,  &command_cancel,     &command_suppress,
-    &command_prune,   &command_backup,   &command_restore, &command_doctor,     &command_classify_reply,
-    &command_config,  &command_dkim_key, &command_manual,  &command_completion, &command_complete,
+static const struct command_group groups[] = {
+    {"Sending", {&command_send, &command_render, &command_serve}},
+    {"What becomes of it", {&command_status, &command_report, &command_message}},
+    {"Changing its course", {&command_hold, &command_resume, &command_cancel, &command_suppress}},
+    {"Looking after the server", {&command_doctor, &command_prune, &command_backup, &command_restore}},
+    {"Setting up",
+     {&command_config, &command_dkim_key, &command_classify_reply, &command_completion, &command_manual}},
 };
-enum { COMMANDS = sizeof commands / sizeof commands[0] };
+enum { GROUPS = sizeof groups / sizeof groups[0], COMMANDS_MOST = GROUPS * COMMAND_GROUP_MOST + 1 };
 
 const struct command *const *command_all(size_t *count) {
-    *count = COMMANDS;
-    return commands;
+    static const struct command *all[COMMANDS_MOST];
+    size_t n = 0;
+    for (size_t g = 0; g < GROUPS; g++)
+        for (size_t i = 0; i < COMMAND_GROUP_MOST && groups[g].commands[i]; i++)
+            all[n++] = groups[g].commands[i];
+    all[n++] = &command_complete;
+    *count = n;
+    return all;
 }
 
 const struct command *command_find(struct slice name) {
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (slice_eq(slice_of(commands[i]->name), name)) return commands[i];
+    size_t count;
+    const struct command *const *all = command_all(&count);
+    for (size_t i = 0; i < count; i++)
+        if (slice_eq(slice_of(all[i]->name), name)) return all[i];
     return NULL;
 }
 
@@ -31,15 +41,16 @@ static int print_help(const struct command *c) {
     if (c)
         command_help(c, &out);
     else
-        command_overview(commands, COMMANDS, &out);
+        command_overview(groups, GROUPS, &out);
     int code = command_print(&out);
     buf_done(&out);
     return code;
 }
 
-/* The file to read: the one named, else the first of the usual ones that is there, else none. */
+/* The file to read: the one named, else the first of the usual ones that is there, else none. What was
+ * installed below a prefix such as /usr/local has its own before /etc. */
 static const char *find_config(const struct invocation *in) {
-    static const char *const usual[] = {"tsubame.yaml", "/etc/tsubame/tsubame.yaml"};
+    static const char *const usual[] = {"tsubame.yaml", TSUBAME_CONFIG_FILE, "/etc/tsubame/tsubame.yaml"};
     const char *named = in->config ? in->config : getenv("TSUBAME_CONFIG");
     if (named && *named) return named;
     for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)

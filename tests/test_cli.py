@@ -535,9 +535,24 @@ def test_usage_and_absence(bare):
 
 def test_every_help_has_examples(bare):
     overview = bare.run("--help").stdout
-    commands = re.findall(r"^  ([\w-]+) +\S", overview.split("Commands:")[1].split("\n\n")[0], re.M)
+    commands = re.findall(r"^  ([\w-]+) +\S", overview.split("explains each")[0], re.M)
     assert {"serve", "send", "status", "report", "message", "config", "hold", "resume", "cancel", "backup"} <= set(commands)
     for command in commands:
         done = bare.run(command, "--help")
         assert done.returncode == 0 and "Examples:" in done.stdout and "Exit status:" in done.stdout
         assert f"tsubame {command}" in done.stdout.split("Examples:")[1]
+        text = re.sub(r"Examples:\n(  .*\n)*", "", done.stdout)  # these are to be copied whole
+        assert [line for line in text.splitlines() if len(line) > 80] == [], command
+    assert [line for line in overview.splitlines() if len(line) > 80] == []
+
+
+def test_an_installed_configuration_is_found(bare):
+    """What `meson install` puts below the prefix of this build, /usr/local, is read without being named."""
+    path = "/usr/local/etc/tsubame"
+    script = f"mkdir -p /usr/local/etc && mount -t tmpfs none /usr/local/etc && mkdir {path} && " \
+             f"echo 'no.such: key' >{path}/tsubame.yaml && exec \"$@\""
+    if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        pytest.skip("needs root and a mount namespace")
+    done = subprocess.run(["unshare", "--mount", "sh", "-ec", script, "sh", bare.program, "status"], cwd=bare.folder,
+                          env={**os.environ, "TSUBAME_CONFIG": ""}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3 and f"{path}/tsubame.yaml" in done.stderr, done

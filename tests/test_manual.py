@@ -33,7 +33,7 @@ def needs(name):
 
 def commands(tsubame):
     shown = subprocess.run([tsubame, "--help"], capture_output=True, text=True, check=True).stdout
-    return re.findall(r"^  ([a-z-]+) +\S", shown.split("Commands:")[1].split("\n\n")[0], re.M)
+    return re.findall(r"^  ([a-z-]+) +\S", shown.split("explains each")[0], re.M)
 
 
 def test_every_command_has_a_page(programs, pages):
