@@ -373,5 +373,6 @@ int main(void) {
         cmocka_unit_test(a_clock_that_jumps_is_not_believed_at_once),
         cmocka_unit_test_setup_teardown(a_thread_does_it_and_takes_new_rules, set_up, tear_down),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -367,5 +367,6 @@ int main(void) {
         cmocka_unit_test(source_names),  cmocka_unit_test(dkim_records), cmocka_unit_test(dmarc_records),
         cmocka_unit_test(spf_records),   cmocka_unit_test(resolvers),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
