@@ -1,14 +1,15 @@
 """What all end-to-end tests share: where the programs are, and foreign servers."""
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import common  # noqa: E402
 import peers  # noqa: E402
-
-ROOT = Path(__file__).resolve().parents[1]
+from common import ROOT, laboratory  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +32,36 @@ def kind(request):
     if peers.missing(request.param):
         pytest.skip(f"{request.param}: {peers.missing(request.param)}")
     return request.param
+
+
+@pytest.fixture
+def lab(request, tmp_path, build):
+    """The fake internet (the module's SCENARIO if it has one) and a Tsubame that is quick to try again."""
+    scenario = tmp_path / "scenario.yaml"
+    scenario.write_text(getattr(request.module, "SCENARIO", common.SCENARIO))
+    with laboratory.Lab(tmp_path / "lab", scenario, build) as it:
+        it.template.write_text(laboratory.TEMPLATE)
+        it.configure(**common.FAST)
+        yield it
+
+
+@pytest.fixture
+def bare(tmp_path, build):
+    """Without an internet: for all that fails before it is needed."""
+    class Bare:
+        program = build / "program/tsubame"
+
+        def run(self, *args, stdin=None, env=None):
+            return subprocess.run([self.program, *map(str, args)], cwd=tmp_path, capture_output=True, text=True,
+                                  timeout=120, stdin=subprocess.DEVNULL if stdin is None else None, input=stdin,
+                                  env={**os.environ, "TSUBAME_CONFIG": "", **(env or {})})
+
+        def write(self, name, text):
+            (tmp_path / name).write_text(text)
+            return tmp_path / name
+
+    bare = Bare()
+    bare.folder = tmp_path
+    bare.write("t.yaml", laboratory.TEMPLATE.replace("{{city}}", "here").replace("{{company}}", "x")
+               .replace("{{amount}}", "1"))
+    return bare

@@ -8,23 +8,9 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from pathlib import Path
-
-import pytest
-
-from test_cli import FAST, SCENARIO, equation_holds, laboratory, rows_of, serve, wait_for
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture
-def lab(tmp_path, build):
-    scenario = tmp_path / "scenario.yaml"
-    scenario.write_text(SCENARIO)
-    with laboratory.Lab(tmp_path / "lab", scenario, build) as it:
-        it.template.write_text(laboratory.TEMPLATE)
-        it.configure(**FAST)
-        yield it
+from common import FAST, ROOT, equation_holds, laboratory, rows_of, serve, stop, wait_for
 
 
 def other_machine(lab, tmp_path, **values):
@@ -80,8 +66,7 @@ def test_a_backup_under_load_sends_nothing_twice_that_it_knew(lab, tmp_path):
     other.run("resume", "spring")
     wait_for(lambda: other.json("status")["campaigns"][0]["pending"] == 0, 60)
     assert not other.json("status")["notes"]  # the note goes when nothing is held any more
-    server.send_signal(signal.SIGTERM)
-    assert server.wait(30) == 0
+    stop(server)
     report = other.json("report", "spring")
     assert equation_holds(report)
     other.run("report", "spring", "--verify")
@@ -99,8 +84,7 @@ def test_a_move_holds_nothing_and_sends_nothing_twice(lab, tmp_path):
     final = tmp_path / "final"
     refused = lab.run("backup", "--final", final, ok=(5,))
     assert "end it first" in refused.stderr and not final.exists()
-    server.send_signal(signal.SIGTERM)
-    assert server.wait(30) == 0
+    stop(server)
     lab.run("backup", "--final", final)
     stopped = lab.run("serve", ok=(1, 2))
     assert f"was moved: its final backup is {final}" in stopped.stderr
@@ -110,8 +94,7 @@ def test_a_move_holds_nothing_and_sends_nothing_twice(lab, tmp_path):
     assert told["final"] is True and told["held"] == []
     server = serve(other)
     wait_for(lambda: other.json("status")["campaigns"][0]["pending"] == 0, 60)
-    server.send_signal(signal.SIGTERM)
-    assert server.wait(30) == 0
+    stop(server)
     other.ledger = lab.ledger
     other.export("spring")
     lab.stop_sim()
@@ -122,8 +105,7 @@ def test_a_move_holds_nothing_and_sends_nothing_twice(lab, tmp_path):
 
 def test_the_copied_folder_of_a_stopped_server_goes_on(lab, tmp_path):
     server = under_load(lab)
-    server.send_signal(signal.SIGTERM)
-    assert server.wait(30) == 0
+    stop(server)
     other = other_machine(lab, tmp_path)
     subprocess.run(["cp", "-a", lab.store, other.store], check=True)
     assert other.json("status")["campaigns"][0]["state"] == "ready"

@@ -1,7 +1,6 @@
 """The command line from end to end, against the fake internet: what it does, prints, refuses, and leaves behind."""
 import csv
 import fcntl
-import io
 import json
 import os
 import pty
@@ -12,7 +11,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import termios
 import time
@@ -22,51 +20,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-import lab as laboratory  # noqa: E402
-
-SCENARIO = """\
-seed: 5
-defaults: {latency: {connect: 1, command: 0, data: 0}}
-providers:
-  - {name: big, weight: 3, domains: [big.test], hosts: [mx.big.test]}
-  - {name: hard, weight: 1, domains: [hard.test], hosts: [mx.hard.test], users: {unknown: 0.2}}
-"""
-FAST = {"deliver__retry": {"first": "200ms", "most": "1s"}, "deliver__grace": "3s", "log__level": "warn"}
-
-
-@pytest.fixture
-def lab(tmp_path, build):
-    scenario = tmp_path / "scenario.yaml"
-    scenario.write_text(SCENARIO)
-    with laboratory.Lab(tmp_path / "lab", scenario, build) as it:
-        it.template.write_text(laboratory.TEMPLATE)
-        it.configure(**FAST)
-        yield it
-
-
-@pytest.fixture
-def bare(tmp_path, build):
-    """Without an internet: for all that fails before it is needed."""
-    class Bare:
-        program = build / "program/tsubame"
-
-        def run(self, *args, stdin=None, env=None):
-            return subprocess.run([self.program, *map(str, args)], cwd=tmp_path, capture_output=True, text=True,
-                                  timeout=120, stdin=subprocess.DEVNULL if stdin is None else None, input=stdin,
-                                  env={**os.environ, "TSUBAME_CONFIG": "", **(env or {})})
-
-        def write(self, name, text):
-            (tmp_path / name).write_text(text)
-            return tmp_path / name
-
-    bare = Bare()
-    bare.folder = tmp_path
-    bare.write("t.yaml", laboratory.TEMPLATE.replace("{{city}}", "here").replace("{{company}}", "x")
-               .replace("{{amount}}", "1"))
-    return bare
-
+from common import ROOT, equation_holds, laboratory, rows_of, serve, stop, wait_for
+from common import FAST  # noqa: F401
+from peers import free_port
 
 @pytest.fixture
 def open_folder():
@@ -74,25 +30,6 @@ def open_folder():
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
-
-
-def rows_of(text):
-    return list(csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-def wait_for(what, seconds=30):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        value = what()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError("it did not come to that in time")
-
-
-def equation_holds(c):
-    return c["planned"] == sum(c[k] for k in ("delivered", "failed", "suppressed", "cancelled", "expired", "pending",
-                                              "uncertain"))
 
 
 # --- sending without a server
@@ -259,14 +196,6 @@ def test_progress_line_on_a_terminal_only(lab):
 
 # --- with a server
 
-def serve(lab, **more):
-    child = lab.start("serve", **more)
-    wait_for(lambda: child.poll() is not None or (lab.store / "control.sock").exists())
-    wait_for(lambda: child.poll() is not None or lab.run("status", ok=(0, 1, 4, 5)).stdout.startswith("A server"))
-    assert child.poll() is None, (lab.folder / "serve.log").read_text()
-    return child
-
-
 def test_a_server_takes_campaigns(lab):
     lab.audience(200)
     with open(lab.list, "a") as more:
@@ -290,8 +219,7 @@ def test_a_server_takes_campaigns(lab):
     lab.run("backup", lab.folder / "copy")
     copied = lab.json("status", "--set", f"store.path={lab.folder / 'copy'}")
     assert copied["running"] is False and len(copied["campaigns"]) == 2
-    server.send_signal(signal.SIGTERM)
-    assert server.wait(30) == 0
+    stop(server)
     assert not (lab.store / "control.sock").exists()
     assert lab.json("status")["running"] is False
 
@@ -310,8 +238,7 @@ def test_the_server_is_all_that_is_needed(lab):
     for command in ("resume", "hold", "cancel"):
         assert "there is no campaign 'three'" in lab.run(command, "three", *socket_alone, ok=(4,)).stderr
     assert "there is no campaign 'three'" in lab.run("send", "--resume", "three", *socket_alone, ok=(4,)).stderr
-    server.terminate()
-    assert server.wait(30) == 0
+    stop(server)
 
 
 def test_cancel_in_a_server(lab):
@@ -324,8 +251,7 @@ def test_cancel_in_a_server(lab):
     lab.json("cancel", "big", "--yes")
     campaign = wait_for(lambda: next((c for c in lab.json("status")["campaigns"] if c["pending"] == 0), None))
     assert campaign["state"] == "cancelled" and campaign["cancelled"] > 100 and equation_holds(campaign)
-    server.terminate()
-    assert server.wait(30) == 0
+    stop(server)
     lab.export("big")
     lab.stop_sim()
     good, text = lab.check()
@@ -342,14 +268,7 @@ def test_client_that_leaves_does_not_take_its_campaign_along(lab):
     assert child.wait(20) == 130
     assert "goes on in the server" in (lab.folder / "send.log").read_text()
     wait_for(lambda: lab.json("status")["campaigns"][0]["state"] == "done")
-    server.terminate()
-    assert server.wait(30) == 0
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    stop(server)
 
 
 def test_metrics(lab):
@@ -369,8 +288,7 @@ def test_metrics(lab):
     assert not [name for name in names if f"`{name}`" not in documented]
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/other", timeout=10)
-    server.terminate()
-    assert server.wait(30) == 0
+    stop(server)
 
 
 def test_systemd_and_reload(lab):
@@ -422,14 +340,12 @@ def test_privileges(lab, open_folder):
     stranger = subprocess.run([own, *lab.command("status")[1:]], capture_output=True, text=True, user=12345,
                               group=12345, extra_groups=[])
     assert stranger.returncode != 0
-    server.terminate()
-    assert server.wait(30) == 0
+    stop(server)
     lab.configure(**{**FAST, "run__group": "daemon"})  # a group alone may be given up too
     server = serve(lab)
     gid = __import__("grp").getgrnam("daemon").gr_gid
     assert re.search(rf"^Gid:\s+{gid}\s+{gid}\s+{gid}\s", Path(f"/proc/{server.pid}/status").read_text(), re.M)
-    server.terminate()
-    assert server.wait(30) == 0
+    stop(server)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

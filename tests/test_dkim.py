@@ -7,23 +7,19 @@ import shutil
 import signal
 import socketserver
 import subprocess
-import sys
 import threading
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import dkim
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-import lab as laboratory  # noqa: E402
-from names import names  # noqa: E402
-from test_cli import bare, serve, wait_for  # noqa: E402, F401 (a fixture among them)
+from common import laboratory, serve, stop, wait_for
+from names import names
 
 TABLE = {("rcpt.example", "MX"): ["10 mx.rcpt.example."], ("mx.rcpt.example", "A"): ["127.0.0.1"]}
 
 
-def key(bare, name, *args):  # noqa: F811
+def key(bare, name, *args):
     return bare.run("dkim-key", "--domain", "example.com", "--selector", name, *args)
 
 
@@ -31,7 +27,7 @@ def key(bare, name, *args):  # noqa: F811
 
 @pytest.mark.parametrize("kind, args, bits", [("rsa", [], 2048), ("rsa", ["--bits", "3072"], 3072),
                                               ("ed25519", ["--algorithm", "ed25519"], 256)])
-def test_a_key_and_its_record(bare, kind, args, bits):  # noqa: F811
+def test_a_key_and_its_record(bare, kind, args, bits):
     os.umask(0)
     try:
         made = key(bare, "s1", "--out", "k.pem", "--json", *args)
@@ -59,7 +55,7 @@ def test_a_key_and_its_record(bare, kind, args, bits):  # noqa: F811
     assert json.loads(key(bare, "s1", "--show", "k.pem", "--json").stdout) == said
 
 
-def test_what_it_says_can_be_configured(bare):  # noqa: F811
+def test_what_it_says_can_be_configured(bare):
     said = key(bare, "s1", "--out", "my key.pem").stdout
     bare.write("tsubame.yaml", said[said.index("  dkim:\n"):])
     done = bare.run("config", "check", "tsubame.yaml")
@@ -79,13 +75,13 @@ def test_what_it_says_can_be_configured(bare):  # noqa: F811
     (["--domain", "e.com", "--selector", "s", "--out", "k", "--bits", "2048", "--algorithm", "ed25519"], "has its size"),
     (["--domain", "e.com", "--selector", "s", "--show", "k", "--bits", "2048"], "of what kind the key is"),
 ])
-def test_wrong_usage(bare, args, says):  # noqa: F811
+def test_wrong_usage(bare, args, says):
     done = bare.run("dkim-key", *args)
     assert done.returncode == 2 and says in done.stderr and not done.stdout, done
     assert not (bare.folder / "k").exists()
 
 
-def test_a_short_key_and_an_open_file(bare):  # noqa: F811
+def test_a_short_key_and_an_open_file(bare):
     assert "warning: 1024 bits are fewer than the 2048 that receivers expect" in key(
         bare, "s", "--out", "k.pem", "--bits", "1024").stderr
     (bare.folder / "k.pem").chmod(0o644)
@@ -101,7 +97,7 @@ def time(days):
 
 
 @pytest.fixture
-def keys(bare):  # noqa: F811
+def keys(bare):
     for name, *args in (("r1",), ("r2",), ("e1", "--algorithm", "ed25519"), ("short", "--bits", "1024")):
         assert key(bare, name, "--out", name, *args).returncode == 0
     shutil.copy(bare.folder / "r1", bare.folder / "open")
@@ -236,5 +232,4 @@ def test_keys_rotate_by_time_and_by_sighup(lab):
         wait_for(lambda: log.read_text().count("event=reloaded") == 2)
         assert send("unsigned") == []
         wait_for(lambda: "event=unsigned from=mail.swallow.example" in log.read_text())
-        running.terminate()
-        assert running.wait(30) == 0
+        stop(running)

@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from test_cli import bare, lab, serve, wait_for  # noqa: F401 (fixtures)
+from common import serve, stop, wait_for
 
 
 def talk(lab, line, descriptors=()):
@@ -53,7 +53,7 @@ def content(lab):
     return fds[1]
 
 
-def test_what_is_no_socket_stays(bare):  # noqa: F811
+def test_what_is_no_socket_stays(bare):
     precious = bare.write("precious", "all my work\n")
     done = bare.run("serve", "--set", f"control.socket={precious}", "--set", f"store.path={bare.folder / 's'}",
                     "--set", "run.user=" + pwd.getpwuid(os.geteuid()).pw_name, "--set", "metrics.listen=off")
@@ -61,15 +61,14 @@ def test_what_is_no_socket_stays(bare):  # noqa: F811
     assert precious.read_text() == "all my work\n"
 
 
-def test_a_silent_list_holds_up_nothing(lab):  # noqa: F811
+def test_a_silent_list_holds_up_nothing(lab):
     lab.audience(10)
     payload = content(lab)
     server = serve(lab)
     read_end, write_end = os.pipe()
     waiting = talk(lab, b'{"do":"send","name":"silent"}\n', [read_end, payload])
     time.sleep(0.3)
-    server.send_signal(signal.SIGTERM)
-    assert server.wait(20) == 0
+    stop(server)
     waiting.close()
     assert lab.json("status")["campaigns"] == []
     child = lab.start("send", "--template", lab.template, "--to", f"/dev/fd/{read_end}", pass_fds=[read_end])
@@ -80,7 +79,7 @@ def test_a_silent_list_holds_up_nothing(lab):  # noqa: F811
     os.close(write_end)
 
 
-def test_a_client_that_leaves_takes_its_load_along(lab):  # noqa: F811
+def test_a_client_that_leaves_takes_its_load_along(lab):
     lab.audience(2000)
     payload = content(lab)
     server = serve(lab)
@@ -94,11 +93,10 @@ def test_a_client_that_leaves_takes_its_load_along(lab):  # noqa: F811
     for line in (b"\0\xff\n", b"[" * 60000 + b"\n", b'{"do":"' + b"x" * 70000 + b'"}\n', b"[]\n", b'{"do":{}}\n'):
         assert answer(talk(lab, line))["ok"] is False
     assert answer(talk(lab, b'{"do":"campaign","id":4294967297}\n'))["kind"] == 6
-    server.send_signal(signal.SIGTERM)
-    assert server.wait(20) == 0
+    stop(server)
 
 
-def test_a_closed_terminal_ends_in_good_order(lab):  # noqa: F811
+def test_a_closed_terminal_ends_in_good_order(lab):
     lab.audience(500)
     lab.configure(limits__messages_per_second=2, deliver__grace="5s")  # long enough to be interrupted
     master, slave = pty.openpty()
@@ -118,7 +116,7 @@ def test_a_closed_terminal_ends_in_good_order(lab):  # noqa: F811
     assert campaign["uncertain"] == 0 and campaign["leased"] == 0 and campaign["pending"] > 0
 
 
-def test_a_deleted_history_is_told(lab):  # noqa: F811
+def test_a_deleted_history_is_told(lab):
     lab.audience(50)
     for name in ("one", "more"):  # the second's checkpoints drop the blocks of the first
         lab.run("send", "--template", lab.template, "--to", lab.list, "--name", name)
@@ -135,11 +133,10 @@ def test_a_deleted_history_is_told(lab):  # noqa: F811
     lab.run("report", "two", "--verify")
     server = serve(lab)
     assert words in lab.run("status").stdout and words in lab.json("status")["notes"][0]
-    server.terminate()
-    assert server.wait(30) == 0
+    stop(server)
 
 
-def test_a_list_does_not_lead_into_our_own_network(lab):  # noqa: F811
+def test_a_list_does_not_lead_into_our_own_network(lab):
     lab.audience(20)
     lab.configure(deliver__private_hosts=False, deliver__retry__first="200ms", deliver__retry__most="1s")
     done = lab.run("send", "--template", lab.template, "--to", lab.list, "--name", "one", ok=(1,), timeout=60)
@@ -154,7 +151,7 @@ def test_a_list_does_not_lead_into_our_own_network(lab):  # noqa: F811
 
 
 @pytest.mark.parametrize("command", ["serve", "send"])
-def test_a_stop_that_waits_for_the_disk_says_so(lab, command):  # noqa: F811
+def test_a_stop_that_waits_for_the_disk_says_so(lab, command):
     lab.audience(400)
     lab.configure(limits__messages_per_second=20, deliver__grace="1s", log__level="warn")
     log, log_end = os.pipe()  # a file could not be written to either
@@ -207,7 +204,7 @@ def test_a_stop_that_waits_for_the_disk_says_so(lab, command):  # noqa: F811
     assert good, told
 
 
-def test_errors_name_file_and_place(bare):  # noqa: F811
+def test_errors_name_file_and_place(bare):
     good = "email,name\na@b.test,Ann\n"
     bare.write("good.csv", good)
     lists = {"": "is empty", "email,name\n": "no row", "name;city\na;x\n": "line 1: no column looks like the address (email, mail, address...); there are: name, city",

@@ -2,14 +2,11 @@
 import json
 import re
 import signal
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-import lab as laboratory  # noqa: E402
+from common import serve, stop, wait_for
 
 SCENARIO = """\
 seed: 5
@@ -21,24 +18,10 @@ FAST = {"deliver__retry": {"first": "200ms", "most": "1s"}, "deliver__grace": "3
 
 
 @pytest.fixture
-def lab(tmp_path, build):
-    scenario = tmp_path / "scenario.yaml"
-    scenario.write_text(SCENARIO)
-    with laboratory.Lab(tmp_path / "lab", scenario, build) as it:
-        it.template.write_text(laboratory.TEMPLATE)
-        it.configure(**FAST)
-        it.audience(300)
-        yield it
-
-
-def wait_for(what, seconds=40):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        value = what()
-        if value:
-            return value
-        time.sleep(0.1)
-    raise AssertionError("it did not come to that in time")
+def lab(lab):
+    lab.configure(**FAST)
+    lab.audience(300)
+    return lab
 
 
 def send(lab, name, *more):
@@ -47,18 +30,6 @@ def send(lab, name, *more):
 
 def segments(lab):
     return sorted(p.name for p in (lab.store / "segments").glob("*.seg"))
-
-
-def serve(lab):
-    child = lab.start("serve")
-    wait_for(lambda: child.poll() is not None or lab.run("status", ok=(0, 1, 4, 5)).stdout.startswith("A server"))
-    assert child.poll() is None, (lab.folder / "serve.log").read_text()
-    return child
-
-
-def stop(child):
-    child.send_signal(signal.SIGTERM)
-    assert child.wait(30) == 0
 
 
 def someone(lab):

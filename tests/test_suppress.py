@@ -1,21 +1,15 @@
 """The suppression list from end to end: what receivers put on it, who is not sent to, carried over as CSV, and what a
 kill leaves of it."""
 import csv
-import io
 import json
 import random
 import signal
-import sys
 import time
 import urllib.request
-from pathlib import Path
 
-import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-import lab as laboratory  # noqa: E402
-from test_cli import FAST, equation_holds, free_port, rows_of, serve, wait_for  # noqa: E402
+from common import FAST, equation_holds, laboratory, rows_of, serve, stop, wait_for
+from peers import free_port
 
 SCENARIO = """\
 seed: 5
@@ -24,16 +18,6 @@ providers:
   - {name: big, weight: 3, domains: [big.test], hosts: [mx.big.test], users: {unknown: 0.02}}
   - {name: hard, weight: 1, domains: [hard.test], hosts: [mx.hard.test], users: {unknown: 0.3}}
 """
-
-
-@pytest.fixture
-def lab(tmp_path, build):
-    scenario = tmp_path / "scenario.yaml"
-    scenario.write_text(SCENARIO)
-    with laboratory.Lab(tmp_path / "lab", scenario, build) as it:
-        it.template.write_text(laboratory.TEMPLATE)
-        it.configure(**FAST)
-        yield it
 
 
 def suppress(lab, *args, **more):
@@ -203,8 +187,7 @@ def test_in_a_server(lab):
     assert "removed" in suppress(lab, "remove", people[0]).stdout
     assert f"tsubame_suppression_entries {len(people) - 1}\n" in urllib.request.urlopen(
         f"http://127.0.0.1:{port}/metrics", timeout=10).read().decode()
-    server.terminate()
-    assert server.wait(30) == 0
+    stop(server)
     lab.export("one")
     lab.stop_sim()
     good, said = lab.check()
