@@ -44,12 +44,32 @@ static int path_in(const char *dir, const char *name, char path[PATH_MAX], struc
     return 0;
 }
 
+static bool same(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* A backup in the store would go with it, and be in the way of segments. Looked for among the folders above
+ * the copy, so that no name or link hides it. */
+static int refuse_inside(const struct backup *b, struct err *err) {
+    struct stat store, at, below = {0};
+    int fd = openat(b->dir_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int failed = fstat(b->store->dir_fd, &store);
+    while (!failed && fd >= 0 && fstat(fd, &at) == 0 && !same(&at, &store) && !same(&at, &below)) {
+        int above = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        close(fd);
+        fd = above;
+        below = at;
+    }
+    bool inside = fd >= 0 && !failed && same(&at, &store);
+    if (fd >= 0) close(fd);
+    return inside ? err_set(err, ERR_INPUT, "%s would be inside the store: a backup belongs elsewhere",
+                            b->partial)
+                  : 0;
+}
+
 static int make_target(struct backup *b, const char *target, struct err *err) {
     if (snprintf(b->partial, sizeof b->partial, "%s.partial", target) >= (int)sizeof b->partial - 32)
         return err_set(err, ERR_INPUT, "the backup's path is too long");
-    /* rename() replaces an empty directory, and nothing else */
-    if (access(target, F_OK) == 0 && rmdir(target) < 0)
-        return err_set(err, ERR_INPUT, "%s is there already and not an empty directory", target);
     if (mkdir(b->partial, 0700) < 0)
         return err_errno(err, errno, "creating %s (left by a backup that was cut short? remove it)",
                          b->partial);
@@ -57,6 +77,10 @@ static int make_target(struct backup *b, const char *target, struct err *err) {
     b->dir_fd = open(b->partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->dir_fd < 0 || mkdirat(b->dir_fd, "segments", 0700) < 0)
         return err_errno(err, errno, "creating %s", b->partial);
+    if (refuse_inside(b, err) < 0) return -1;
+    /* rename() replaces an empty directory, and nothing else */
+    if (access(target, F_OK) == 0 && rmdir(target) < 0)
+        return err_set(err, ERR_INPUT, "%s is there already and not an empty directory", target);
     return 0;
 }
 

@@ -35,8 +35,9 @@ static int write_all(int fd, const char *at, size_t n) {
     return 0;
 }
 
-/* Reads all of `from`, writes it to `to` unless that is -1. -1 with errno; *writing says on which side. */
-static int pass(int from, int to, struct file_sum *sum, bool *writing) {
+/* Reads `from`, to its end or until there is more than `most`; writes it to `to` unless that is -1. -1 with
+ * errno; *writing says on which side. */
+static int pass(int from, uint64_t most, int to, struct file_sum *sum, bool *writing) {
     struct hash_stream hash;
     char *step = malloc(STEP);
     ssize_t n = step ? 0 : -1;
@@ -47,6 +48,10 @@ static int pass(int from, int to, struct file_sum *sum, bool *writing) {
         if (n < 0) continue;
         hash_stream_add(&hash, slice_make(step, (size_t)n));
         sum->size += (uint64_t)n;
+        if (sum->size > most) {
+            n = 0;
+            break;
+        }
         if (to < 0 || write_all(to, step, (size_t)n) == 0) continue;
         *writing = true;
         n = -1;
@@ -60,13 +65,24 @@ static int pass(int from, int to, struct file_sum *sum, bool *writing) {
     return n < 0 ? -1 : 0;
 }
 
-static int copy_file(int dir_fd, const char *name, int to_fd, struct file_sum *sum, struct err *err) {
-    int from = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (from < 0 && errno == ENOENT) return err_set(err, ERR_CORRUPT, "%s is missing", name);
-    if (from < 0) return err_errno(err, errno, "opening %s", name);
+/* A device or a FIFO in its place has no end, or makes one wait. */
+static int open_regular(int dir_fd, const char *name, struct err *err) {
+    struct stat st;
+    int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) return err_set(err, ERR_CORRUPT, "%s is missing", name);
+    if (fd < 0 && errno != ELOOP) return err_errno(err, errno, "opening %s", name);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) return fd;
+    if (fd >= 0) close(fd);
+    return err_set(err, ERR_CORRUPT, "%s is no regular file", name);
+}
+
+static int copy_file(int dir_fd, const char *name, uint64_t most, int to_fd, struct file_sum *sum,
+                     struct err *err) {
+    int from = open_regular(dir_fd, name, err);
+    if (from < 0) return -1;
     int to = to_fd < 0 ? -1 : openat(to_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     bool writing = true;
-    int failed = to_fd >= 0 && to < 0 ? -1 : pass(from, to, sum, &writing);
+    int failed = to_fd >= 0 && to < 0 ? -1 : pass(from, most, to, sum, &writing);
     int why = errno;
     if (to >= 0) close(to);
     close(from);
@@ -78,7 +94,7 @@ static int copy_file(int dir_fd, const char *name, int to_fd, struct file_sum *s
 static int put_file(struct buf *out, int dir_fd, const char *name, struct backup_facts *facts,
                     struct err *err) {
     struct file_sum sum = {0};
-    if (copy_file(dir_fd, name, -1, &sum, err) < 0) return -1;
+    if (copy_file(dir_fd, name, UINT64_MAX, -1, &sum, err) < 0) return -1;
     buf_printf(out, "file %016" PRIx64 " %" PRIu64 " %s\n", sum.hash, sum.size, name);
     facts->files++;
     facts->bytes += sum.size;
@@ -202,11 +218,14 @@ static int check_file(int dir_fd, int to_fd, struct slice line, struct backup_fa
     struct file_sum want = {0}, is = {0};
     char name[MANIFEST_NAME_MAX];
     if (!slice_cut(&line, ' ', &hash_text) || !slice_cut(&line, ' ', &size_text) ||
-        !hex(hash_text, 16, &want.hash) || !slice_to_u64(size_text, &want.size) || !name_is_ours(line))
+        !hex(hash_text, 16, &want.hash) || !slice_to_u64(size_text, &want.size) || !name_is_ours(line) ||
+        (facts->files == 0) != slice_eq(line, SLICE("ledger.mdb"))) /* there is one, and it comes first */
         return err_set(err, ERR_CORRUPT, "its %s is damaged", FILE_NAME);
     snprintf(name, sizeof name, "%.*s", SLICE_ARG(line));
-    if (copy_file(dir_fd, name, to_fd, &is, err) < 0) return -1;
-    if (is.size != want.size)
+    if (copy_file(dir_fd, name, want.size, to_fd, &is, err) < 0) return -1;
+    if (is.size > want.size)
+        return err_set(err, ERR_CORRUPT, "%s has more than %" PRIu64 " bytes", name, want.size);
+    if (is.size < want.size)
         return err_set(err, ERR_CORRUPT, "%s has %" PRIu64 " bytes, not %" PRIu64, name, is.size, want.size);
     if (is.hash != want.hash) return err_set(err, ERR_CORRUPT, "%s is damaged: its hash is another", name);
     facts->files++;
@@ -240,6 +259,8 @@ int manifest_check(int dir_fd, const char *dir, int to_fd, struct backup_facts *
     while (status == 0 && files.len)
         status = field(&files, "file", &line) ? check_file(dir_fd, to_fd, line, facts, err)
                                               : err_set(err, ERR_CORRUPT, "its %s is damaged", FILE_NAME);
+    if (status == 0 && facts->files == 0)
+        status = err_set(err, ERR_CORRUPT, "its %s names no ledger", FILE_NAME);
     buf_done(&text);
     return status < 0 ? err_wrap(err, "the backup %s", dir) : 0;
 }

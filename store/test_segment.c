@@ -1,5 +1,6 @@
 /* Segment files: what comes back is what was put, or an error; sweeping; and the backup of a store at work.
  */
+#include "hash.h"
 #include "segment.h"
 #include "sql.h"
 #include "store.h"
@@ -8,6 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 static const struct store_options SMALL = {.reserve = 1 << 20};
 
@@ -473,6 +475,82 @@ static void test_backup_damage(void **state) {
     test_dir_remove(&d);
 }
 
+/* A backup in the store itself would go with it. */
+static void test_backup_inside(void **state) {
+    (void)state;
+    static const char *const places[] = {"s/b", "s/segments/b", "link/b", "s/segments"};
+    struct test_dir d = test_dir_make();
+    struct err err = {0};
+    struct store *s = open_ok(in_dir(&d, "s"));
+    assert_int_equal(symlink("s/segments", in_dir(&d, "link")), 0);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        assert_int_equal(store_backup(s, in_dir(&d, places[i]), false, &err), -1);
+        if (!strstr(err.text, "inside the store")) fail_msg("%s: %s", places[i], err.text);
+    }
+    assert_int_equal(access(in_dir(&d, "s/segments"), F_OK), 0);
+    assert_int_equal(store_backup(s, in_dir(&d, "beside"), false, &err), 0);
+    assert_int_equal(store_backup(s, in_dir(&d, "s2"), false, &err), 0);
+    store_free(s);
+    assert_int_equal(unlink(in_dir(&d, "link")), 0);
+    test_dir_remove(&d);
+}
+
+/* A list as somebody could make it who means harm: its own hash is right. */
+static void put_list(struct test_dir *d, const char *files) {
+    char text[1024];
+    struct hash_stream hash;
+    int n = snprintf(text, sizeof text, "tsubame-backup 1\nstore-version 1\ntaken 1\nfinal no\n%s", files);
+    hash_stream_init(&hash);
+    hash_stream_add(&hash, slice_make(text, (size_t)n));
+    snprintf(text + n, sizeof text - (size_t)n, "end %016llx\n", (unsigned long long)hash_stream_end(&hash));
+    put(in_dir(d, "b/MANIFEST"), text, -1);
+}
+
+static void test_backup_crafted(void **state) {
+    (void)state;
+#define EMPTY  "ef46db3751d8e999" /* the hash of nothing */
+#define LEDGER "file " EMPTY " 0 ledger.mdb\n"
+    static const struct {
+        const char *files, *why;
+    } lists[] = {
+        {"", "names no ledger"},
+        {"file " EMPTY " 0 history.db\n", "MANIFEST is damaged"},
+        {LEDGER LEDGER, "MANIFEST is damaged"},
+        {LEDGER "file " EMPTY " 0 ../outside\n", "MANIFEST is damaged"},
+        {LEDGER "file " EMPTY " 0 /etc/passwd\n", "MANIFEST is damaged"},
+        {LEDGER "file " EMPTY " 0 segments/../../../x.seg\n", "MANIFEST is damaged"},
+        {LEDGER "file " EMPTY " 0 segments/00000001.seg/\n", "MANIFEST is damaged"},
+        {LEDGER "file " EMPTY " 18446744073709551616 history.db\n", "MANIFEST is damaged"},
+        {LEDGER "file " EMPTY " -1 history.db\n", "MANIFEST is damaged"},
+        {LEDGER "file " EMPTY " 18446744073709551615 history.db\n", "has 0 bytes, not 18446744073709551615"},
+        {LEDGER "file " EMPTY " 0 segments/00000001.seg\n", "no regular file"}, /* a symbolic link */
+        {LEDGER "file " EMPTY " 0 segments/00000002.seg\n", "no regular file"}, /* a FIFO */
+        {LEDGER "file " EMPTY " 0 segments/00000003.seg\n", "no regular file"}, /* a folder */
+        {LEDGER "file " EMPTY " 0 segments/00000004.seg\n", "no regular file"}, /* a device without an end */
+        {LEDGER "file " EMPTY " 5 segments/00000005.seg\n", "has more than 5 bytes"},
+    };
+    struct test_dir d = test_dir_make();
+    bool devices = true;
+    assert_int_equal(mkdir(in_dir(&d, "b"), 0700), 0);
+    assert_int_equal(mkdir(in_dir(&d, "b/segments"), 0700), 0);
+    put(in_dir(&d, "b/ledger.mdb"), "", -1);
+    put(in_dir(&d, "b/history.db"), "", -1);
+    assert_int_equal(symlink("../history.db", in_dir(&d, "b/segments/00000001.seg")), 0);
+    assert_int_equal(mkfifo(in_dir(&d, "b/segments/00000002.seg"), 0600), 0);
+    assert_int_equal(mkdir(in_dir(&d, "b/segments/00000003.seg"), 0700), 0);
+    if (mknod(in_dir(&d, "b/segments/00000004.seg"), S_IFCHR | 0600, makedev(1, 5))) devices = false;
+    put(in_dir(&d, "b/segments/00000005.seg"), "123456", -1);
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        if (!devices && strstr(lists[i].files, "4.seg")) continue;
+        put_list(&d, lists[i].files);
+        refused(&d, lists[i].why);
+    }
+    assert_int_equal(rmdir(in_dir(&d, "b/segments/00000003.seg")), 0);
+    test_dir_remove(&d);
+#undef LEDGER
+#undef EMPTY
+}
+
 /* After a final backup only the copy goes on. */
 static void test_backup_final(void **state) {
     (void)state;
@@ -502,7 +580,8 @@ int main(void) {
         cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_damage),
         cmocka_unit_test(test_restart),       cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_backup),        cmocka_unit_test(test_backup_plain),
-        cmocka_unit_test(test_backup_damage), cmocka_unit_test(test_backup_final),
+        cmocka_unit_test(test_backup_damage), cmocka_unit_test(test_backup_crafted),
+        cmocka_unit_test(test_backup_inside), cmocka_unit_test(test_backup_final),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
