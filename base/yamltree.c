@@ -24,6 +24,8 @@ static int fail(struct reader *r, yaml_mark_t at, const char *what) {
 static int next_event(struct reader *r, yaml_event_t *event) {
     if (yaml_parser_parse(&r->parser, event)) return 0;
     yaml_mark_t at = r->parser.problem_mark;
+    if (r->parser.buffer.pointer && *r->parser.buffer.pointer == '\t')
+        return fail(r, at, "a tab: YAML wants blanks at the beginning of a line");
     return fail(r, at, r->parser.problem ? r->parser.problem : "is not YAML");
 }
 

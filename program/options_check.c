@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+enum { HISTORY_SIZE_LEAST = 64 * 1024 };
+
 bool options_domain_good(struct slice name) {
     struct slice label;
     if (name.len == 0 || name.len > 253) return false;
@@ -48,6 +50,15 @@ static void check_retry(struct reader *r, const struct options *o) {
     if (!place) place = given(o, "deliver.retry.first");
     if (place && o->deliver.retry.first > o->deliver.retry.most)
         options_problem(r, place, "deliver.retry.first must not be longer than deliver.retry.most");
+}
+
+/* "20" is likely to mean 20g, and what it would take away does not come back. */
+static void check_history(struct reader *r, const struct options *o) {
+    if (o->history.max_size && o->history.max_size < HISTORY_SIZE_LEAST)
+        options_problem(
+            r, given(o, "history.max_size"),
+            "history.max_size: at least 64k, or 0 for no limit, got %lld bytes (20g is with a unit)",
+            (long long)o->history.max_size);
 }
 
 static void check_providers(struct reader *r, const struct options *o) {
@@ -141,6 +152,7 @@ static void fill_socket(struct reader *r, struct options *o) {
 void options_check(struct reader *r, struct options *o) {
     check_dkim(r, o);
     check_retry(r, o);
+    check_history(r, o);
     check_providers(r, o);
     fill_helo(r, o);
     check_sources(r, o);
