@@ -31,8 +31,10 @@ static int hold(struct restoring *r, struct store *store, struct err *err) {
     if (!l) return -1;
     r->restored = (struct restored){.taken = r->facts.taken, .at = now};
     for (struct campaign *c = ledger_campaigns(l); c; c = c->next) {
-        if (c->row.state != CAMPAIGN_READY) continue;
-        ledger_set_state(l, c, CAMPAIGN_HELD, now);
+        if (c->row.state == CAMPAIGN_READY)
+            ledger_set_state(l, c, CAMPAIGN_HELD, now);
+        else if (c->row.state != CAMPAIGN_HELD) /* one held before may have gone on after the backup */
+            continue;
         if (r->restored.count < RESTORED_NAMED_MAX) r->restored.held[r->restored.count++] = c->row.id;
     }
     int failed = r->restored.count ? commit(store, l, &r->restored, err) : 0;

@@ -133,6 +133,17 @@ def test_resume_with_the_restore(lab, tmp_path):
     assert "1 unfinished campaign is held" in other.run("restore", tmp_path / "b", "--to", other.folder / "empty").stdout
 
 
+def test_what_was_held_before_the_backup_is_named_too(lab, tmp_path):
+    """It may have gone on after the backup: who resumes it must know that as of any other."""
+    lab.audience(20)
+    lab.run("send", "--template", lab.template, "--to", lab.list, "--name", "a", "--hold")
+    lab.run("backup", tmp_path / "b")
+    lab.run("send", "--resume", "a")
+    other = other_machine(lab, tmp_path)
+    assert other.json("restore", tmp_path / "b")["held"] == [{"id": 1}]
+    assert "what was sent after it is not known here" in other.run("status").stdout
+
+
 DAMAGE = {
     "cut": (lambda b: os.truncate(b / "ledger.mdb", 8192), "ledger.mdb has 8192 bytes, not "),
     "changed": (lambda b: flip(next((b / "segments").iterdir()), 40), "is damaged: its hash is another"),
