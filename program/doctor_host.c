@@ -121,6 +121,7 @@ static void check_access(struct doctor *d, const char *what, const char *path, b
 void doctor_permissions(struct doctor *d) {
     const struct options *o = d->options;
     const struct option_dkim *keys = o->dkim.at;
+    const struct option_source *sources = o->sources.at;
     check_access(d, "configuration", d->file, false, false, false);
     check_access(d, "store.path", o->store.path, true, true, true);
     check_access(d, "replies.rules", o->replies.rules, false, false, false);
@@ -131,6 +132,11 @@ void doctor_permissions(struct doctor *d) {
         char what[64];
         snprintf(what, sizeof what, "dkim[%zu].key_file", i);
         check_access(d, what, keys[i].key_file, false, true, false);
+    }
+    for (size_t i = 0; i < o->sources.count; i++) {
+        char what[64];
+        snprintf(what, sizeof what, "sources[%zu].proxy.password_file", i);
+        check_access(d, what, sources[i].proxy.password_file, false, true, false);
     }
 }
 

@@ -139,6 +139,14 @@ def fifo_as_rules(p):
     p.config["replies.rules"] = str(p.folder / "rules.yaml")
 
 
+def password_for_everybody(p):
+    (p.folder / "password").write_text("secret\n")
+    (p.folder / "password").chmod(0o644)
+    p.config["sources"] = [{"name": "a", "address": "127.0.0.1",
+                            "proxy": {"protocol": "socks5", "address": "127.0.0.1:9", "user": "u",
+                                      "password_file": str(p.folder / "password")}}]
+
+
 def file_as_socket(p):
     p.config["control.socket"] = str(p.folder / "sock")
     (p.folder / "sock").write_text("x")
@@ -171,6 +179,7 @@ BAD = {
     "two DMARC records": (name("_dmarc.swallow.example", "TXT", is_=['"v=DMARC1; p=none"', '"v=DMARC1; p=reject"']),
                           "policy", "dmarc", "_dmarc.swallow.example"),
     "key for everybody": (chmod("key", 0o644), "permissions", "permissions", "chmod o-rwx"),
+    "password for everybody": (password_for_everybody, "permissions", "permissions", "chmod o-rwx"),
     "store for everybody": (chmod("store", 0o777), "permissions", "permissions", "chmod o-w"),
     "key missing": (lambda p: p.key.unlink(), "config", "config", "Correct that place"),
     "rules are a FIFO": (fifo_as_rules, "config", "config", "replies.rules"),
