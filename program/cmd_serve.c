@@ -42,8 +42,10 @@ static enum log_level level_of(int word) {
 static int use_log(struct server *s, const struct options *o, struct err *err) {
     enum log_level level = level_of(o->log.level);
     if (!o->log.file) return log_setup(STDERR_FILENO, level), 0;
-    int fd = open(o->log.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    /* A FIFO that nobody reads shall be an error, not a wait without end. */
+    int fd = open(o->log.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (fd < 0) return err_errno(err, errno, "log.file: %s", o->log.file);
+    fcntl(fd, F_SETFL, O_APPEND);
     if (s->log_file < 0) {
         s->log_file = fd;
     } else {
@@ -71,8 +73,7 @@ static int bind_all(struct server *s, struct err *err) {
     if (make_folder(s, err)) return -1;
     s->ctl = ctl_open(o->control.socket, (unsigned)o->control.mode, err);
     if (!s->ctl) return -1;
-    if (s->user.change && chown(o->control.socket, s->user.uid, s->user.gid))
-        return err_errno(err, errno, "%s", o->control.socket);
+    if (s->user.change && ctl_give(s->ctl, s->user.uid, s->user.gid, err)) return -1;
     if (o->metrics.listen.family == NET_NONE) return 0;
     s->metrics = metrics_open(&o->metrics.listen, err);
     return s->metrics ? 0 : -1;

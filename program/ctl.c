@@ -437,8 +437,10 @@ static void *accept_clients(void *arg) {
 static int take_lock(struct ctl *c, const char *path, struct err *err) {
     char name[sizeof c->path + 8];
     snprintf(name, sizeof name, "%s.lock", path);
-    c->lock_fd = open(name, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    /* Not for others to read: whoever can open it could hold it, and no server would start any more. */
+    c->lock_fd = open(name, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (c->lock_fd < 0) return err_errno(err, errno, "control.socket: %s", name);
+    fchmod(c->lock_fd, 0600);
     if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0) return 0;
     if (errno != EWOULDBLOCK) return err_errno(err, errno, "control.socket: %s", name);
     return err_set(err, ERR_BUSY, "a server is running already, or starts just now: it holds %s", name);
@@ -462,13 +464,18 @@ static int bind_socket(struct ctl *c, const char *path, unsigned mode, struct er
                        path);
     if (seen.kind == ERR_ABSENT) unlink(path);
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    mode_t before = umask(0777);
+    mode_t before = umask(~mode & 0777); /* no chmod: by then another could have put a link there */
     int failed = c->fd < 0 || bind(c->fd, (struct sockaddr *)&addr, sizeof addr);
     int why = errno;
     umask(before);
     if (failed) return err_errno(err, why, "control.socket: %s", path);
     memcpy(c->path, path, strlen(path) + 1);
-    if (chmod(path, mode) || listen(c->fd, 16)) return err_errno(err, errno, "control.socket: %s", path);
+    return listen(c->fd, 16) ? err_errno(err, errno, "control.socket: %s", path) : 0;
+}
+
+int ctl_give(struct ctl *c, unsigned uid, unsigned gid, struct err *err) {
+    if (fchown(c->lock_fd, uid, gid) || lchown(c->path, uid, gid))
+        return err_errno(err, errno, "control.socket: %s", c->path);
     return 0;
 }
 

@@ -20,6 +20,9 @@ struct ctl;
  * is replaced, a live one is ERR_BUSY. NULL with err. */
 struct ctl *ctl_open(const char *path, unsigned mode, struct err *err);
 
+/* The socket becomes that user's and group's, for whom root is about to give itself up. */
+int ctl_give(struct ctl *c, unsigned uid, unsigned gid, struct err *err);
+
 /* Answers from here on. */
 int ctl_start(struct ctl *c, struct instance *in, struct err *err);
 

@@ -1,6 +1,7 @@
 """The control socket: two servers that start at the same moment, and requests that are not as they should be."""
 import fcntl
 import json
+import os
 import socket
 import subprocess
 import time
@@ -74,6 +75,25 @@ def test_between_looking_and_binding(build, tmp_path):
         assert child.returncode != 0 and "starts just now" in said, said
         assert (tmp_path / "c.sock").exists()
     children = [serve(build, config)]
+    try:
+        wait_for(tmp_path / "c.sock", children)
+    finally:
+        end(children)
+
+
+def test_nobody_else_can_hold_the_lock(build, tmp_path):
+    """A lock that others may open they may hold: then no server would ever start."""
+    (tmp_path / "c.sock.lock").touch(mode=0o644)
+    children = [serve(build, configure(tmp_path, "a.yaml"))]
+    try:
+        wait_for(tmp_path / "c.sock", children)
+        assert (tmp_path / "c.sock.lock").stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / "c.sock").stat().st_mode & 0o777 == 0o660
+    finally:
+        end(children)
+    (tmp_path / "c.sock.lock").unlink()
+    os.mkfifo(tmp_path / "c.sock.lock")  # nor keep it waiting
+    children = [serve(build, tmp_path / "a.yaml")]
     try:
         wait_for(tmp_path / "c.sock", children)
     finally:

@@ -89,6 +89,13 @@ def test_a_log_file_that_cannot_be_opened_is_told_at_once(service):
     assert done.returncode == 1 and "log.file" in done.stderr and "absent/tsubame.log" in done.stderr
 
 
+def test_a_log_file_that_nobody_reads_holds_up_nothing(service, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    service.configure(ROOT_MAY + "log.file: fifo\n")
+    done = service.run("serve")
+    assert done.returncode == 1 and "log.file" in done.stderr
+
+
 @pytest.fixture
 def others(service, tmp_path):
     """A store of nobody's, in a folder where root works."""
