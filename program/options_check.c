@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { HISTORY_SIZE_LEAST = 64 * 1024 };
+enum { HISTORY_SIZE_LEAST = 4096 };
 
 bool options_domain_good(struct slice name) {
     struct slice label;
@@ -57,7 +57,7 @@ static void check_history(struct reader *r, const struct options *o) {
     if (o->history.max_size && o->history.max_size < HISTORY_SIZE_LEAST)
         options_problem(
             r, given(o, "history.max_size"),
-            "history.max_size: at least 64k, or 0 for no limit, got %lld bytes (20g is with a unit)",
+            "history.max_size: at least 4k, or 0 for no limit, got %lld bytes (20g is with a unit)",
             (long long)o->history.max_size);
 }
 

@@ -37,7 +37,7 @@ static const struct bad bad[] = {
     {"deliver:\n  idle: [1s]\n", "t.yaml:2:9: deliver.idle: " DURATION_WORDS ", got a list\n"},
     {"deliver.idle:\n", "t.yaml:1:14: deliver.idle: " DURATION_WORDS ", got nothing\n"},
     {"history.max_size: 20\n",
-     "t.yaml:1:19: history.max_size: at least 64k, or 0 for no limit, got 20 bytes (20g is with a unit)\n"},
+     "t.yaml:1:19: history.max_size: at least 4k, or 0 for no limit, got 20 bytes (20g is with a unit)\n"},
     {"deliver:\n\tport: 25\n", "t.yaml:2:1: a tab: YAML wants blanks at the beginning of a line\n"},
     {"deliver.port: 0\n", "t.yaml:1:15: deliver.port: must be from 1 to 65535, got '0'\n"},
     {"deliver.port: 65536\n", "t.yaml:1:15: deliver.port: must be from 1 to 65535, got '65536'\n"},

@@ -142,6 +142,7 @@ def fifo_as_rules(p):
 def password_for_everybody(p):
     (p.folder / "password").write_text("secret\n")
     (p.folder / "password").chmod(0o644)
+    p.config.pop("deliver.bind", None)
     p.config["sources"] = [{"name": "a", "address": "127.0.0.1",
                             "proxy": {"protocol": "socks5", "address": "127.0.0.1:9", "user": "u",
                                       "password_file": str(p.folder / "password")}}]

@@ -106,7 +106,7 @@ def test_by_age_and_size_in_a_server(lab):
     server.send_signal(signal.SIGHUP)
     wait_for(lambda: all("removed" in lab.json("report", name) for name in ("one", "two")))
     is_removed(lab, "one", "history.keep")
-    lab.configure(**FAST, history__max_size="64k")
+    lab.configure(**FAST, history__max_size="4k")
     server.send_signal(signal.SIGHUP)
     send(lab, "three")
     wait_for(lambda: lab.json("prune", "--older-than", "0s", "--dry-run")["campaigns"])
