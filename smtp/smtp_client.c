@@ -110,6 +110,7 @@ static void settle(struct smtp_client *c, struct held *h) {
  * sent; silence and a lost connection only when the first got no answer, or several bodies got none in all
  * the time there was: connections are lost for many reasons. */
 static bool chunking_at_fault(const struct smtp_client *c, enum smtp_why why) {
+    if (c->bdat_refused) return true;
     switch (why) {
     case SMTP_WHY_CHUNKING: return true;
     case SMTP_WHY_PROTOCOL: return c->bdat_sent;

@@ -84,8 +84,9 @@ struct smtp_client {
     bool pipelining;  /* offered and allowed */
     bool chunking;    /* the same */
     bool bdat_sent;
-    bool bdat_proven; /* a BDAT of this session was answered as by a server that knows it */
-    bool transaction; /* the server may hold one open: RSET before the next MAIL */
+    bool bdat_proven;  /* a BDAT of this session was answered as by a server that knows it */
+    bool bdat_refused; /* and a later one as by one that does not */
+    bool transaction;  /* the server may hold one open: RSET before the next MAIL */
     bool finishing, quitting, tls_on, tls_due, want;
 
     struct smtp_end end;

@@ -278,13 +278,14 @@ static bool send_bdat(struct smtp_client *c, const struct question *q) {
 }
 
 /* The server says that it does not know the command. What it did with the content, which it may have read as
- * commands, nobody knows: the session must end here. */
+ * commands, nobody knows: the session must end here. When it has taken one before, it is in step: what is on
+ * its way is answered too, and the next session does without BDAT. */
 static bool unknown_command(const struct smtp_reply *reply) {
     return reply->code >= 500 && reply->code <= 504;
 }
 
 static void take_bdat(struct smtp_client *c, const struct question *q, const struct smtp_reply *reply) {
-    bool taken = c->held[q->slot].taken, unknown = unknown_command(reply) && !c->bdat_proven;
+    bool taken = c->held[q->slot].taken, unknown = unknown_command(reply);
     if (unknown && taken) {
         smtp_answer(c, q->slot, UINT64_MAX,
                     (struct smtp_outcome){.result = SMTP_NOT_SENT,
@@ -292,7 +293,10 @@ static void take_bdat(struct smtp_client *c, const struct question *q, const str
                                           .why = SMTP_WHY_CHUNKING,
                                           .begun = true,
                                           .reply = reply});
-        smtp_end_session(c, SMTP_WHY_CHUNKING, SMTP_STAGE_BDAT, reply, SLICE(""));
+        if (c->bdat_proven)
+            c->bdat_refused = c->finishing = true;
+        else
+            smtp_end_session(c, SMTP_WHY_CHUNKING, SMTP_STAGE_BDAT, reply, SLICE(""));
         return;
     }
     if (!unknown && (positive(reply) || negative(reply))) c->bdat_proven = true;

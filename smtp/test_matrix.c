@@ -379,7 +379,7 @@ static enum smtp_result spoiled(const struct plan *p) {
     case FAULT_CLOSING:
     case FAULT_TEMPORARY:
     case FAULT_PERMANENT: return SMTP_REFUSED;
-    case FAULT_UNKNOWN: return p->mail ? SMTP_REFUSED : SMTP_NOT_SENT;
+    case FAULT_UNKNOWN: return SMTP_NOT_SENT;
     case FAULT_OVERSIZED: return dot ? SMTP_DELIVERED : streams(p) ? SMTP_UNCERTAIN : SMTP_NOT_SENT;
     case FAULT_EARLY: return SMTP_NOT_SENT;
     default: return dot || streams(p) ? SMTP_UNCERTAIN : SMTP_NOT_SENT;
