@@ -71,8 +71,8 @@ static int make_target(struct backup *b, const char *target, struct err *err) {
     if (snprintf(b->partial, sizeof b->partial, "%s.partial", target) >= (int)sizeof b->partial - 32)
         return err_set(err, ERR_INPUT, "the backup's path is too long");
     if (mkdir(b->partial, 0700) < 0)
-        return err_errno(err, errno, "creating %s (left by a backup that was cut short? remove it)",
-                         b->partial);
+        return err_errno(err, errno, "creating %s%s", b->partial,
+                         errno == EEXIST ? " (left by a backup that was cut short? remove it)" : "");
     b->made = true;
     b->dir_fd = open(b->partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->dir_fd < 0 || mkdirat(b->dir_fd, "segments", 0700) < 0)

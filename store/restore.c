@@ -42,10 +42,10 @@ static int copy_into(int from, const char *backup, const char *partial, struct b
 int store_restore_copy(const char *backup, const char *partial, struct backup_facts *facts, struct err *err) {
     int from = open_dir(backup, err);
     if (from < 0) return -1;
-    int status =
-        mkdir(partial, 0700) < 0
-            ? err_errno(err, errno, "creating %s (left by a restore that was cut short? remove it)", partial)
-            : 0;
+    int status = mkdir(partial, 0700) < 0
+                     ? err_errno(err, errno, "creating %s%s", partial,
+                                 errno == EEXIST ? " (left by a restore that was cut short? remove it)" : "")
+                     : 0;
     if (status == 0) {
         status = copy_into(from, backup, partial, facts, err);
         if (status < 0) store_remove(partial);
