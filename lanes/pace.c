@@ -1,26 +1,48 @@
 /* The pace of a lane. pace.h tells the modes. */
 #include "pace.h"
 
-#define SHORTEST_STEP (1 * US_PER_SEC)
-#define PROBE_FIRST   (20 * US_PER_SEC)
-#define PROBE_MOST    (120 * US_PER_SEC)
+#define SHORTEST_STEP   (1 * US_PER_SEC)
+#define PROBE_FIRST     (30 * US_PER_SEC)
+#define PROBE_MOST      (120 * US_PER_SEC)
+#define KNOCKS_APART    (1800 * US_PER_SEC)
+#define LONG_SLOT       (90 * US_PER_SEC)
+#define SHORTEST_WINDOW (3 * US_PER_SEC)
+#define HOUR            (3600 * US_PER_SEC)
 
-static const double below = 0.985;    /* of what is known: where it holds */
-static const double unknown_at = 1.2; /* of what is known: refuted when this is taken */
+enum { A_FEW = 32 /* answers */, WINDOW = 8 /* messages that one asks for */ };
+
+static const double below = 0.985;     /* of what is known: where it holds */
+static const double refuted_at = 1.15; /* of what is known: it is more when this is taken */
+static const double refuted_in_windows_at = 1.06;
+static const double messages_a_probe = 200, messages_most = 350;
+
+static mono_us time_for(double messages, double a_second) {
+    return (mono_us)(messages / a_second * (double)US_PER_SEC);
+}
+
+static mono_us later(mono_us a, mono_us b) {
+    return a > b ? a : b;
+}
 
 void pace_init(struct pace *p, double start, double floor, double ceiling, mono_us now) {
-    *p = (struct pace){.cap = start, .floor = floor, .ceiling = ceiling, .mode = PACE_GROW, .tokens = 1};
-    p->filled = p->next = now;
+    *p = (struct pace){.cap = start, .floor = floor, .ceiling = ceiling > 0 ? ceiling : 1e6, .tokens = 1};
+    p->filled = p->stepped = now;
+    p->next = now + SHORTEST_STEP;
     p->probe_wait = PROBE_FIRST;
+    p->probe_messages = messages_a_probe;
+    doubt_init(&p->doubts[false], 0.005, 100);
+    doubt_init(&p->doubts[true], 0.0005, 1000);
     meter_init(&p->taken, US_PER_SEC, now);
-    meter_init(&p->taken_long, 60 * US_PER_SEC, now);
+    meter_init(&p->taken_long, LONG_SLOT, now);
+    p->climb_began = now;
     meter_init(&p->granted, 250 * US_PER_MS, now);
 }
 
 /* ---- permits ---- */
 
 static void fill(struct pace *p, mono_us now) {
-    double most = p->cap * 0.1 > 1 ? p->cap * 0.1 : 1;
+    double most = p->cap * 0.1 < WINDOW ? p->cap * 0.1 : WINDOW;
+    most = most < 1 ? 1 : most + p->cap * 0.05;
     p->tokens += (double)(now - p->filled) / (double)US_PER_SEC * p->cap;
     if (p->tokens > most) p->tokens = most;
     p->filled = now;
@@ -28,6 +50,12 @@ static void fill(struct pace *p, mono_us now) {
 
 unsigned pace_take(struct pace *p, unsigned want, mono_us now, mono_us *when) {
     fill(p, now);
+    if (want == 0) return 0;
+    if (p->mode == PACE_SHUT) {
+        if (!door_knock(&p->door, now, when)) return 0;
+        meter_add(&p->granted, 1, now);
+        return 1;
+    }
     if (now < p->quiet) {
         *when = p->quiet;
         return 0;
@@ -35,12 +63,13 @@ unsigned pace_take(struct pace *p, unsigned want, mono_us now, mono_us *when) {
     unsigned whole = (unsigned)p->tokens, n = want < whole ? want : whole;
     p->tokens -= n;
     meter_add(&p->granted, n, now);
-    if (n == 0) *when = now + (mono_us)((1 - p->tokens) / p->cap * (double)US_PER_SEC) + 1;
+    if (n == 0) *when = now + time_for(1 - p->tokens, p->cap) + 1;
     return n;
 }
 
 void pace_give_back(struct pace *p, unsigned n) {
     p->tokens += n;
+    if (p->mode == PACE_SHUT && n > 0) p->door.next = 0;
 }
 
 /* ---- steps ---- */
@@ -53,150 +82,430 @@ static void set_cap(struct pace *p, double cap) {
 
 /* A step is long enough that its answers are in and that it brought a few messages. */
 static mono_us step_time(const struct pace *p, mono_us rtt) {
-    mono_us t = 2 * rtt, few = (mono_us)(4 / p->cap * (double)US_PER_SEC);
-    if (t < few) t = few;
-    return t < SHORTEST_STEP ? SHORTEST_STEP : t;
+    return later(later(2 * rtt, time_for(5, p->cap)), SHORTEST_STEP);
 }
 
-/* Is it the pace that bounds the lane, and not the work or the connections? */
-static bool binds(struct pace *p, mono_us now) {
-    return meter_rate(&p->granted, 2 * US_PER_SEC, now) >= 0.8 * p->cap;
+bool pace_binds(struct pace *p, mono_us now) {
+    return meter_rate(&p->granted, 2 * US_PER_SEC + time_for(4, p->cap), now) >= 0.75 * p->cap;
+}
+
+static double base(const struct pace *p) {
+    return p->doubts[false].base + p->doubts[true].base;
 }
 
 static void hold(struct pace *p, mono_us now) {
     p->mode = PACE_HOLD;
-    mono_us messages = (mono_us)(150 / p->cap * (double)US_PER_SEC);
-    p->next = now + (p->probe_wait > messages ? p->probe_wait : messages);
+    p->cuts = p->took = p->turned = p->said = 0;
+    p->counting = now;
+    set_cap(p, p->known * below);
+    p->next = now + later(later(p->probe_wait, 3 * p->window), time_for(p->probe_messages, p->cap));
 }
 
-static void begin_step(struct pace *p, mono_us rtt, mono_us now) {
-    p->took = p->turned = 0;
+static void begin_step(struct pace *p, enum pace_mode mode, mono_us rtt, mono_us now) {
+    p->mode = mode;
+    p->took = p->turned = p->said = 0;
     p->counting = now + rtt + rtt / 4 + 20 * US_PER_MS;
     p->next = p->counting + step_time(p, rtt);
 }
 
-/* Sends nothing for a round trip: the answers that are on their way tell how bad it is. */
-static void listen(struct pace *p, mono_us rtt, mono_us now) {
-    p->took = p->turned = 0;
-    p->counting = now;
-    p->next = now + rtt + rtt / 4;
-    p->quiet = p->next;
+static void climb_from(struct pace *p, double step, mono_us rtt, mono_us now) {
+    p->mode = PACE_CLIMB;
+    p->step = step;
+    p->clean = p->cap;
+    p->climbed_from = p->known;
+    p->raised_from = 0;
+    p->climb_began = now;
+    p->took = p->turned = p->said = 0;
+    p->excess = 0;
+    p->stepped = now;
+    p->next = now + (step > 0.02 ? 0 : step_time(p, rtt));
 }
 
-static double best_average(struct meter *m, mono_us least, mono_us now) {
-    double best = 0;
+void pace_remember(struct pace *p, double known, double burst, double trust, mono_us now) {
+    p->known = known;
+    p->burst = burst;
+    hold(p, now);
+    if (trust >= 0.9) return;
+    p->mode = PACE_GROW; /* up to what was known */
+    set_cap(p, known * trust);
+    p->next = now + SHORTEST_STEP;
+}
+
+void pace_forgive(struct pace *p, mono_us since, mono_us now) {
+    if (p->alarmed == 0 || p->alarmed < since || p->mode == PACE_SHUT) return;
+    p->alarmed = 0;
+    p->known = p->known_before;
+    set_cap(p, p->cap_before);
+    p->quiet = now;
+    p->cuts = 0;
+    p->next = now + SHORTEST_STEP;
+    if (p->known > 0)
+        hold(p, now);
+    else
+        p->mode = PACE_GROW;
+}
+
+/* The highest average over any stretch of at least `least` up to `until`. */
+static double best_average(struct meter *m, mono_us least, double best, mono_us *window, mono_us until,
+                           mono_us now) {
     for (int i = 2; i <= METER_SLOTS; i++) {
-        double rate = i * m->width >= least ? meter_rate(m, i * m->width, now) : 0;
-        if (rate > best) best = rate;
+        mono_us time = (i - 1) * m->width + now % m->width - (now - until);
+        if (time < least || time < m->width) continue;
+        double rate = (double)meter_sum(m, i * m->width, now) * (double)US_PER_SEC / (double)time;
+        if (rate <= best) continue;
+        best = rate;
+        *window = time;
     }
     return best;
 }
 
-/* Open again after nothing was accepted for a while. */
-static void opened(struct pace *p, mono_us now) {
-    mono_us shut = now - p->shut;
-    p->shut = 0;
-    if (shut > 62 * METER_SLOTS * US_PER_SEC / 2 && p->known > 0) {
-        p->mode = PACE_GROW;
-        set_cap(p, p->known / 4);
-        p->next = now + SHORTEST_STEP;
+static double most_beyond(struct meter *m, double rate, mono_us from, mono_us until, mono_us now) {
+    double most = 0;
+    for (int i = 1; i <= METER_SLOTS && now - i * m->width >= from; i++) {
+        mono_us time = i * m->width - (now - until);
+        double beyond =
+            time > 0 ? (double)meter_sum(m, i * m->width, now) - rate * (double)time / (double)US_PER_SEC : 0;
+        if (beyond > most) most = beyond;
+    }
+    return most;
+}
+
+/* What was taken beyond `known` before the first refusal. */
+static void note_burst(struct pace *p, mono_us until, mono_us now) {
+    if (p->climbed_from > 0 && p->known > p->climbed_from * refuted_at) p->burst = 0; /* of another limit */
+    double beyond = most_beyond(&p->taken, p->known, p->climb_began - US_PER_SEC, until, now);
+    if (beyond > p->burst) p->burst = beyond;
+}
+
+/* ---- shut, and open again ---- */
+
+static void shut(struct pace *p, mono_us rtt, mono_us now) {
+    p->mode = PACE_SHUT;
+    if (now - p->opened_last > 2 * (p->opened_last - p->shut_first) + 2 * US_PER_SEC || p->opened_last == 0)
+        p->shut_first = now;
+    mono_us least = later(later(rtt, time_for(0.7, p->cap)), US_PER_SEC / 2);
+    least = later(least, p->window / 20);
+    door_shut(&p->door, least, KNOCKS_APART, now);
+    p->counting = now + rtt + rtt / 4 + 20 * US_PER_MS;
+}
+
+/* A climb failed. */
+static void try_later(struct pace *p) {
+    p->probe_wait = p->probe_wait * 3 / 2 < PROBE_MOST ? p->probe_wait * 3 / 2 : PROBE_MOST;
+    if (p->probe_messages < messages_most) p->probe_messages *= 1.2;
+}
+
+/* The limit, after it was shut for `time`. From one opening to the next is one window, or a few; the first
+ * time it is whatever stretch has the highest average. until: when it opened, about. */
+static double shut_average(struct pace *p, mono_us time, mono_us until, mono_us before, mono_us now) {
+    mono_us since = now - before;
+    struct meter *m = since < (METER_SLOTS - 2) * US_PER_SEC ? &p->taken : &p->taken_long;
+    bool few = before > 0 && (p->window == 0 || since < p->window * 5 / 2);
+    if (few && since < (METER_SLOTS - 2) * m->width && since > 2 * m->width) {
+        if (p->window == 0 || since < p->window) p->window = since;
+        return (double)meter_sum(m, since, now) * (double)US_PER_SEC / (double)(until - before);
+    }
+    mono_us window = p->window;
+    time = later(time, window * 9 / 10);
+    double average = best_average(&p->taken, time, 0, &p->window, until, now);
+    average =
+        best_average(&p->taken_long, later(time, METER_SLOTS * US_PER_SEC), average, &p->window, until, now);
+    if (window > 0) p->window = window;
+    return average;
+}
+
+static void opened(struct pace *p, mono_us rtt, mono_us now) {
+    mono_us last = p->door.last, time = last - p->shut_first; /* at least */
+    mono_us before = p->opened_last;
+    door_opened(&p->door, now);
+    p->opened_last = now;
+    p->row = 0;
+    p->tokens = 0;
+    if (time > HOUR) { /* no rate: a quota, or a ban */
+        if (p->known > 0) {
+            set_cap(p, p->known / 2);
+            p->mode = PACE_GROW;
+            p->next = now + SHORTEST_STEP;
+        } else {
+            p->mode = PACE_GROW;
+            set_cap(p, p->cap / 4);
+        }
         return;
     }
-    double by_seconds = best_average(&p->taken, shut, now), by_minutes = best_average(&p->taken_long, shut, now);
-    p->known = by_seconds > by_minutes ? by_seconds : by_minutes;
-    set_cap(p, p->known * 0.97);
-    hold(p, now);
+    double average = shut_average(p, time, now - (now - last) / 2, before, now);
+    p->known = p->sent < average ? p->sent : average;
+    if (p->window < SHORTEST_WINDOW) p->window = 0; /* as good as a bucket */
+    if (p->from == PACE_CLIMB) try_later(p);
+    if (p->from == PACE_CLIMB && p->known < p->climbed_from)
+        p->known = p->climbed_from; /* which was good for long */
+    p->from = PACE_SHUT;
+    note_burst(p, p->shut_first, now);
+    set_cap(p, p->known * below);
+    begin_step(p, PACE_SETTLE, rtt, now);
+}
+
+/* ---- answers ---- */
+
+/* The answers of this step came while no limit was near. */
+static void learn_base(struct pace *p) {
+    uint32_t n = p->took + p->turned;
+    doubt_learn(&p->doubts[false], p->turned - p->said, n);
+    doubt_learn(&p->doubts[true], p->said, n);
+    p->took = p->turned = p->said = 0;
 }
 
 void pace_accepted(struct pace *p, mono_us now) {
     meter_add(&p->taken, 1, now);
     meter_add(&p->taken_long, 1, now);
-    if (now >= p->counting) p->took++;
-    if (p->shut && now >= p->counting) opened(p, now);
-}
-
-/* Knocks, less and less often: a seventh of the time that it has been shut. */
-static void knock(struct pace *p, mono_us now) {
-    double wait = (double)(now - p->shut) / (double)US_PER_SEC / 7;
-    set_cap(p, 1 / (wait > 0.5 ? wait : 0.5));
-}
-
-void pace_refused(struct pace *p, mono_us rtt, mono_us now) {
-    if (p->mode != PACE_RETREAT) {
-        p->from = p->mode;
-        p->mode = PACE_RETREAT;
-        listen(p, rtt, now);
-        p->turned++;
-    } else if (now >= p->counting) {
-        p->turned++;
-        if (p->took + p->turned >= 8 && p->turned > p->took) p->next = now; /* no doubt about it */
-        if (p->shut) knock(p, now);
+    doubt_taken(&p->doubts[false]);
+    doubt_taken(&p->doubts[true]);
+    p->row = 0;
+    if (now >= p->counting) {
+        p->took++;
+        if (p->mode == PACE_SHUT) opened(p, 0, now);
     }
 }
 
-static void retreat_over(struct pace *p, mono_us now) {
-    if (p->from == PACE_GROW) {
-        p->mode = PACE_CLIMB;
-        p->step = 0.05;
-        p->next = now;
-        return;
+static void alarm(struct pace *p, mono_us rtt, mono_us now) {
+    p->cap_before = p->cap;
+    if (!pace_binds(p, now)) { /* what was sent counts, not what might have been */
+        double sent = meter_rate(&p->granted, 3 * US_PER_SEC, now);
+        if (sent > 0 && sent < p->cap) set_cap(p, sent);
     }
-    bool same = p->known > 0 && p->cap > 0.9 * p->known && p->cap < 1.1 * p->known;
-    p->known = p->cap;
-    p->probe_wait = !same ? PROBE_FIRST : p->probe_wait * 3 / 2 < PROBE_MOST ? p->probe_wait * 3 / 2 : PROBE_MOST;
-    hold(p, now);
+    p->sent = p->cap;
+    p->from = p->mode;
+    p->alarmed = now;
+    p->known_before = p->known;
+    p->mode = PACE_LISTEN;
+    p->took = p->said = 0;
+    p->turned = 1;
+    p->counting = now;
+    p->quiet = p->next = now + rtt + rtt / 4;
 }
 
-static void retreat(struct pace *p, mono_us rtt, mono_us now) {
-    unsigned n = p->took + p->turned;
-    if (n == 0 || p->shut) {
-        p->next = now + SHORTEST_STEP;
-    } else if (p->turned == 0) {
-        retreat_over(p, now);
-    } else if (p->took == 0 && p->turned >= 4) {
-        p->shut = now - step_time(p, rtt);
-        p->counting = now + rtt + rtt / 4 + 20 * US_PER_MS;
-        knock(p, now);
+/* Few, but for too long: known is a little too high, or something is refused by chance. */
+static bool creeping(const struct pace *p) {
+    if (p->mode == PACE_HOLD && p->raised_from > 0)
+        return doubt_many(base(p), p->turned, p->took + p->turned, 1.5);
+    return (p->mode == PACE_HOLD || (p->mode == PACE_CLIMB && p->known > 0)) && p->turned >= 3 &&
+           doubt_many(base(p), p->turned, p->took + p->turned, 3);
+}
+
+/* To tell whether a small share is refused by chance or because the pace is a little too high: a little lower
+ * than it would have to be then, and long enough that a share like that would show. */
+static void contrast(struct pace *p, mono_us rtt, mono_us now) {
+    double above = p->tried_share - base(p) > 0 ? p->tried_share - base(p) : 0;
+    set_cap(p, p->cap * (1 - above) * 0.95);
+    begin_step(p, PACE_SETTLE, rtt, now);
+    p->next = later(p->next, p->counting + time_for(4 / p->tried_share, p->cap));
+}
+
+enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us now) {
+    p->row++;
+    bool counts = now >= p->counting; /* else it was sent before the last change */
+    if (counts || p->mode == PACE_LISTEN) {
+        p->turned++;
+        p->said += said;
+    }
+    switch (p->mode) {
+    case PACE_LISTEN: return PACE_KNOWN;
+    case PACE_SHUT: door_refused(&p->door, now); return PACE_KNOWN;
+    case PACE_SETTLE:
+        if (p->turned >= 3 && p->turned > (p->took + p->turned) / 5 &&
+            doubt_many(base(p), p->turned, p->took + p->turned, 3))
+            p->next = now; /* no doubt about it */
+        return PACE_KNOWN;
+    default: break;
+    }
+    if (!counts) return PACE_CHANCE;
+    if (doubt_refused(&p->doubts[said], 100 * p->cap)) {
+        alarm(p, rtt, now);
+        return PACE_ALARM;
+    }
+    if (!creeping(p)) return PACE_CHANCE;
+    double share = (double)p->turned / (p->took + p->turned);
+    bool climbing = p->mode == PACE_CLIMB;
+    alarm(p, rtt, now);
+    if (climbing || p->raised_from > 0) return PACE_ALARM;
+    p->quiet = now;
+    p->tried_share = share;
+    p->tried_cap = p->cap;
+    p->cuts++;
+    contrast(p, rtt, now);
+    return PACE_ALARM;
+}
+
+/* ---- downward ---- */
+
+static void cut(struct pace *p, mono_us rtt, mono_us now) {
+    static const double few[] = {20, 6, 3,
+                                 2}; /* answers taken that are assumed, so that one refusal is not all */
+    double guess = p->from == PACE_GROW ? 4 : few[p->cuts < 3 ? p->cuts : 3];
+    uint32_t n = p->took + p->turned;
+    double share = (p->took + guess) / (n + guess) / (1 - base(p));
+    p->cuts++;
+    p->tried_share = p->too_high = p->raised_from = 0;
+    set_cap(p, p->cap * (share < 1 ? share : 1) * below);
+    begin_step(p, PACE_SETTLE, rtt, now);
+    p->next = later(p->next, p->counting + time_for(8, p->cap));
+}
+
+/* Where a climb fails the limit is somewhere between what was held before and there; how much of it was the
+ * server's burst can't be seen. Half way up is held next; should that be refused, it is not tried again so
+ * soon. */
+static void raise_known(struct pace *p, double clean) {
+    double to = (p->known + clean) / 2;
+    if (p->too_high > 0 && to > (p->known + p->too_high) / 2) to = (p->known + p->too_high) / 2;
+    if (++p->raises % 8 == 0) p->too_high = 0;
+    if (to < p->known * 1.005) return;
+    p->raised_from = p->known;
+    p->known = to;
+}
+
+/* What was raised was refused. */
+static void lower_again(struct pace *p, mono_us rtt, mono_us now) {
+    p->too_high = p->known;
+    p->known = p->raised_from;
+    p->raised_from = 0;
+    p->cuts++;
+    set_cap(p, p->known * 0.95);
+    begin_step(p, PACE_SETTLE, rtt, now);
+    p->from = PACE_SHUT; /* known stays as it is */
+}
+
+/* A climb from what is known failed. */
+static void back_to_known(struct pace *p, mono_us rtt, mono_us now) {
+    bool high = p->cap > 1.06 * p->known;
+    if (p->excess > p->burst) p->burst = p->excess;
+    try_later(p);
+    if (p->window == 0) raise_known(p, high ? p->clean : p->clean * 0.99);
+    p->cuts++;
+    set_cap(p, p->known * 0.93);
+    begin_step(p, PACE_SETTLE, rtt, now);
+    p->next += time_for(2 / 0.07, p->cap) < 5 * US_PER_SEC ? time_for(2 / 0.07, p->cap) : 5 * US_PER_SEC;
+}
+
+static void listened(struct pace *p, mono_us rtt, mono_us now) {
+    if (p->row >= 4 && p->took == 0) {
+        shut(p, rtt, now);
+    } else if (p->from == PACE_CLIMB && p->known > 0) {
+        back_to_known(p, rtt, now);
+    } else if (p->from == PACE_HOLD && p->raised_from > 0) {
+        lower_again(p, rtt, now);
     } else {
-        double guess = p->from == PACE_GROW ? 4 : 20, share = (p->took + guess) / (n + guess);
-        set_cap(p, p->cap * share * 0.985);
-        begin_step(p, rtt, now);
+        if (p->from == PACE_CLIMB && p->clean < p->cap) set_cap(p, p->clean);
+        cut(p, rtt, now);
     }
 }
+
+/* Slowed by more than was refused, a limit would refuse nothing any more, chance as many as before. */
+static bool by_chance(const struct pace *p) {
+    uint32_t n = p->took + p->turned;
+    return p->tried_share > 0 && p->turned >= 2 && p->turned * 2 > p->tried_share * n;
+}
+
+static void was_chance(struct pace *p, mono_us rtt, mono_us now) {
+    double n = 3 * A_FEW;
+    doubt_learn(&p->doubts[p->said > p->turned / 2], p->tried_share * n, n);
+    learn_base(p);
+    p->cuts = 0;
+    set_cap(p, p->tried_cap);
+    p->tried_share = 0;
+    if (p->from == PACE_GROW || p->known_before == 0) {
+        p->mode = p->from == PACE_GROW ? PACE_GROW : PACE_CLIMB;
+        p->next = now + step_time(p, rtt);
+    } else {
+        p->known = p->tried_cap / below;
+        hold(p, now);
+    }
+}
+
+static void settled(struct pace *p, mono_us rtt, mono_us now) {
+    uint32_t n = p->took + p->turned;
+    if (p->row >= 4 && p->took == 0) {
+        shut(p, rtt, now);
+    } else if (n == 0) {
+        p->next = now + SHORTEST_STEP;
+    } else if (doubt_many(base(p), p->turned, n, 2.5)) {
+        if (by_chance(p)) {
+            was_chance(p, rtt, now);
+        } else if (n >= A_FEW / 2 && p->turned * 5 < n) {
+            p->tried_share = (double)p->turned / n;
+            p->tried_cap = p->cap;
+            contrast(p, rtt, now);
+        } else {
+            if (p->from != PACE_GROW) p->from = PACE_HOLD;
+            cut(p, rtt, now);
+        }
+    } else if (p->from == PACE_GROW) {
+        learn_base(p);
+        p->known = 0;
+        p->cuts = 0;
+        climb_from(p, 0.05, rtt, now);
+    } else {
+        if (p->from != PACE_SHUT && (p->from != PACE_CLIMB || p->known == 0)) {
+            p->known = p->cap / below;
+            note_burst(p, p->alarmed, now);
+        }
+        learn_base(p);
+        hold(p, now);
+    }
+}
+
+/* ---- upward ---- */
 
 static void grow(struct pace *p, mono_us rtt, mono_us now) {
-    p->next = now + step_time(p, rtt);
-    if (!binds(p, now)) return;
-    if (p->known > 0 && p->cap * 2 >= p->known * below) {
-        set_cap(p, p->known * below);
+    learn_base(p);
+    p->next = now + step_time(p, rtt) + SHORTEST_STEP / 2;
+    if (!pace_binds(p, now)) return;
+    if (p->known > 0 && p->cap * 2 >= p->known * below)
         hold(p, now);
-    } else {
+    else
         set_cap(p, p->cap * 2);
-    }
 }
 
 static void climb(struct pace *p, mono_us rtt, mono_us now) {
-    if (p->known > 0 && p->cap > p->known * unknown_at) p->known = 0;
-    if (p->known == 0 && p->step < 0.25) p->step *= 1.2;
-    set_cap(p, p->cap * (1 + p->step));
+    mono_us lasted = now - p->stepped;
+    p->stepped = now;
     p->next = now + step_time(p, rtt);
+    if (!pace_binds(p, now)) return;
+    p->clean = p->cap;
+    if (p->climbed_from > 0 && p->cap > p->climbed_from)
+        p->excess += (p->cap - p->climbed_from) * (double)lasted / (double)US_PER_SEC;
+    if (p->known > 0) {
+        if (p->cap < p->known * (p->window > 0 ? refuted_in_windows_at : refuted_at)) {
+            set_cap(p, p->cap * (1 + p->step));
+        } else if (p->window > 0 ? now - p->climb_began > p->window * 3 / 2
+                                 : p->excess > 1.5 * p->burst + 3) {
+            p->known = 0;
+            p->probe_wait = PROBE_FIRST;
+            p->probe_messages = messages_a_probe;
+            p->too_high = p->raised_from = 0;
+        }
+    }
+    if (p->known == 0) {
+        set_cap(p, p->cap * (1 + p->step));
+        if (p->step < 0.3) p->step *= 1.3;
+    }
 }
 
 void pace_step(struct pace *p, mono_us rtt, mono_us now) {
     if (now < p->next) return;
     switch (p->mode) {
-    case PACE_GROW:
-        grow(p, rtt, now);
-        break;
-    case PACE_RETREAT: retreat(p, rtt, now); break;
+    case PACE_GROW: grow(p, rtt, now); break;
+    case PACE_LISTEN: listened(p, rtt, now); break;
+    case PACE_SETTLE: settled(p, rtt, now); break;
     case PACE_HOLD:
-        if (!binds(p, now)) break;
-        p->mode = PACE_CLIMB;
-        p->step = 0.02;
-        climb(p, rtt, now);
+        p->next = now + SHORTEST_STEP;
+        if (!pace_binds(p, now) || p->cap >= p->ceiling) {
+            if (p->took > A_FEW * A_FEW) learn_base(p);
+            break;
+        }
+        if (!doubt_many(base(p), p->turned, p->took + p->turned, 1))
+            learn_base(p); /* more may be the limit's doing */
+        climb_from(p, 0.02, rtt, now);
         break;
-    case PACE_CLIMB:
-        if (binds(p, now)) climb(p, rtt, now);
-        break;
+    case PACE_CLIMB: climb(p, rtt, now); break;
+    case PACE_SHUT: break;
     }
 }

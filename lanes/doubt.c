@@ -1,0 +1,37 @@
+/* Refusals told from those that always come. doubt.h tells how. */
+#include "doubt.h"
+
+#include <math.h>
+
+static const double overload = 0.3;  /* share refused by a limit that is worth a step */
+static const double memory = 3000;   /* answers */
+static const double taken = -0.3567; /* ln(1 - overload) */
+
+void doubt_init(struct doubt *d, double base, double seen) {
+    *d = (struct doubt){.base = base, .seen = seen};
+}
+
+void doubt_taken(struct doubt *d) {
+    d->score += taken;
+    if (d->score < 0) d->score = 0;
+}
+
+bool doubt_refused(struct doubt *d, double messages) {
+    double base = d->base > 1 / memory ? d->base : 1 / memory;
+    double gain = log(overload / base);
+    d->score += gain > 0.2 ? gain : 0.2; /* however much is refused: if nothing is taken any more it shows */
+    if (d->score < log(messages < 40 ? 40 : messages > 1e5 ? 1e5 : messages)) return false;
+    d->score = 0;
+    return true;
+}
+
+void doubt_learn(struct doubt *d, double refused, double n) {
+    if (n <= 0) return;
+    d->base = (d->base * d->seen + refused) / (d->seen + n);
+    d->seen = d->seen + n < memory ? d->seen + n : memory;
+}
+
+bool doubt_many(double base, double refused, double n, double sigmas) {
+    double expected = base * n;
+    return refused > expected + sigmas * sqrt(expected) + 0.5;
+}

@@ -1,0 +1,258 @@
+/* Which limit does a refusal speak of?
+ *
+ * Where its words say so, of that one. Else what decides is the state: whichever dimension stands at a height
+ * that it had not proven before. A connection that is refused while as many are in as ever were speaks of
+ * their number; one that is refused with fewer in, after more new ones in a minute than before, speaks of
+ * those; if none is in and nothing was taken, the lane is refused altogether. A message that is refused
+ * deeper in a connection than any before it may have met the end of the connection: that is shown by the next
+ * one that ends there. Else it speaks of the pace, where doubt.h tells it from chance. */
+#include "learn_priv.h"
+
+#include <stdlib.h>
+
+#define REFUSED_FIRST (2 * US_PER_SEC)
+#define REFUSED_MOST  (300 * US_PER_SEC)
+#define STOPPED       (3600 * US_PER_SEC)
+#define LONELY        (2 * US_PER_SEC)
+
+enum suspect learn_suspect(const struct learn_reply *reply) {
+    const struct classify_verdict *v = &reply->verdict;
+    switch (v->hint) {
+    case CLASSIFY_HINT_SLOWER:
+    case CLASSIFY_HINT_FEWER_RECIPIENTS: return SUSPECT_PACE;
+    case CLASSIFY_HINT_FEWER_CONNECTIONS: return SUSPECT_CROWD;
+    case CLASSIFY_HINT_FEWER_NEW_CONNECTIONS: return SUSPECT_KNOCK;
+    case CLASSIFY_HINT_FEWER_PER_CONNECTION: return SUSPECT_SPAN;
+    case CLASSIFY_HINT_PAUSE:
+    case CLASSIFY_HINT_STOP_SOURCE: return SUSPECT_PAUSE;
+    case CLASSIFY_HINT_ONE_MAILBOX: return SUSPECT_NOTHING;
+    default: break;
+    }
+    if (v->class == CLASSIFY_GREYLISTED || reply->code == 0) return SUSPECT_NOTHING;
+    if (reply->code == 421 || v->class == CLASSIFY_RATE_LIMITED) return SUSPECT_ANY;
+    if (v->permanent || reply->code >= 500) return SUSPECT_NOBODY;
+    switch (v->class) {
+    case CLASSIFY_UNDETERMINED:
+    case CLASSIFY_REMOTE_FAILURE:
+    case CLASSIFY_NETWORK_FAILURE:
+    case CLASSIFY_POLICY_BLOCK:
+    case CLASSIFY_REPUTATION_BLOCK: return SUSPECT_ANY;
+    default: return SUSPECT_NOBODY;
+    }
+}
+
+static void note(struct learn *l, enum learn_dimension d, double from, double to,
+                 const struct learn_reply *reply, mono_us now) {
+    struct learn_change c = {.at = now, .dimension = d, .from = from, .to = to, .cause = LEARN_BY_SILENCE};
+    if (reply && reply->code) {
+        c.cause = LEARN_BY_REPLY;
+        c.code = reply->code;
+        c.words = reply->words;
+    }
+    learn_note(l, &c);
+}
+
+/* ---- groups of servers ---- */
+
+void learn_split(struct learn *l, mono_us now) {
+    l->by_host = calloc(LEARN_HOSTS, sizeof *l->by_host);
+    if (!l->by_host) return;
+    for (unsigned i = 0; i < LEARN_HOSTS; i++) {
+        struct crowd *c = &l->by_host[i];
+        crowd_init(c, l->in[i] > 2 ? l->in[i] : 2, 1, l->crowd.ceiling, now);
+        c->open = l->open[i];
+        c->in = c->peak = l->in[i];
+        if (!(l->full & 1u << i) || c->in == 0) continue;
+        c->known = true;
+        c->cap = c->in;
+        c->probe_at = now + c->probe_wait;
+    }
+    l->full = 0;
+}
+
+/* ---- connections ---- */
+
+static void pause_for(struct learn *l, const struct learn_reply *reply, mono_us now) {
+    mono_us wait = (mono_us)reply->verdict.wait_s * US_PER_SEC;
+    if (wait == 0) wait = reply->verdict.hint == CLASSIFY_HINT_STOP_SOURCE ? STOPPED : 60 * US_PER_SEC;
+    if (wait > DAY) wait = DAY;
+    if (l->gate.kind == LEARN_PAUSE && l->gate.door.next >= now + wait / 2) return;
+    learn_shut(l, LEARN_PAUSE, wait, wait, reply, now);
+}
+
+static void blame_crowd(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
+                        mono_us now) {
+    struct crowd *c = learn_crowd(l, s->host);
+    uint32_t before = c->known ? c->cap : 0;
+    if (!l->by_host) {
+        if (now - l->full_at > SOON && !l->elsewhere) l->full = 0;
+        l->full |= (uint8_t)(1u << s->host);
+        l->full_with = c->in;
+        l->full_at = now;
+        if (l->elsewhere) {
+            c->open--;
+            l->elsewhere = false;
+            return;
+        }
+    }
+    l->crowd_at = now;
+    crowd_refused(c, now);
+    if (l->knock.quiet > 0) { /* it punishes who knocks */
+        knock_stay_away(&l->knock, now);
+        mono_us rarely = l->knock.quiet * 40;
+        if (c->probe_wait < rarely) c->probe_wait = rarely;
+        c->probe_at = now + c->probe_wait;
+    }
+    if (c->cap != before) note(l, LEARN_CONNECTIONS, before, c->cap, reply, now);
+}
+
+static void blame_knock(struct learn *l, struct crowd *c, bool said, const struct learn_reply *reply,
+                        mono_us now) {
+    double before = l->knock.limit;
+    if (l->knock.door.shut) {
+        crowd_failed(c);
+        knock_refused(&l->knock, now);
+        return;
+    }
+    /* What was blamed on the number of connections before was this. */
+    if (!said && before == 0 && c->known) crowd_forget(c, now);
+    crowd_failed(c);
+    knock_refused(&l->knock, now);
+    if (l->knock.limit < before || before == 0)
+        note(l, LEARN_NEW_CONNECTIONS, before, l->knock.limit, reply, now);
+}
+
+static void refused_altogether(struct learn *l, struct crowd *c, const struct learn_reply *reply,
+                               mono_us now) {
+    crowd_failed(c);
+    learn_shut(l, LEARN_REFUSED, REFUSED_FIRST, REFUSED_MOST, reply, now);
+}
+
+void learn_blame_connection(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
+                            mono_us now) {
+    struct crowd *c = learn_crowd(l, s->host);
+    switch (learn_suspect(reply)) {
+    case SUSPECT_CROWD:
+        l->turned_at = now;
+        if (c->in > 0)
+            blame_crowd(l, s, reply, now);
+        else
+            refused_altogether(l, c, reply, now);
+        return;
+    case SUSPECT_KNOCK: blame_knock(l, c, true, reply, now); return;
+    case SUSPECT_PAUSE:
+        crowd_failed(c);
+        pause_for(l, reply, now);
+        return;
+    default: break;
+    }
+    bool soon = now - l->turned_at < SOON;
+    l->turned_at = now;
+    if (soon && c->in > 0 && c->known && c->open <= c->cap && l->crowd_at > now - 2 * SOON) {
+        /* Just after one too many, and this is none: it was on its way, or the server punishes knocking. */
+        crowd_failed(c);
+        knock_stay_away(&l->knock, now);
+    } else if (crowd_fits(c) && !l->knock.door.shut) {
+        blame_crowd(l, s, reply, now);
+    } else if (crowd_wonder(c, now)) {
+        knock_pardon(&l->knock);
+        blame_crowd(l, s, reply, now);
+    } else if (knock_fits(&l->knock, now)) {
+        blame_knock(l, c, false, reply, now);
+    } else if (c->in > 0) {
+        blame_crowd(l, s, reply, now);
+    } else {
+        refused_altogether(l, c, reply, now);
+    }
+}
+
+/* ---- messages ---- */
+
+static bool blame_span(struct learn *l, struct learn_session *s, bool said, const struct learn_reply *reply,
+                       mono_us now) {
+    uint32_t before = l->span.limit;
+    mono_us suspected = l->span.ended;
+    if (++s->stuck > 1 || said || (reply && reply->code == 421)) s->ended = true;
+    if (s->stuck > 1 || !span_ended(&l->span, s->answered, said, s->let_in, now)) return false;
+    s->ended = true;
+    note(l, LEARN_PER_CONNECTION, before, l->span.limit, reply, now);
+    if (!said) pace_forgive(&l->pace, suspected, now);
+    return true;
+}
+
+/* The first message of a new connection, while older ones go on: it is the connection that is one too many.
+ */
+static bool is_late_refusal(const struct learn *l, const struct learn_session *s, mono_us now) {
+    return s->in && s->answered == 0 && l->crowd.in > 1 && l->taken_at > s->let_in &&
+           now - l->refused_at > LONELY && (l->pace.mode == PACE_HOLD || l->pace.known == 0);
+}
+
+static void out_late(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us now) {
+    struct crowd *c = learn_crowd(l, s->host);
+    s->in = false;
+    s->ended = true;
+    l->in[s->host]--;
+    l->open[s->host]--;
+    c->in--;
+    learn_blame_connection(l, s, reply, now);
+}
+
+static void blame_pace(struct learn *l, bool said, const struct learn_reply *reply, mono_us rtt,
+                       mono_us now) {
+    double cap = l->pace.cap;
+    if (pace_refused(&l->pace, said, rtt, now) != PACE_ALARM) return;
+    if (!l->why) l->why = calloc(LEARN_DIMENSIONS, sizeof *l->why);
+    if (!l->why) return;
+    struct learn_why *why = &l->why[LEARN_RATE]; /* told when it is known how far down it goes */
+    size_t len = reply->words.len < LEARN_WORDS - 1 ? reply->words.len : LEARN_WORDS - 1;
+    memcpy(why->words, reply->words.at, len);
+    why->words[len] = '\0';
+    why->code = reply->code;
+    why->at = now;
+    why->value = cap;
+}
+
+void learn_blame_message(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
+                         mono_us rtt, mono_us now) {
+    enum suspect suspect = learn_suspect(reply);
+    bool others = now - l->refused_at > LONELY;
+    switch (suspect) {
+    case SUSPECT_PAUSE: pause_for(l, reply, now); break;
+    case SUSPECT_SPAN:
+        if (!s->ended) blame_span(l, s, true, reply, now);
+        break;
+    case SUSPECT_CROWD:
+    case SUSPECT_KNOCK:
+        if (s->in && learn_crowd(l, s->host)->in > 0) out_late(l, s, reply, now);
+        break;
+    default:
+        if (l->gate.kind != LEARN_NOTHING) {
+            door_refused(&l->gate.door, now);
+            break;
+        }
+        if (suspect == SUSPECT_ANY && reply->code == 421 && is_late_refusal(l, s, now)) {
+            out_late(l, s, reply, now);
+            break;
+        }
+        if (s->ended) break; /* the rest of a window that met the end of its connection */
+        if (l->quota.limit > 0 && l->quota.used >= l->quota.limit) {
+            learn_shut(l, LEARN_QUOTA, l->quota.resets - now, 900 * US_PER_SEC, reply, now);
+            break;
+        }
+        if (suspect == SUSPECT_ANY && span_fits(&l->span, s->answered)) {
+            bool calm = l->pace.mode == PACE_HOLD && others && !l->span.refuted;
+            if (blame_span(l, s, false, reply, now) || calm) break;
+        }
+        blame_pace(l, suspect == SUSPECT_PACE, reply, rtt, now);
+        break;
+    }
+    l->refused_at = now;
+}
+
+void learn_blame_end(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us now) {
+    enum suspect suspect = reply ? learn_suspect(reply) : SUSPECT_ANY;
+    if (suspect == SUSPECT_PAUSE)
+        pause_for(l, reply, now);
+    else if (suspect == SUSPECT_SPAN || (suspect == SUSPECT_ANY && span_fits(&l->span, s->answered)))
+        blame_span(l, s, suspect == SUSPECT_SPAN, reply, now);
+}

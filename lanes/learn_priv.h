@@ -1,0 +1,39 @@
+/* Between the files of learn. */
+#ifndef TSUBAME_LEARN_PRIV_H
+#define TSUBAME_LEARN_PRIV_H
+
+#include "learn.h"
+
+#define DAY           (INT64_C(86400) * US_PER_SEC)
+#define SHUT_IS_QUOTA (INT64_C(3600) * US_PER_SEC) /* longer than any window of an hour */
+#define SOON          (3 * US_PER_SEC)
+
+/* What a reply to a message or a connection may speak of. */
+enum suspect {
+    SUSPECT_NOBODY, /* the server took the message in hand and said no to this recipient, sender or content */
+    SUSPECT_NOTHING, /* neither: greylisted, one mailbox, the network */
+    SUSPECT_ANY,     /* its words don't say */
+    SUSPECT_PACE,
+    SUSPECT_CROWD,
+    SUSPECT_KNOCK,
+    SUSPECT_SPAN,
+    SUSPECT_PAUSE
+};
+enum suspect learn_suspect(const struct learn_reply *reply);
+
+/* The session was refused before it was in, and is counted out but for its crowd. */
+void learn_blame_connection(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
+                            mono_us now);
+void learn_blame_message(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
+                         mono_us rtt, mono_us now);
+/* The server ended a session without refusing a message. */
+void learn_blame_end(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us now);
+
+void learn_note(struct learn *l, const struct learn_change *change);
+struct crowd *learn_crowd(struct learn *l, unsigned host);
+/* From now on each host counts its connections for itself. */
+void learn_split(struct learn *l, mono_us now);
+void learn_shut(struct learn *l, enum learn_dimension kind, mono_us least, mono_us most,
+                const struct learn_reply *reply, mono_us now);
+
+#endif

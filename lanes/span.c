@@ -1,0 +1,60 @@
+/* How many messages a connection takes. span.h tells the rule. */
+#include "span.h"
+
+#define TRY_MORE (1800 * US_PER_SEC)
+
+enum { KEPT_A_TRY = 300, SMALL = 10 };
+
+void span_init(struct span *s, uint32_t start, uint32_t floor, uint32_t ceiling) {
+    *s = (struct span){.limit = start, .floor = floor ? floor : 1, .ceiling = ceiling};
+}
+
+uint32_t span_for(struct span *s, mono_us now) {
+    uint32_t n = s->limit;
+    if (n > 0) {
+        if (++s->kept >= KEPT_A_TRY && now - s->tried >= TRY_MORE) {
+            n += n / 4 + 1;
+            s->kept = 0;
+            s->tried = now;
+        }
+        if (n < s->floor) n = s->floor;
+    }
+    return s->ceiling && (n == 0 || n > s->ceiling) ? s->ceiling : n;
+}
+
+void span_taken(struct span *s, uint32_t n) {
+    if (n > s->proven) s->proven = n;
+    if (s->candidate && n > s->candidate) {
+        s->candidate = s->matches = 0;
+        s->refuted = true;
+    }
+    if (s->limit && n > s->limit) s->limit = n;
+}
+
+bool span_fits(const struct span *s, uint32_t n) {
+    return n > 0 && n >= s->proven && (s->candidate == 0 || n >= s->candidate);
+}
+
+static bool found(struct span *s, uint32_t n, mono_us now) {
+    bool other = n != s->limit;
+    s->limit = s->proven = n;
+    s->candidate = s->matches = s->kept = 0;
+    s->refuted = false;
+    s->tried = now;
+    return other;
+}
+
+bool span_ended(struct span *s, uint32_t n, bool said, mono_us let_in, mono_us now) {
+    if (n == 0) return false;
+    if (said) return found(s, n, now);
+    if (n != s->candidate) {
+        s->candidate = n;
+        s->matches = 0;
+        s->ended = now;
+        return false;
+    }
+    if (let_in < s->ended) return false; /* they ran side by side: whatever ended one may have ended both */
+    s->ended = now;
+    s->matches++;
+    return s->matches >= (n < SMALL ? 2u : 1u) && found(s, n, now);
+}
