@@ -201,4 +201,11 @@ struct learn_state {
 };
 void learn_explain(struct learn *l, struct learn_state *state, mono_us now);
 
+/* The same for people, in a sentence or two: "google takes 5 connections at a time from 192.0.2.1: one more
+ * was refused at 14:02 with "421 too many connections". Next try with 6 at 14:10." Times are UTC, with their
+ * date when it is not today's. Control characters of replies are left out. out fails when it is full. */
+struct buf;
+void learn_sentence(const struct learn_state *state, struct slice provider, struct slice source, wall_us wall,
+                    mono_us now, struct buf *out);
+
 #endif

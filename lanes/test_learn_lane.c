@@ -1,0 +1,245 @@
+/* Single turns of a lane that learns: what a reply means, what is remembered, how it is told. The figures are
+ * in test_learn.c. */
+#include "buf.h"
+#include "learn.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define SEC US_PER_SEC
+
+static const struct learn_profile anything = {.rate = {.start = 10}};
+
+static struct learn_reply ok(void) {
+    struct learn_reply r = {.code = 250, .stage = CLASSIFY_AT_DATA, .words = SLICE("ok")};
+    r.verdict.class = CLASSIFY_DELIVERED;
+    return r;
+}
+
+static struct learn_reply no(int code, const char *words, enum classify_class class,
+                             enum classify_hint hint) {
+    struct learn_reply r = {.code = code, .stage = CLASSIFY_AT_RCPT, .words = slice_of(words)};
+    r.verdict.class = class;
+    r.verdict.hint = hint;
+    return r;
+}
+
+/* Opens a session that is let in. */
+static void enter(struct learn *l, struct learn_session *s, mono_us now) {
+    mono_us when;
+    assert_true(learn_open(l, s, 0, true, now, &when));
+    learn_let_in(l, s, now);
+}
+
+static unsigned answer(struct learn *l, struct learn_session *s, const struct learn_reply *r, mono_us now) {
+    mono_us when;
+    unsigned n = learn_take(l, s, 1, now, &when);
+    if (n) learn_answer(l, s, r, 50 * US_PER_MS, now);
+    return n;
+}
+
+/* ---- what a reply means ---- */
+
+static void one_mailbox_and_content_are_no_limits(void **state) {
+    (void)state;
+    const struct learn_reply replies[] = {
+        no(450, "4.2.1 receiving mail at a rate", CLASSIFY_RATE_LIMITED, CLASSIFY_HINT_ONE_MAILBOX),
+        no(452, "4.2.2 over quota", CLASSIFY_MAILBOX_FULL, CLASSIFY_HINT_ONE_MAILBOX),
+        no(451, "greylisted", CLASSIFY_GREYLISTED, CLASSIFY_HINT_NONE),
+        no(550, "5.7.1 spam", CLASSIFY_CONTENT_REJECTED, CLASSIFY_HINT_NONE),
+        no(550, "5.1.1 no such user", CLASSIFY_INVALID_RECIPIENT, CLASSIFY_HINT_NONE),
+    };
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        struct learn l;
+        struct learn_session s;
+        mono_us now = 0;
+        learn_init(&l, &anything, NULL, NULL, 0);
+        enter(&l, &s, now);
+        for (; now < 60 * SEC; now += SEC / 5) {
+            answer(&l, &s, &replies[i], now);
+            learn_tick(&l, now);
+        }
+        assert_true(l.pace.known == 0 && l.pace.cap >= 10);
+        assert_int_equal(l.gate.kind, LEARN_NOTHING);
+        learn_done(&l);
+    }
+}
+
+static void a_pause_is_kept_and_probed_with_one(void **state) {
+    (void)state;
+    struct learn l;
+    struct learn_session s, other;
+    mono_us when, now = SEC;
+    struct learn_reply yes = ok(),
+                       wait = no(421, "[TSS04] deferred", CLASSIFY_REPUTATION_BLOCK, CLASSIFY_HINT_PAUSE);
+    wait.verdict.wait_s = 7200;
+    learn_init(&l, &anything, NULL, NULL, 0);
+    enter(&l, &s, now);
+    assert_int_equal(answer(&l, &s, &yes, now), 1);
+    now += SEC;
+    assert_int_equal(answer(&l, &s, &wait, now), 1);
+    assert_int_equal(learn_take(&l, &s, 8, now + 7199 * SEC, &when), 0);
+    assert_true(when == now + 7200 * SEC);
+    assert_false(learn_open(&l, &other, 0, true, now + 7199 * SEC, &when));
+    now += 7200 * SEC;
+    assert_int_equal(learn_take(&l, &s, 8, now, &when), 1); /* one to see */
+    assert_int_equal(learn_take(&l, &s, 8, now, &when), 0);
+    learn_answer(&l, &s, &yes, SEC / 10, now);
+    assert_int_equal(l.gate.kind, LEARN_NOTHING);
+    assert_true(learn_take(&l, &s, 8, now + SEC, &when) > 0);
+    learn_done(&l);
+}
+
+static void an_outage_is_probed_and_what_was_known_stays(void **state) {
+    (void)state;
+    struct learn l;
+    struct learn_session s;
+    mono_us when, now = 0;
+    unsigned tries = 0;
+    learn_init(&l, &anything, NULL, NULL, 0);
+    l.crowd.cap = 7;
+    l.crowd.known = true;
+    while (now < 600 * SEC) {
+        if (!learn_open(&l, &s, 0, true, now, &when)) {
+            assert_true(when > now && when != NEVER);
+            now = when;
+            continue;
+        }
+        tries++;
+        struct learn_session second;
+        assert_true(l.gate.kind == LEARN_NOTHING || !learn_open(&l, &second, 0, true, now, &when));
+        learn_unreachable(&l, &s, now);
+    }
+    assert_in_range(tries, 25, 60); /* at most 20 s apart in the end */
+    struct learn_state why;
+    learn_explain(&l, &why, now);
+    assert_int_equal(why.bound, LEARN_OUTAGE);
+    enter(&l, &s, now + 20 * SEC);
+    assert_int_equal(l.gate.kind, LEARN_NOTHING);
+    assert_int_equal(l.crowd.cap, 7);
+    learn_done(&l);
+}
+
+/* ---- bounds ---- */
+
+static void a_profile_bounds_what_is_learned(void **state) {
+    (void)state;
+    struct learn_profile p = {.connections = {.floor = 1, .start = 9, .ceiling = 2},
+                              .rate = {.start = 50, .ceiling = 20},
+                              .per_connection = {.ceiling = 3}};
+    struct learn l;
+    struct learn_session s[4];
+    mono_us when, now = 0;
+    unsigned sent = 0, in = 0;
+    learn_init(&l, &p, NULL, NULL, 0);
+    for (int i = 0; i < 4; i++)
+        if (learn_open(&l, &s[in], 0, true, now, &when)) learn_let_in(&l, &s[in++], now);
+    assert_int_equal(in, 2);
+    for (unsigned n; (n = learn_take(&l, &s[0], 8, now, &when)) > 0 || when != NEVER; now += SEC / 10)
+        sent += n;
+    assert_int_equal(sent, 3); /* and the session has no more */
+    assert_true(l.pace.cap <= 20);
+    learn_done(&l);
+}
+
+/* ---- memory ---- */
+
+static void what_is_known_outlives_a_restart(void **state) {
+    (void)state;
+    static const struct {
+        int64_t days;
+        double least, most; /* of the rate that it begins with */
+    } rows[] = {{0, 0.95, 1}, {7, 0.4, 0.6}, {28, 0.03, 0.2}};
+    const struct learn_memory kept = {
+        .saved = 1, .connections = 5, .rate = 40, .per_connection = 50, .new_connections = 30, .quota = 1000};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct learn l;
+        struct learn_memory again;
+        mono_us now = 12345;
+        wall_us wall = kept.saved + rows[i].days * 86400 * SEC;
+        learn_init(&l, &anything, NULL, NULL, now);
+        learn_load(&l, &kept, wall, now);
+        assert_true(l.pace.cap >= rows[i].least * 40 && l.pace.cap <= rows[i].most * 40);
+        assert_int_equal(l.crowd.cap, 5);
+        learn_store(&l, &again, wall, now);
+        assert_true(again.rate == 40 && again.connections == 5 && again.per_connection == 50 &&
+                    again.new_connections == 30 && again.quota == 1000);
+        learn_done(&l);
+    }
+}
+
+static void nonsense_is_not_remembered(void **state) {
+    (void)state;
+    const struct learn_memory bad = {.connections = 4000000000u,
+                                     .rate = -1,
+                                     .burst = 1e300,
+                                     .new_connections = 0.0 / 1e-300 - 5,
+                                     .quota = -3,
+                                     .chance_said = 7};
+    struct learn l;
+    learn_init(&l, &anything, NULL, NULL, 0);
+    learn_load(&l, &bad, 0, 0);
+    assert_true(l.pace.known == 0 && !l.crowd.known && l.knock.limit == 0 && l.quota.limit == 0);
+    assert_true(l.pace.doubts[true].base < 0.01);
+    learn_done(&l);
+}
+
+/* ---- how it is told ---- */
+
+static char told[8][160];
+static int told_count;
+static void note(void *ctx, const struct learn_change *c) {
+    (void)ctx;
+    if (told_count < 8)
+        snprintf(told[told_count++], sizeof told[0], "%s %g %g %d %.*s", learn_dimension_name(c->dimension),
+                 c->from, c->to, c->code, SLICE_ARG(c->words));
+}
+
+static void a_refused_connection_is_told(void **state) {
+    (void)state;
+    struct learn l;
+    struct learn_session s[8];
+    mono_us when, now = 100 * SEC;
+    unsigned in = 0;
+    struct learn_reply many =
+        no(421, "too many\r\n connections", CLASSIFY_RATE_LIMITED, CLASSIFY_HINT_FEWER_CONNECTIONS);
+    told_count = 0;
+    learn_init(&l, &anything, note, NULL, now);
+    for (; in < 5; now += SEC)
+        if (learn_open(&l, &s[in], 0, true, now, &when)) learn_let_in(&l, &s[in++], now);
+    while (!learn_open(&l, &s[5], 0, true, now, &when))
+        now += SEC;
+    learn_turned_away(&l, &s[5], &many, now);
+    assert_int_equal(told_count, 1);
+    assert_string_equal(told[0], "connections 0 5 421 too many\r\n connections");
+    learn_open(&l, &s[5], 0, true, now + SEC, &when);
+
+    struct learn_state why;
+    struct buf out;
+    buf_init(&out, 1000);
+    learn_explain(&l, &why, now + SEC);
+    learn_sentence(&why, SLICE("google"), SLICE("192.0.2.1"), (14 * 3600 + 120) * SEC, now + SEC, &out);
+    static const char expected[] =
+        "google takes 5 connections at a time from 192.0.2.1: more was refused at 14:01 with "
+        "\"421 too many connections\". Next try with 6 at 14:02.";
+    assert_int_equal(out.len, sizeof expected - 1);
+    assert_memory_equal(out.at, expected, sizeof expected - 1);
+    buf_done(&out);
+    learn_done(&l);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_mailbox_and_content_are_no_limits),
+        cmocka_unit_test(a_pause_is_kept_and_probed_with_one),
+        cmocka_unit_test(an_outage_is_probed_and_what_was_known_stays),
+        cmocka_unit_test(a_profile_bounds_what_is_learned),
+        cmocka_unit_test(what_is_known_outlives_a_restart),
+        cmocka_unit_test(nonsense_is_not_remembered),
+        cmocka_unit_test(a_refused_connection_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
