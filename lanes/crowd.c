@@ -6,6 +6,7 @@
 #define PROBE_FIRST (30 * US_PER_SEC)
 #define PROBE_MOST  (240 * US_PER_SEC)
 
+#define FRESH       (30 * US_PER_SEC)
 #define TRIAL       (120 * US_PER_SEC)
 
 enum { CONNECTIONS_A_PROBE = 60, TRIAL_EACH = 3 };
@@ -65,10 +66,6 @@ void crowd_let_in(struct crowd *c, mono_us rtt) {
     c->rtt = rtt;
 }
 
-bool crowd_fits(const struct crowd *c) {
-    return c->open > 1 && (c->known ? c->open > c->cap : c->open > c->peak);
-}
-
 bool crowd_wonder(struct crowd *c, mono_us now) {
     struct crowd_trial *t = &c->trial;
     uint32_t others = c->open - 1;
@@ -83,6 +80,15 @@ bool crowd_wonder(struct crowd *c, mono_us now) {
 static void set_cap(struct crowd *c, uint32_t cap) {
     c->cap = cap < c->floor ? c->floor : cap;
     c->peak = c->in < c->cap ? c->in : c->cap;
+}
+
+/* Just found, and a refusal with not many fewer: the server's count and ours differ by those that come and go. */
+static bool is_fresh(const struct crowd *c, mono_us now) {
+    return c->known && (now - c->found <= c->rtt * 3 / 2 || (now - c->found <= FRESH && c->open * 3 > c->cap * 2));
+}
+
+bool crowd_fits(const struct crowd *c, mono_us now) {
+    return c->open > 1 && (c->known ? c->open > c->cap || is_fresh(c, now) : c->open > c->peak);
 }
 
 void crowd_refused(struct crowd *c, mono_us now) {
@@ -100,7 +106,7 @@ void crowd_refused(struct crowd *c, mono_us now) {
     } else if (tried) { /* as was to be expected */
         if (c->probe_wait * 3 / 2 < PROBE_MOST) c->probe_wait = c->probe_wait * 3 / 2;
         c->found = now;
-    } else if (now - c->found <= c->rtt * 3 / 2) { /* they came together */
+    } else if (is_fresh(c, now)) { /* they came together, or it was found a little too high */
         if (found < c->cap) set_cap(c, found);
     } else if (now >= c->pause_until && found < c->cap) { /* fewer than were let in before: it moved down */
         c->refused++;

@@ -42,7 +42,7 @@ void crowd_init(struct crowd *c, uint32_t start, uint32_t floor, uint32_t ceilin
 bool crowd_open(struct crowd *c, bool wanted, mono_us now, mono_us *when);
 void crowd_let_in(struct crowd *c, mono_us rtt);
 /* Would a refusal now speak of their number: are at least as many in as ever were? */
-bool crowd_fits(const struct crowd *c);
+bool crowd_fits(const struct crowd *c, mono_us now);
 /* Refused with fewer than that. True: such refusals came with more others than those that were let in
  * meanwhile, so it is their number after all. */
 bool crowd_wonder(struct crowd *c, mono_us now);

@@ -27,7 +27,7 @@ static double kept(const struct knock *k) {
 static void raise_limit(struct knock *k, mono_us now) {
     if (k->limit == 0 || !k->bound || k->door.shut || now < k->raise_at) return;
     if (k->before == 0) k->before = k->limit;
-    k->limit *= k->limit < k->before * 1.5 ? 1.08 : 1.3;
+    k->limit *= k->limit < k->before * 1.25 ? 1.08 : 1.5;
     if (k->limit < k->before + 1) k->limit = k->before + 1;
     k->raise_at = now + MINUTE;
     k->bound = false;

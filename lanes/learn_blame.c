@@ -15,6 +15,8 @@
 #define STOPPED       (3600 * US_PER_SEC)
 #define LONELY        (2 * US_PER_SEC)
 
+enum { STUCK = 3 }; /* refusals in a row */
+
 enum suspect learn_suspect(const struct learn_reply *reply) {
     const struct classify_verdict *v = &reply->verdict;
     switch (v->hint) {
@@ -152,7 +154,7 @@ void learn_blame_connection(struct learn *l, struct learn_session *s, const stru
         /* Just after one too many, and this is none: it was on its way, or the server punishes knocking. */
         crowd_failed(c);
         knock_stay_away(&l->knock, now);
-    } else if (crowd_fits(c) && !l->knock.door.shut) {
+    } else if (crowd_fits(c, now) && !l->knock.door.shut) {
         blame_crowd(l, s, reply, now);
     } else if (crowd_wonder(c, now)) {
         knock_pardon(&l->knock);
@@ -172,7 +174,7 @@ static bool blame_span(struct learn *l, struct learn_session *s, bool said, cons
                        mono_us now) {
     uint32_t before = l->span.limit;
     mono_us suspected = l->span.ended;
-    if (++s->stuck > 1 || said || (reply && reply->code == 421)) s->ended = true;
+    if (s->stuck > 1 || said || (reply && reply->code == 421)) s->ended = true;
     if (s->stuck > 1 || !span_ended(&l->span, s->answered, said, s->let_in, now)) return false;
     s->ended = true;
     note(l, LEARN_PER_CONNECTION, before, l->span.limit, reply, now);
@@ -235,6 +237,7 @@ void learn_blame_message(struct learn *l, struct learn_session *s, const struct 
             break;
         }
         if (s->ended) break; /* the rest of a window that met the end of its connection */
+        if (++s->stuck >= STUCK) s->ended = true; /* whatever it is: a new connection tells */
         if (l->quota.limit > 0 && l->quota.used >= l->quota.limit) {
             learn_shut(l, LEARN_QUOTA, l->quota.resets - now, 900 * US_PER_SEC, reply, now);
             break;
