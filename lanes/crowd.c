@@ -82,9 +82,11 @@ static void set_cap(struct crowd *c, uint32_t cap) {
     c->peak = c->in < c->cap ? c->in : c->cap;
 }
 
-/* Just found, and a refusal with not many fewer: the server's count and ours differ by those that come and go. */
+/* Just found, and a refusal with not many fewer: the server's count and ours differ by those that come and
+ * go. */
 static bool is_fresh(const struct crowd *c, mono_us now) {
-    return c->known && (now - c->found <= c->rtt * 3 / 2 || (now - c->found <= FRESH && c->open * 3 > c->cap * 2));
+    return c->known && c->refined < 3 &&
+           (now - c->found <= c->rtt * 3 / 2 || (now - c->found <= FRESH && c->open * 3 > c->cap * 2));
 }
 
 bool crowd_fits(const struct crowd *c, mono_us now) {
@@ -102,12 +104,14 @@ void crowd_refused(struct crowd *c, mono_us now) {
     c->trial.refused = 0;
     if (!c->known) {
         set_cap(c, found);
+        c->refined = 0;
         c->found = now;
     } else if (tried) { /* as was to be expected */
         if (c->probe_wait * 3 / 2 < PROBE_MOST) c->probe_wait = c->probe_wait * 3 / 2;
         c->found = now;
     } else if (is_fresh(c, now)) { /* they came together, or it was found a little too high */
         if (found < c->cap) set_cap(c, found);
+        if (now - c->found > c->rtt * 3 / 2) c->pause_until = now + (US_PER_SEC << c->refined++);
     } else if (now >= c->pause_until && found < c->cap) { /* fewer than were let in before: it moved down */
         c->refused++;
         c->probe_wait = PROBE_FIRST;

@@ -19,6 +19,7 @@ struct crowd {
     bool known;          /* cap was found by a refusal */
     bool trying;         /* one more than known is on its way */
     uint32_t let_in;     /* since the last refusal, or the last step */
+    uint32_t refined;    /* refusals soon after it was found */
     uint32_t refused;    /* in a row */
     struct crowd_trial { /* refusals with fewer connections than are known to be good: are they told apart by
                             their number? */

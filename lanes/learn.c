@@ -241,6 +241,7 @@ unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mon
     l->now = now;
     step_pace(l, now);
     turn_quota(l, now);
+    if (s->span == 0 && s->granted <= l->span.limit) s->span = l->span.limit;
     if (s->ended || (s->span && s->granted >= s->span)) return 0;
     if (s->span && s->span - s->granted < want) want = s->span - s->granted;
     if (l->gate.kind != LEARN_NOTHING) {

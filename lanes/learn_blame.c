@@ -173,7 +173,7 @@ void learn_blame_connection(struct learn *l, struct learn_session *s, const stru
 static bool blame_span(struct learn *l, struct learn_session *s, bool said, const struct learn_reply *reply,
                        mono_us now) {
     uint32_t before = l->span.limit;
-    mono_us suspected = l->span.ended;
+    mono_us suspected = l->span.began;
     if (s->stuck > 1 || said || (reply && reply->code == 421)) s->ended = true;
     if (s->stuck > 1 || !span_ended(&l->span, s->answered, said, s->let_in, now)) return false;
     s->ended = true;
@@ -237,6 +237,10 @@ void learn_blame_message(struct learn *l, struct learn_session *s, const struct 
             break;
         }
         if (s->ended) break; /* the rest of a window that met the end of its connection */
+        if (l->span.limit > 0 && s->answered == l->span.limit) { /* let in before that was known */
+            s->ended = true;
+            break;
+        }
         if (++s->stuck >= STUCK) s->ended = true; /* whatever it is: a new connection tells */
         if (l->quota.limit > 0 && l->quota.used >= l->quota.limit) {
             learn_shut(l, LEARN_QUOTA, l->quota.resets - now, 900 * US_PER_SEC, reply, now);

@@ -321,7 +321,7 @@ static void serve(struct world *w, struct session *s) {
         if (s->unsent > 0) return;
         mono_us when;
         unsigned n = learn_take(&w->learn, &s->learn, WINDOW, w->now, &when);
-        s->waiting = n == 0;
+        s->waiting = n == 0 && when != NEVER;
         if (n == 0) {
             if (when == NEVER && s->flying == 0)
                 end_session(w, s, false, NULL);
@@ -474,11 +474,11 @@ static bool names_cause(struct world *w, enum learn_dimension cause) {
 /* Once a second of the world's time. */
 static void look(struct world *w, struct measure *m, struct world_result *r, mono_us end, bool verbose) {
     unsigned i = m->looks++ % 16;
-    uint64_t ten_ago = m->at_look[(i + 16 - 10) % 16], ten_sent = m->sent_look[(i + 16 - 10) % 16];
+    uint64_t ten_ago = m->at_look[(i + 16 - 10) % 16], three_sent = m->sent_look[(i + 16 - 3) % 16];
     m->at_look[i] = w->delivered;
     m->sent_look[i] = w->answered;
     double cap = capacity(w), rate = (double)(w->delivered - ten_ago) / 10,
-           sent = (double)(w->answered - ten_sent) / 10;
+           sent = (double)(w->answered - three_sent) / 3;
     if (m->looks > 10 && cap > 0 && r->first_s < 0 && rate >= 0.8 * cap) r->first_s = (double)w->now / 1e6;
     if (cap == 0 && r->first_s < 0 && w->c->limits.connections &&
         w->server.in >= 0.8 * w->c->limits.connections)

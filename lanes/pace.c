@@ -30,7 +30,7 @@ void pace_init(struct pace *p, double start, double floor, double ceiling, mono_
     p->next = now + SHORTEST_STEP;
     p->probe_wait = PROBE_FIRST;
     p->probe_messages = messages_a_probe;
-    doubt_init(&p->doubts[false], 0.005, 100);
+    doubt_init(&p->doubts[false], 0.002, 100);
     doubt_init(&p->doubts[true], 0.0005, 1000);
     meter_init(&p->taken, US_PER_SEC, now);
     meter_init(&p->taken_long, LONG_SLOT, now);
@@ -286,7 +286,7 @@ static void alarm(struct pace *p, mono_us rtt, mono_us now) {
 /* Few, but for too long: known is a little too high, or something is refused by chance. */
 static bool creeping(const struct pace *p) {
     if (p->mode == PACE_HOLD && p->raised_from > 0)
-        return doubt_many(base(p), p->turned, p->took + p->turned, 1.5);
+        return doubt_many(base(p), p->turned, p->took + p->turned, base(p) < 0.003 ? 1.5 : 2.5);
     return (p->mode == PACE_HOLD || (p->mode == PACE_CLIMB && p->known > 0)) && p->turned >= 3 &&
            doubt_many(base(p), p->turned, p->took + p->turned, 3);
 }
@@ -294,8 +294,9 @@ static bool creeping(const struct pace *p) {
 /* To tell whether a small share is refused by chance or because the pace is a little too high: a little lower
  * than it would have to be then, and long enough that a share like that would show. */
 static void contrast(struct pace *p, mono_us rtt, mono_us now) {
+    double slower = p->contrasts++ == 0 ? 0.95 : 0.8;
     double above = p->tried_share - base(p) > 0 ? p->tried_share - base(p) : 0;
-    set_cap(p, p->cap * (1 - above) * 0.95);
+    set_cap(p, p->cap * (1 - above) * slower);
     begin_step(p, PACE_SETTLE, rtt, now);
     p->next = later(p->next, p->counting + time_for(4 / p->tried_share, p->cap));
 }
@@ -319,6 +320,8 @@ enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us n
     }
     if (!counts) return PACE_CHANCE;
     if (doubt_refused(&p->doubts[said], 100 * p->cap)) {
+        /* It may have been chance: if this comes often, at whatever pace, it adds up. */
+        if (p->mode == PACE_HOLD && p->raised_from == 0) learn_base(p);
         alarm(p, rtt, now);
         return PACE_ALARM;
     }
@@ -330,6 +333,7 @@ enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us n
     p->quiet = now;
     p->tried_share = share;
     p->tried_cap = p->cap;
+    p->contrasts = 0;
     p->cuts++;
     contrast(p, rtt, now);
     return PACE_ALARM;
@@ -405,8 +409,11 @@ static bool by_chance(const struct pace *p) {
 }
 
 static void was_chance(struct pace *p, mono_us rtt, mono_us now) {
-    double n = 3 * A_FEW;
-    doubt_learn(&p->doubts[p->said > p->turned / 2], p->tried_share * n, n);
+    double n = p->took + p->turned;
+    struct doubt *d = &p->doubts[p->said > p->turned / 2];
+    if (d->seen > n)
+        d->seen = n; /* this was looked at closely: it counts for more than what came by the way */
+    doubt_learn(d, p->tried_share * n, n);
     learn_base(p);
     p->cuts = 0;
     set_cap(p, p->tried_cap);
@@ -427,11 +434,14 @@ static void settled(struct pace *p, mono_us rtt, mono_us now) {
     } else if (n == 0) {
         p->next = now + SHORTEST_STEP;
     } else if (doubt_many(base(p), p->turned, n, 2.5)) {
-        if (by_chance(p)) {
+        if (by_chance(p) && p->contrasts < 2) {
+            contrast(p, rtt, now);
+        } else if (p->contrasts >= 2 && p->turned * 5 < n) { /* much slower, and still some */
             was_chance(p, rtt, now);
         } else if (n >= A_FEW / 2 && p->turned * 5 < n) {
             p->tried_share = (double)p->turned / n;
             p->tried_cap = p->cap;
+            p->contrasts = 0;
             contrast(p, rtt, now);
         } else {
             if (p->from != PACE_GROW) p->from = PACE_HOLD;
@@ -444,7 +454,8 @@ static void settled(struct pace *p, mono_us rtt, mono_us now) {
         climb_from(p, 0.05, rtt, now);
     } else {
         if (p->from != PACE_SHUT && (p->from != PACE_CLIMB || p->known == 0)) {
-            p->known = p->cap / below;
+            p->known = p->cap / below * (p->contrasts == 2 ? 1.1 : 1);
+            p->contrasts = 0;
             note_burst(p, p->alarmed, now);
         }
         learn_base(p);

@@ -47,6 +47,7 @@ struct pace {
     mono_us quiet;    /* nothing is sent before */
     mono_us counting; /* answers count from then on: what was sent before the last step is not of it */
     uint32_t took, turned, said;   /* of the step: taken, refused, of these with words that name the rate */
+    uint32_t contrasts;            /* steps that asked whether it is chance */
     double tried_share, tried_cap; /* of the step before, where that was long enough to tell; 0: it was not */
     uint32_t row;                  /* refused in a row */
     uint32_t cuts;                 /* since the last HOLD */

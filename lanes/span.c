@@ -50,7 +50,7 @@ bool span_ended(struct span *s, uint32_t n, bool said, mono_us let_in, mono_us n
     if (n != s->candidate) {
         s->candidate = n;
         s->matches = 0;
-        s->ended = now;
+        s->ended = s->began = now;
         return false;
     }
     if (let_in < s->ended) return false; /* they ran side by side: whatever ended one may have ended both */

@@ -17,6 +17,7 @@ struct span {
     uint32_t proven;    /* the most that a connection took, since the limit was found */
     uint32_t candidate; /* where the last one ended */
     mono_us ended;      /* when */
+    mono_us began;      /* when the first one ended there */
     bool refuted;       /* a connection took more than the last candidate: it was something else */
     uint32_t matches;   /* further ones that ended there */
     uint32_t kept;      /* connections that were filled to the limit, since the last try for more */
