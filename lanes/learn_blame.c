@@ -239,6 +239,7 @@ void learn_blame_message(struct learn *l, struct learn_session *s, const struct 
         if (s->ended) break; /* the rest of a window that met the end of its connection */
         if (l->span.limit > 0 && s->answered == l->span.limit) { /* let in before that was known */
             s->ended = true;
+            span_confirmed(&l->span);
             break;
         }
         if (++s->stuck >= STUCK) s->ended = true; /* whatever it is: a new connection tells */
@@ -257,6 +258,10 @@ void learn_blame_message(struct learn *l, struct learn_session *s, const struct 
 }
 
 void learn_blame_end(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us now) {
+    if (l->span.limit > 0 && s->answered == l->span.limit) {
+        span_confirmed(&l->span);
+        return;
+    }
     enum suspect suspect = reply ? learn_suspect(reply) : SUSPECT_ANY;
     if (suspect == SUSPECT_PAUSE)
         pause_for(l, reply, now);

@@ -20,6 +20,7 @@ struct span {
     mono_us began;      /* when the first one ended there */
     bool refuted;       /* a connection took more than the last candidate: it was something else */
     uint32_t matches;   /* further ones that ended there */
+    bool sure;          /* it was said, or ended there again when more was tried */
     uint32_t kept;      /* connections that were filled to the limit, since the last try for more */
     mono_us tried;
 };
@@ -32,6 +33,8 @@ void span_taken(struct span *s, uint32_t n);
 /* One that was let in at `let_in` ended behind n messages, the server's doing; said: it said so. True: the
  * limit is another now. */
 bool span_ended(struct span *s, uint32_t n, bool said, mono_us let_in, mono_us now);
+/* One that was let go on ended at the limit all the same. */
+void span_confirmed(struct span *s);
 /* Would an end behind n fit: is nothing known that speaks against it? */
 bool span_fits(const struct span *s, uint32_t n);
 
