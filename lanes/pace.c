@@ -341,6 +341,12 @@ enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us n
 
 /* ---- downward ---- */
 
+/* In the last window, a second: what a server that counts by such windows takes. */
+static double window_average(struct pace *p, mono_us now) {
+    struct meter *m = p->window < (METER_SLOTS - 2) * US_PER_SEC ? &p->taken : &p->taken_long;
+    return (double)meter_sum(m, p->window, now) * (double)US_PER_SEC / (double)p->window;
+}
+
 static void cut(struct pace *p, mono_us rtt, mono_us now) {
     static const double few[] = {20, 6, 3,
                                  2}; /* answers taken that are assumed, so that one refusal is not all */
@@ -349,7 +355,10 @@ static void cut(struct pace *p, mono_us rtt, mono_us now) {
     double share = (p->took + guess) / (n + guess) / (1 - base(p));
     p->cuts++;
     p->tried_share = p->too_high = p->raised_from = 0;
-    set_cap(p, p->cap * (share < 1 ? share : 1) * below);
+    double to = p->cap * (share < 1 ? share : 1) * below;
+    double least =
+        p->window > 0 ? window_average(p, now) * 0.97 : 0; /* what opens comes in lumps: shares mislead */
+    set_cap(p, to > least ? to : least < p->cap ? least : p->cap);
     begin_step(p, PACE_SETTLE, rtt, now);
     p->next = later(p->next, p->counting + time_for(8, p->cap));
 }
