@@ -70,6 +70,13 @@ static void keep_text(struct smtp_reader *r, struct slice line) {
     buf_grew(&r->text, line.len);
 }
 
+/* Some servers indent their lines. */
+static struct slice past_blanks(struct slice line) {
+    while (line.len && line.at[0] == ' ')
+        line = slice_skip(line, 1);
+    return line;
+}
+
 /* One whole line without its LF. False: garbage. */
 static bool take_line(struct smtp_reader *r, struct slice line) {
     if (line.len && line.at[line.len - 1] == '\r') line.len--;
@@ -88,9 +95,9 @@ static bool take_line(struct smtp_reader *r, struct slice line) {
         r->oversized = true;
         return true;
     }
-    line = slice_skip(line, 4);
+    line = past_blanks(slice_skip(line, 4));
     take_enhanced(&line, code, r->enhanced);
-    keep_text(r, line);
+    keep_text(r, past_blanks(line));
     return true;
 }
 

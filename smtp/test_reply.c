@@ -24,6 +24,8 @@ static const struct reply_case cases[] = {
     {"LF alone", "354 go\n", SMTP_READ_REPLY, 354, {0}, "go", 0},
     {"next reply left", "250 a\r\n250 b\r\n", SMTP_READ_REPLY, 250, {0}, "a", 7},
     {"lines", "250-a\r\n250-b\r\n250 c\r\n", SMTP_READ_REPLY, 250, {0}, "a\nb\nc", 0},
+    {"indented lines", "250- 9 byte chunk\r\n250  OK\r\n", SMTP_READ_REPLY, 250, {0}, "9 byte chunk\nOK", 0},
+    {"enhanced, indented", "550-  5.1.1 no\r\n550 5.1.1  x\r\n", SMTP_READ_REPLY, 550, {5, 1, 1}, "no\nx", 0},
     {"lines without text", "250-\r\n250\r\n", SMTP_READ_REPLY, 250, {0}, "\n", 0},
     {"enhanced", "550 5.1.1 no such user\r\n", SMTP_READ_REPLY, 550, {5, 1, 1}, "no such user", 0},
     {"enhanced alone", "250 2.0.0\r\n", SMTP_READ_REPLY, 250, {2, 0, 0}, "", 0},
