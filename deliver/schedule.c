@@ -209,8 +209,7 @@ static unsigned keep_most(struct engine *e, struct chunk *chunk, struct slots *s
 }
 
 /* A window for a session that wants one. False: there is nothing for it now. A shared one counts as one
- * message.
- */
+ * message; what the server made of it more is charged when it is settled. */
 static bool grant(struct engine *e, struct session *s, mono_us now) {
     struct site *site = s->site;
     struct lane *lane = site->lane;

@@ -115,6 +115,8 @@ void settle_item(struct engine *e, struct window *w, unsigned index) {
 
 void settle_window(struct engine *e, struct window *w) {
     struct slots back = {{0}};
+    /* It was granted as one message. Its content may go with the last outcome of its campaign. */
+    if (w->content->shared && w->mails > 1) lane_gate_charge(&w->session->site->lane->gate, w->mails - 1);
     for (unsigned i = 0; i < w->count; i++)
         settle(e, w, i, &back);
     give_back(e, w, &back); /* together: so they go together again */

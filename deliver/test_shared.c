@@ -9,20 +9,36 @@ struct shared_case {
     unsigned count, unknown, later; /* recipients, and how many of them are called so */
     struct host host;
     struct lane_limits limits;
-    unsigned most; /* transactions */
+    unsigned most;     /* transactions */
+    unsigned least_ms; /* it takes, at its rate */
 };
 
 static const struct shared_case cases[] = {
-    {"all in a few", 200, 0, 0, {0}, {.connections = 1}, 5},
-    {"some refused, some for now", 100, 10, 10, {0}, {.connections = 1}, 6},
-    {"all refused", 20, 20, 0, {0}, {.connections = 1}, 0},
-    {"the server says its limit", 100, 0, 0, {.rcpt_max = 10, .says_limits = true}, {.connections = 1}, 12},
-    {"it only keeps it", 100, 0, 0, {.rcpt_max = 10}, {.connections = 1}, 12},
-    {"one at a time", 30, 0, 0, {.rcpt_max = 1}, {.connections = 1}, 30},
-    {"two messages in a connection", 200, 0, 0, {0}, {.connections = 2, .messages_per_connection = 2}, 10},
-    {"fifty messages a second", 200, 0, 0, {0}, {.connections = 1, .messages_per_second = 50}, 10},
-    {"the end is never answered", 100, 0, 0, {.drop = DROP_AFTER_DOT, .drops = 1}, {.connections = 1}, 10},
-    {"hangs up before the end", 100, 0, 0, {.drop = DROP_AT_DATA, .drops = 1}, {.connections = 1}, 60},
+    {"all in a few", 200, 0, 0, {0}, {.connections = 1}, 5, 0},
+    {"some refused, some for now", 100, 10, 10, {0}, {.connections = 1}, 6, 0},
+    {"all refused", 20, 20, 0, {0}, {.connections = 1}, 0, 0},
+    {"the server says its limit",
+     100,
+     0,
+     0,
+     {.rcpt_max = 10, .says_limits = true},
+     {.connections = 1},
+     12,
+     0},
+    {"it only keeps it", 100, 0, 0, {.rcpt_max = 10}, {.connections = 1}, 12, 0},
+    {"one at a time", 30, 0, 0, {.rcpt_max = 1}, {.connections = 1}, 30, 0},
+    {"two messages in a connection", 200, 0, 0, {0}, {.connections = 2, .messages_per_connection = 2}, 10, 0},
+    {"fifty messages a second", 200, 0, 0, {0}, {.connections = 1, .messages_per_second = 50}, 10, 0},
+    {"each transaction counts for the rate",
+     200,
+     0,
+     0,
+     {.rcpt_max = 1},
+     {.connections = 1, .messages_per_second = 50},
+     200,
+     1500},
+    {"the end is never answered", 100, 0, 0, {.drop = DROP_AFTER_DOT, .drops = 1}, {.connections = 1}, 10, 0},
+    {"hangs up before the end", 100, 0, 0, {.drop = DROP_AT_DATA, .drops = 1}, {.connections = 1}, 60, 0},
 };
 
 static uint32_t start(struct world *w, const struct shared_case *c) {
@@ -59,7 +75,9 @@ static void run_case(const struct shared_case *c) {
     host_open(host);
     w->options.default_limits = c->limits;
     world_engine(w);
+    mono_us began = clock_mono();
     struct campaign_status end = world_wait(w, start(w, c), NULL);
+    assert_true(clock_mono() - began >= c->least_ms * US_PER_MS);
     world_check(w, &end);
     one_identity(w);
     assert_int_equal(end.tally.delivered, c->count - c->unknown);

@@ -49,7 +49,10 @@ static void on_outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp
     /* 421 says that the session is not wanted, whatever it answers. */
     bool answered = said->result == SMTP_REFUSED && !(said->reply && said->reply->code == 421);
     if (said->result == SMTP_DELIVERED || answered) wire->session->worked = true;
-    if (--flight->count == 0) flight_land(wire->worker, flight);
+    if (--flight->count == 0) {
+        window->mails += said->begun; /* who is refused here, is so before those that are not */
+        flight_land(wire->worker, flight);
+    }
     worker_done(wire->worker, window, index);
 }
 

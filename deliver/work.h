@@ -69,6 +69,7 @@ struct window {
     unsigned settled; /* the owner's */
     unsigned begun;   /* the worker's: items given to the session */
     unsigned said;    /* the worker's, of a shared one: items with an outcome */
+    unsigned mails;   /* the worker's: transactions begun for it; read by the owner with the last outcome */
     struct window_item items[];
 };
 

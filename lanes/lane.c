@@ -24,7 +24,7 @@ static void bucket_fill(struct bucket *b, mono_us now) {
 static unsigned bucket_take(struct bucket *b, unsigned want, mono_us now, mono_us *when) {
     if (b->rate == 0) return want;
     bucket_fill(b, now);
-    unsigned whole = (unsigned)b->tokens, n = want < whole ? want : whole;
+    unsigned whole = b->tokens > 0 ? (unsigned)b->tokens : 0, n = want < whole ? want : whole;
     b->tokens -= n;
     if (n == 0) *when = now + (mono_us)((1 - b->tokens) / b->rate) + 1;
     return n;
@@ -61,6 +61,10 @@ unsigned lane_gate_take(struct lane_gate *g, unsigned want, mono_us now, mono_us
 void lane_gate_give_back(struct lane_gate *g, unsigned messages) {
     g->messages.tokens += messages;
     if (g->messages.tokens > g->messages.most) g->messages.tokens = g->messages.most;
+}
+
+void lane_gate_charge(struct lane_gate *g, unsigned messages) {
+    if (g->messages.rate != 0) g->messages.tokens -= messages;
 }
 
 void lane_gate_refused(struct lane_gate *g, mono_us now) {

@@ -20,7 +20,7 @@ struct lane_limits {
 struct bucket {
     double rate; /* tokens a microsecond; 0: unlimited */
     double most;
-    double tokens;
+    double tokens; /* below 0: owed */
     mono_us filled;
 };
 
@@ -43,6 +43,8 @@ void lane_gate_closed(struct lane_gate *g);
 /* How many of `want` messages may be sent now; they count as sent. 0: *when says when to ask again. */
 unsigned lane_gate_take(struct lane_gate *g, unsigned want, mono_us now, mono_us *when);
 void lane_gate_give_back(struct lane_gate *g, unsigned messages);
+/* So many more were sent than were asked for: the next ones wait for it. */
+void lane_gate_charge(struct lane_gate *g, unsigned messages);
 
 /* A connection was refused (or accepted): the next ones wait, longer each time, from 1 s to 5 min. */
 void lane_gate_refused(struct lane_gate *g, mono_us now);

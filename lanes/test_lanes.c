@@ -48,6 +48,24 @@ static void an_idle_lane_makes_no_burst(void **state) {
     assert_int_equal(lane_gate_take(&g, 1000, 3600 * US_PER_SEC, &when), 10);
 }
 
+/* What was charged comes off what may be sent, and no more than it. */
+static void what_is_owed_is_waited_for(void **state) {
+    (void)state;
+    struct lane_gate g;
+    struct lane_limits limits = {.messages_per_second = 10};
+    mono_us when;
+    lane_gate_init(&g, &limits, 0);
+    assert_int_equal(lane_gate_take(&g, 1, 0, &when), 1);
+    lane_gate_charge(&g, 49);
+    assert_int_equal(lane_gate_take(&g, 8, 0, &when), 0);
+    assert_in_range(when, 4900 * US_PER_MS, 5100 * US_PER_MS);
+    assert_int_equal(lane_gate_take(&g, 8, when, &when), 1);
+    limits.messages_per_second = 0;
+    lane_gate_init(&g, &limits, 0);
+    lane_gate_charge(&g, 1000);
+    assert_int_equal(lane_gate_take(&g, 8, 0, &when), 8);
+}
+
 static void connections_are_counted(void **state) {
     (void)state;
     struct lane_gate g;
@@ -417,6 +435,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates_are_kept),
         cmocka_unit_test(an_idle_lane_makes_no_burst),
+        cmocka_unit_test(what_is_owed_is_waited_for),
         cmocka_unit_test(connections_are_counted),
         cmocka_unit_test(refusals_make_the_pause_longer),
         cmocka_unit_test(retries_are_spaced),
