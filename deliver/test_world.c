@@ -173,6 +173,7 @@ static bool answer_line(struct peer *p, const char *line) {
         return false;
     } else if (strncmp(line, "MAIL", 4) == 0) {
         if (p->host->session_mails && p->mails >= p->host->session_mails) {
+            __atomic_add_fetch(&p->host->turned_away, 1, __ATOMIC_RELAXED);
             say(p, "421 4.7.0 enough for one session\r\n");
             return false;
         }

@@ -33,6 +33,7 @@ struct host {
     struct world *world;
     unsigned sessions, sessions_top, opened, mails_top;
     unsigned transactions; /* contents taken */
+    unsigned turned_away;  /* mails above session_mails */
 };
 
 struct taken {

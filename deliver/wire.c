@@ -203,6 +203,15 @@ static void remember_bdat(struct wire *wire, const struct smtp_end *end) {
     log_end();
 }
 
+/* A limit that the host keeps without having said it: the next sessions end by themselves before. After a
+ * rest it is the rest that ended it. */
+static void remember_limit(struct wire *wire, const struct smtp_end *end) {
+    bool said = end->why == SMTP_WHY_CLOSING;
+    if (end->stage != SMTP_STAGE_MAIL || wire->session->rested || !(said || end->why == SMTP_WHY_LOST))
+        return;
+    hosts_ended_at_mail(&wire->worker->hosts, host_of(wire), end->mails, said, loop_now(wire->worker->loop));
+}
+
 static bool under_way(const struct wire *wire) {
     for (unsigned i = 0; i < FLIGHTS; i++)
         if (wire->flights[i].window) return true;
@@ -214,6 +223,7 @@ static void on_ended(void *ctx, const struct smtp_end *end) {
     wire->over = true;
     wire->why = end->why;
     if (end->chunking_failed) remember_bdat(wire, end);
+    remember_limit(wire, end);
     wire->session->quiet = !wire->windows.first && !under_way(wire);
     if (!wire->session->ready && !wire->session->fault &&
         (end->why == SMTP_WHY_LOST || end->why == SMTP_WHY_TIMEOUT))
@@ -258,6 +268,12 @@ static bool may_bdat(const struct wire *wire) {
            hosts_takes_bdat(&wire->worker->hosts, host_of(wire), loop_now(wire->worker->loop));
 }
 
+static unsigned mails_max(const struct wire *wire) {
+    unsigned ours = wire->session->max_messages,
+             theirs = hosts_mails_max(&wire->worker->hosts, host_of(wire), loop_now(wire->worker->loop));
+    return ours && theirs ? (ours < theirs ? ours : theirs) : ours + theirs;
+}
+
 static void conn_opened(void *ctx) {
     struct wire *wire = ctx;
     wire->session->proxy_works = true;
@@ -270,7 +286,7 @@ static void conn_opened(void *ctx) {
                                                                                       : SMTP_TLS_OFF,
                                           .pipelining_allowed = true,
                                           .chunking_allowed = may_bdat(wire),
-                                          .max_messages = s->max_messages,
+                                          .max_messages = mails_max(wire),
                                           .timeout_scale = o->timeout_scale,
                                           .output_max = OUTPUT_MAX};
     wire->smtp = smtp_client_open(&options, &smtp_events, wire, loop_now(wire->worker->loop));

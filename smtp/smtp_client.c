@@ -124,7 +124,8 @@ void smtp_end_session(struct smtp_client *c, enum smtp_why why, enum smtp_stage 
                       const struct smtp_reply *reply, struct slice text) {
     if (c->phase == PHASE_OVER) return;
     if (c->phase == PHASE_QUIT) why = SMTP_WHY_DONE; /* all is answered, however it ends */
-    c->end = (struct smtp_end){.why = why, .stage = stage, .chunking_failed = chunking_at_fault(c, why)};
+    c->end = (struct smtp_end){
+        .why = why, .stage = stage, .mails = c->mails, .chunking_failed = chunking_at_fault(c, why)};
     if (reply) {
         c->end_reply = *reply;
         c->end.reply = &c->end_reply;

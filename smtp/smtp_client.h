@@ -110,6 +110,7 @@ struct smtp_end {
     enum smtp_stage stage;          /* the step under way */
     const struct smtp_reply *reply; /* that ended it; NULL where none */
     struct slice text;              /* as in the outcome */
+    unsigned mails;                 /* whose MAIL was answered before */
     bool chunking_failed; /* it ended as if this host mishandled BDAT: better not to be allowed next time */
 };
 

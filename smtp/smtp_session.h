@@ -78,6 +78,7 @@ struct smtp_client {
                      * content stands in them: only the one whose MAIL went alone */
     int last;       /* the mail begun last */
     unsigned begun; /* mails so far */
+    unsigned mails; /* whose MAIL was answered, with anything but 421 */
     unsigned bodies;  /* BDATs unanswered */
     unsigned domains; /* at most so many different ones among the recipients so far */
     uint64_t domain;  /* a hash of the last */

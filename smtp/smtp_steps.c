@@ -138,6 +138,7 @@ static void ask_next(struct smtp_client *c, int slot) {
 }
 
 static void take_mail(struct smtp_client *c, const struct question *q, const struct smtp_reply *reply) {
+    c->mails++;
     if (positive(reply)) {
         c->held[q->slot].stage = SMTP_STAGE_RCPT;
         c->transaction = true;

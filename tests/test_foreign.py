@@ -414,6 +414,9 @@ LIMITS = {
 }
 
 
+BODIES_AHEAD = 8  # most contents unanswered
+
+
 @pytest.mark.parametrize("limit", ["connections", "messages"])
 def test_limits_of_the_server(kind, limit, build, tmp_path):
     """Who is turned away comes again: all arrive in the end, none twice, and none has failed."""
@@ -421,13 +424,15 @@ def test_limits_of_the_server(kind, limit, build, tmp_path):
     if isinstance(settings, str):
         pytest.skip(settings)
     with at_desk(kind, tmp_path, build, settings) as (server, face, desk):
-        desk.configure(limits__connections=5)
-        desk.write("limited", PLAIN, people_of(good=40), [domain_of(face)])
+        # Where contents are sent ahead of the answers, the end of a connection may swallow answers: in the first one, which shows
+        # the limit; it is remembered, and the others end by themselves before.
+        swallows = face.chunking and limit == "messages"
+        desk.configure(limits__connections=1 if swallows else 5, deliver__workers=1)
+        desk.write("limited", PLAIN, people_of(good=80), [domain_of(face)])
         ledger = desk.send("limited")
-        assert adds_up(server, ledger) == {"delivered": 40}, ledger
-        # Where contents are sent ahead of the answers, the end of a connection may swallow an answer.
-        if not (face.chunking and limit == "messages"):
-            assert not any(row["uncertain"] for row in ledger.values())
+        assert adds_up(server, ledger) == {"delivered": 80}, ledger
+        in_doubt = sum(row["uncertain"] for row in ledger.values())
+        assert in_doubt <= (BODIES_AHEAD if swallows else 0), in_doubt
 
 
 TLS12 = {"postfix": {"smtpd_tls_protocols": "TLSv1.2"}, "exim": {"tls_require_ciphers": "NORMAL:-VERS-ALL:+VERS-TLS1.2"},
