@@ -427,10 +427,10 @@ def test_limits_of_the_server(kind, limit, build, tmp_path):
         # Where contents are sent ahead of the answers, the end of a connection may swallow answers: in the first one, which shows
         # the limit; it is remembered, and the others end by themselves before.
         swallows = face.chunking and limit == "messages"
-        desk.configure(limits__connections=1 if swallows else 5, deliver__workers=1)
-        desk.write("limited", PLAIN, people_of(good=80), [domain_of(face)])
+        desk.configure(limits__connections=1 if swallows else 5, deliver__workers=1 if swallows else 0)
+        desk.write("limited", PLAIN, people_of(good=40), [domain_of(face)])
         ledger = desk.send("limited")
-        assert adds_up(server, ledger) == {"delivered": 80}, ledger
+        assert adds_up(server, ledger) == {"delivered": 40}, ledger
         in_doubt = sum(row["uncertain"] for row in ledger.values())
         assert in_doubt <= (BODIES_AHEAD if swallows else 0), in_doubt
 
