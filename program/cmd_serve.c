@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -29,6 +30,7 @@ struct server {
     int signals;
     int log_file;             /* -1: none was opened yet */
     struct err history_error; /* as it was logged last */
+    uint64_t worked;          /* sessions opened and mails delivered at the last turn */
 };
 
 static enum log_level level_of(int word) {
@@ -174,12 +176,22 @@ static void tell_history(struct server *s) {
         log_say(LOG_LEVEL_INFO, "history-goes-on", NULL);
 }
 
+/* A burst of sessions, and the loading of a list, leave each thread's heap full of holes. Their pages go back
+ * to the system (some milliseconds), for the next burst may be days away or another thread's. */
+static void give_back_memory(struct server *s, const struct engine_counters *c) {
+    uint64_t worked = c->sessions_opened + c->delivered;
+    if (worked == s->worked) return;
+    s->worked = worked;
+    malloc_trim(0);
+}
+
 static void tell_status(struct server *s) {
     struct engine_counters c;
     char text[512];
     tell_history(s);
     instance_watch(&s->instance);
     engine_counters(s->instance.engine, &c);
+    give_back_memory(s, &c);
     snprintf(text, sizeof text, "%llu sessions open, %llu delivered%s%s", (unsigned long long)c.sessions_open,
              (unsigned long long)c.delivered, c.stalled ? "; stalled: " : "", c.stalled ? c.stall_text : "");
     service_status(text);
