@@ -82,7 +82,8 @@ static int patience(const struct sim_loop *l) {
 
 /* A turn in which hundreds shake hands takes a good part of a second. */
 static void see_to_urgent(struct sim_loop *l) {
-    mono_us now = l->urgent ? clock_mono() : 0;
+    if (!l->urgent) return;
+    mono_us now = clock_mono();
     if (now < l->asked + URGENT_US) return;
     l->asked = now;
     l->urgent->ready(l->urgent, EPOLLIN);
