@@ -35,18 +35,27 @@ void commit_now(struct engine *e, bool checkpoint) {
     }
     uint64_t sequence, number = ledger_building(e->ledger);
     struct store_batch *batch = ledger_seal(e->ledger, checkpoint, atomic_load(&e->projected), &sequence);
-    if (checkpoint) e->checkpoint_at = loop_now(e->loop) + CHECKPOINT_US;
+    if (checkpoint) {
+        e->checkpoint_at = loop_now(e->loop) + CHECKPOINT_US;
+        e->checkpoint_by = loop_now(e->loop) + IDLE_CHECKPOINT_US;
+    }
     if (!batch) return;
     if (checkpoint) time_put(e, batch);
     e->sealed_sequence[number % FLIGHT_ROOM] = sequence;
     submit(e, batch);
 }
 
+/* When nothing happens, once in a while for the engine's clock. */
+static bool checkpoint_due(const struct engine *e, mono_us now) {
+    return now >= e->checkpoint_at && (now >= e->checkpoint_by || ledger_has_changes(e->ledger) ||
+                                       ledger_checkpoint_due(e->ledger, atomic_load(&e->projected)));
+}
+
 /* Is anybody kept waiting by the commit? */
 void commit_turn(struct engine *e) {
     if (e->in_flight >= FLIGHT_MAX || e->final) return;
     mono_us now = loop_now(e->loop);
-    bool checkpoint = now >= e->checkpoint_at;
+    bool checkpoint = checkpoint_due(e, now);
     if (e->unsubmitted || e->hurry || ledger_unsealed(e->ledger) >= SEAL_EVENTS || checkpoint) {
         e->hurry = false;
         commit_now(e, checkpoint);

@@ -39,13 +39,14 @@ enum {
     LANES_AHEAD = 1000, /* small lanes that may wait for a session: then no more domains are looked up */
     DEFER_INSTEAD = 512 /* a domain with fewer waiting has them deferred when its way is blocked */
 };
-#define SEAL_US       (20 * US_PER_MS)
-#define LEASE_US      (5 * US_PER_MS) /* while a session waits for its window */
-#define TICK_US       (50 * US_PER_MS)
-#define IDLE_TICK_US  US_PER_SEC
-#define CHECKPOINT_US (5 * US_PER_SEC)
-#define LAG_WINDOW_US (15 * US_PER_SEC)
-#define STALL_US      (3 * US_PER_SEC)
+#define SEAL_US            (20 * US_PER_MS)
+#define LEASE_US           (5 * US_PER_MS) /* while a session waits for its window */
+#define TICK_US            (50 * US_PER_MS)
+#define IDLE_TICK_US       US_PER_SEC
+#define CHECKPOINT_US      (5 * US_PER_SEC)
+#define IDLE_CHECKPOINT_US (60 * US_PER_SEC)
+#define LAG_WINDOW_US      (15 * US_PER_SEC)
+#define STALL_US           (3 * US_PER_SEC)
 
 struct feed_item {
     struct chunk *chunk; /* held */
@@ -117,8 +118,8 @@ struct engine {
     bool held_back; /* something was not done because commits are late */
     bool purge_due; /* a campaign is not to go on: out of the backlog with it */
     bool sweep_due;
-    mono_us flight_since; /* the oldest of them */
-    mono_us checkpoint_at;
+    mono_us flight_since;                 /* the oldest of them */
+    mono_us checkpoint_at, checkpoint_by; /* the next: when there is something for it; at the latest */
     bool stalled;
     char stall_text[256];
     struct steady steady;

@@ -437,6 +437,14 @@ static void write_checkpoint(struct ledger *l, uint64_t projected) {
     l->checkpoint = l->sequence;
 }
 
+bool ledger_checkpoint_due(const struct ledger *l, uint64_t projected) {
+    uint64_t until = projected < l->sequence ? projected : l->sequence;
+    if (l->sequence != l->checkpoint || l->dirty || until > l->deleted) return true;
+    for (const struct campaign *c = l->campaigns; c; c = c->next)
+        if (c->dirty || (c->rows_kept && projected >= c->rows_needed)) return true;
+    return false;
+}
+
 struct store_batch *ledger_seal(struct ledger *l, bool checkpoint, uint64_t projected, uint64_t *sequence) {
     *sequence = l->sequence;
     if (l->batch_building - l->batch_durable >= LEDGER_IN_FLIGHT - 1) return NULL;

@@ -139,6 +139,8 @@ bool ledger_has_changes(const struct ledger *l);
  * to `projected` that no recovery needs any more are deleted. NULL when there is nothing to write or no
  * memory (the changes are kept for the next call). */
 struct store_batch *ledger_seal(struct ledger *l, bool checkpoint, uint64_t projected, uint64_t *sequence);
+/* Would a checkpoint write anything that the last one did not? */
+bool ledger_checkpoint_due(const struct ledger *l, uint64_t projected);
 
 /* The number of the batch that the next changes go into; sealed batches have lower ones. And the newest
  * durable one. */
