@@ -1,8 +1,8 @@
 /* The control socket's framing: one JSON object a line each way, descriptors beside a request. Blocking; both
  * ends use it (the server's sockets have time-outs, a client waits as long as its person does).
  *
- * A request has "do"; what it may be stands in ctl.c. Replies come one or more: those with "more": true
- * are progress, the last has "ok", and when that is false "kind" (enum err_kind) and "error". */
+ * A request has "do"; what it may be stands in ctl_answer.c. Replies come one or more: those with "more":
+ * true are progress, the last has "ok", and when that is false "kind" (enum err_kind) and "error". */
 #ifndef TSUBAME_TALK_H
 #define TSUBAME_TALK_H
 
