@@ -165,7 +165,7 @@ static void read_packet(struct lookup *l, struct question *q, struct slice packe
     if (kind == DNSWIRE_FAILED || kind == DNSWIRE_MALFORMED) {
         l->temporary = true;
         snprintf(l->why, sizeof l->why, "%s",
-                 kind == DNSWIRE_FAILED ? "the server failed" : "malformed answer");
+                 kind == DNSWIRE_FAILED ? "the server failed" : "malformed answer, or one that is cut short");
         return;
     }
     if (kind != DNSWIRE_DATA && ttl == 0) ttl = TTL_NEGATIVE;

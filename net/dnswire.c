@@ -5,7 +5,7 @@
 
 #include "buf.h"
 
-enum { CLASS_IN = 1, HEADER = 12, FLAG_RESPONSE = 0x8000, NAME_MAX_BYTES = 255 };
+enum { CLASS_IN = 1, HEADER = 12, FLAG_RESPONSE = 0x8000, FLAG_CUT = 0x0200, NAME_MAX_BYTES = 255 };
 
 /* A name in wire form, lower case, uncompressed. */
 struct name {
@@ -194,6 +194,8 @@ enum dnswire_kind dnswire_read(struct slice packet, uint16_t type, uint32_t *ttl
         *ttl_s = ttl;
         return DNSWIRE_DATA;
     }
+    /* What is not there may be what was cut off: libunbound does so when all does not fit in 64 KB. */
+    if (flags & FLAG_CUT) return DNSWIRE_MALFORMED;
     *ttl_s = negative_ttl(&r, authorities);
     return rcode == 3 ? DNSWIRE_NO_NAME : DNSWIRE_NO_DATA;
 }

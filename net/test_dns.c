@@ -665,6 +665,11 @@ static void packets_are_read_within_their_bounds(void **state) {
     assert_int_equal(records, 2);
     assert_int_equal(ttl, 3600);
     assert_int_equal(dnswire_read(buf_slice(&b), DNS_A, &ttl, ignore_record, &records), DNSWIRE_MALFORMED);
+    uint8_t cut[] = "\0\1\x83\x80\0\1\0\0\0\0\0\0\1a\0\0\17\0\1"; /* TC: no records, but there were some */
+    struct slice none = slice_make(cut, sizeof cut - 1);
+    assert_int_equal(dnswire_read(none, DNS_MX, &ttl, ignore_record, &records), DNSWIRE_MALFORMED);
+    cut[2] = 0x81;
+    assert_int_equal(dnswire_read(none, DNS_MX, &ttl, ignore_record, &records), DNSWIRE_NO_DATA);
     for (size_t n = 0; n < b.len;
          n++) { /* cut anywhere: on the heap, so that the sanitizer sees a step too far */
         char *copy = malloc(n + 1);
