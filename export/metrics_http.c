@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* One address has half of the connections: a slow client must not keep all others away. */
 enum { CONNECTIONS = 16, TIMEOUT_S = 10, PAGE_MAX = 32 << 20 };
 
 struct metrics_server {
@@ -98,6 +99,7 @@ struct metrics_server *metrics_open(const struct net_addr *listen, struct err *e
     if (fd >= 0) {
         m->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, handle, m,
                                      MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
+                                     MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS / 2,
                                      MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_END);
         if (!m->daemon) {
             close(fd);

@@ -13,10 +13,12 @@ import socket
 import subprocess
 import termios
 import time
+import urllib.request
 
 import pytest
 
 from common import serve, stop, wait_for
+from peers import free_port
 
 
 def talk(lab, line, descriptors=()):
@@ -93,6 +95,23 @@ def test_a_client_that_leaves_takes_its_load_along(lab):
     for line in (b"\0\xff\n", b"[" * 60000 + b"\n", b'{"do":"' + b"x" * 70000 + b'"}\n', b"[]\n", b'{"do":{}}\n'):
         assert answer(talk(lab, line))["ok"] is False
     assert answer(talk(lab, b'{"do":"campaign","id":4294967297}\n'))["kind"] == 6
+    stop(server)
+
+
+def test_who_reads_slowly_keeps_nobody_from_the_metrics(lab):
+    port = free_port()
+    lab.configure(metrics__listen=f"127.0.0.1:{port}")
+    server = serve(lab)
+    slow = [socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0)) for _ in range(20)]
+    for s in slow:
+        try:
+            s.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+        except OSError:
+            pass  # it is one too many
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+        assert b"tsubame_build_info" in page.read()
+    for s in slow:
+        s.close()
     stop(server)
 
 
