@@ -60,13 +60,6 @@ def read_and_say(answer, times=1):
     return bdat
 
 
-def unknown_later(host, conn, size, nth):
-    if nth < 2:
-        return Host.body(host, conn, size, nth)
-    conn.rfile.read(size)
-    return b"502 5.5.1 not implemented\r\n"
-
-
 def say(*texts):
     def all_else(conn):
         conn.wfile.write(texts[0])
@@ -98,8 +91,6 @@ HOSTS = {
     "many-lines": (Host(bdat=read_and_say(b"250-kept\r\n", 2000)), True),
     "1xx": (Host(bdat=read_and_say(b"150 wait\r\n", 50)), True),
     "354": (Host(bdat=read_and_say(b"354 go on\r\n")), True),
-    "unknown": (Host(bdat=read_and_say(b"502 5.5.1 what\r\n")), True),
-    "unknown-later": (Host(bdat=unknown_later), True),
     "injection": (Host(all_else=say(GREETING, STARTTLS, b"220 go\r\n250-mx\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n")), False),
     "mixed-codes": (Host(rcpt=b"250-a\r\n550 b\r\n"), False),
     "000": (Host(rcpt=b"000 x\r\n"), False),
