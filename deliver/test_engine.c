@@ -507,24 +507,35 @@ static void test_stop_while_looking_up(void **state) {
     close_world(w);
 }
 
+/* The next window comes while the session is on its way back to a host that does not know BDAT. */
+static void test_bdat_unknown(void **state) {
+    (void)state;
+    struct world *w = open_world();
+    struct host *host = world_host(w, 7);
+    host->bdat_unknown = true;
+    host->greet_ms = 300;
+    host_open(host);
+    w->options.default_bdat = true;
+    w->options.default_limits = (struct lane_limits){.connections = 1};
+    world_engine(w);
+    struct campaign_status end = world_wait(w, world_many(w, "p", "7.test", 60), NULL);
+    world_check(w, &end);
+    assert_int_equal(end.tally.delivered, 60);
+    assert_int_equal(end.tally.deferrals, 0);
+    close_world(w);
+}
+
 int main(int argc, char **argv) {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_by_one),
-        cmocka_unit_test(test_certificates),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_limits_are_kept),
-        cmocka_unit_test(test_equal_hosts),
-        cmocka_unit_test(test_down_then_back),
-        cmocka_unit_test(test_dns_comes_back),
-        cmocka_unit_test(test_hold_and_resume),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_two_campaigns),
-        cmocka_unit_test(test_fewer_sessions_than_hosts),
-        cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_stop_with_grace),
-        cmocka_unit_test(test_stop_at_once),
-        cmocka_unit_test(test_stop_while_looking_up),
+        cmocka_unit_test(test_one_by_one),      cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_limits),          cmocka_unit_test(test_limits_are_kept),
+        cmocka_unit_test(test_equal_hosts),     cmocka_unit_test(test_bdat_unknown),
+        cmocka_unit_test(test_down_then_back),  cmocka_unit_test(test_dns_comes_back),
+        cmocka_unit_test(test_hold_and_resume), cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_two_campaigns),   cmocka_unit_test(test_fewer_sessions_than_hosts),
+        cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_stop_with_grace),
+        cmocka_unit_test(test_stop_at_once),    cmocka_unit_test(test_stop_while_looking_up),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,15 @@ static bool next_line(struct peer *p, char line[1024]) {
     }
 }
 
+static void pass_over(struct peer *p, size_t n) {
+    for (size_t some; n; n -= some) {
+        if (p->have == 0) p->have = hear(p, p->in, sizeof p->in);
+        some = n < p->have ? n : p->have;
+        if (some == 0) return;
+        memmove(p->in, p->in + some, p->have -= some);
+    }
+}
+
 /* Was this recipient here before? */
 static bool seen_before(struct world *w, const char *to) {
     bool before = false;
@@ -163,6 +172,11 @@ static bool answer_line(struct peer *p, const char *line) {
         snprintf(limits, sizeof limits, "250-m\r\n250-LIMITS RCPTMAX=%u\r\n250 PIPELINING\r\n",
                  p->host->rcpt_max);
         say(p, limits);
+    } else if (strncmp(line, "EHLO", 4) == 0 && p->host->bdat_unknown)
+        say(p, "250-m\r\n250-CHUNKING\r\n250 PIPELINING\r\n");
+    else if (strncmp(line, "BDAT", 4) == 0) {
+        pass_over(p, strtoul(line + 5, NULL, 10));
+        say(p, "502 5.5.1 unknown command\r\n");
     } else if (strncmp(line, "EHLO", 4) == 0)
         say(p, p->host->starttls ? "250-m\r\n250-STARTTLS\r\n250 PIPELINING\r\n"
                                  : "250-m\r\n250 PIPELINING\r\n");
@@ -200,8 +214,9 @@ static void *peer_run(void *ctx) {
     pthread_mutex_lock(&p->world->lock);
     h->opened++;
     if (++h->sessions > h->sessions_top) h->sessions_top = h->sessions;
-    bool many = h->most_sessions && h->sessions > h->most_sessions;
+    bool many = h->most_sessions && h->sessions > h->most_sessions, again = h->opened > 1;
     pthread_mutex_unlock(&p->world->lock);
+    if (again) usleep(h->greet_ms * 1000);
     if (many)
         say(p, "421 4.7.0 too many sessions\r\n");
     else if (!drops(p, DROP_AT_GREETING)) {

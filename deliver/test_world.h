@@ -25,6 +25,8 @@ struct host {
     unsigned slow_ms;       /* before the answer to the dot */
     unsigned rcpt_max;      /* recipients in a transaction, else 452; 0: any */
     bool says_limits;       /* RCPTMAX in its answer to EHLO */
+    bool bdat_unknown;      /* offers CHUNKING, and does not know BDAT */
+    unsigned greet_ms;      /* before its greeting, but of the first session */
     unsigned idle_ms;       /* after that long without a command 421 and the end; 0: never */
     /* What was seen. */
     int listener;

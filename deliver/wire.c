@@ -48,7 +48,10 @@ static void on_outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp
                          wire->session->worked || wire->session->rested);
     /* 421 says that the session is not wanted, whatever it answers. */
     bool answered = said->result == SMTP_REFUSED && !(said->reply && said->reply->code == 421);
-    if (said->result == SMTP_DELIVERED || answered) wire->session->worked = true;
+    if (said->result == SMTP_DELIVERED || answered) {
+        wire->session->worked = true;
+        wire->session->rested = false;
+    }
     if (--flight->count == 0) {
         window->mails += said->begun; /* who is refused here, is so before those that are not */
         flight_land(wire->worker, flight);
@@ -224,7 +227,8 @@ static void on_ended(void *ctx, const struct smtp_end *end) {
     wire->why = end->why;
     if (end->chunking_failed) remember_bdat(wire, end);
     remember_limit(wire, end);
-    wire->session->quiet = !wire->windows.first && !under_way(wire);
+    /* Also when it met the first mail after a rest on its way. */
+    wire->session->quiet = (!wire->windows.first && !under_way(wire)) || wire->session->rested;
     if (!wire->session->ready && !wire->session->fault &&
         (end->why == SMTP_WHY_LOST || end->why == SMTP_WHY_TIMEOUT))
         wire->session->missed |= (uint8_t)(1u << wire->target);
@@ -387,10 +391,11 @@ void wire_open(struct worker *w, struct session *s) {
 
 void wire_window(struct worker *w, struct window *window) {
     struct wire *wire = window->session->wire;
-    if (!wire || wire->over || w->draining || !wire->smtp || !smtp_client_is_ready(wire->smtp)) {
+    if (!wire || wire->over || w->draining) {
         window_give_back(w, window); /* all of it */
         return;
     }
+    /* It may be on its way to the same host again, without BDAT: then the window waits for that. */
     enter(wire);
     wire->asked = false;
     /* A mail that is lost with a connection closed meanwhile goes by another one and has not been tried. */

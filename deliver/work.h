@@ -121,8 +121,8 @@ struct session {
     enum session_fault fault;      /* whose fault that was */
     bool proxy_works;              /* its proxy, if it has one, has answered */
     bool worked;                   /* at least one mail was answered */
-    bool rested;                   /* its last window came after it had long had nothing to do */
-    bool quiet;                    /* no mail was under way when it ended */
+    bool rested;                   /* its window came after a rest, and nothing was answered since */
+    bool quiet;                    /* nothing was to be done, or all since a rest, when it ended */
 };
 
 enum msg_kind {

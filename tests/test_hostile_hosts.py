@@ -79,6 +79,7 @@ GREETING, STARTTLS = b"220 mx\r\n", b"250-mx\r\n250 STARTTLS\r\n"
 # And whether its people get their mail in the end.
 HOSTS = {
     "well": (Host(), True),
+    "unknown": (Host(bdat=read_and_say(b"502 5.5.1 what\r\n")), True),
     "answers-first": (Host(all_else=say(GREETING, CHUNKING % b"" + b"250 ok\r\n" * 30)), False),
     "flood": (Host(all_else=flood), False),
     "no-lines": (Host(all_else=say(b"2" * 100000)), False),
