@@ -19,7 +19,7 @@ enum {
     DEFAULT_LOOKUPS = 1000,
     DEFAULT_WAITING = 10000,
     DEFAULT_TIMEOUT_MS = 20000,
-    MOST_RECORDS = 256, /* MX records looked at */
+    MOST_RECORDS = 256, /* MX records held; of more the best are kept */
     TTL_MIN = 60,
     TTL_MAX = 86400,
     TTL_NEGATIVE_MAX = 3600,
@@ -102,6 +102,17 @@ static struct lookup *list_take(struct list *list) {
 
 /* --- what answers say --- */
 
+static int by_preference(const void *left, const void *right) {
+    const struct candidate *a = left, *b = right;
+    if (a->preference != b->preference) return a->preference < b->preference ? -1 : 1;
+    return (a->order > b->order) - (a->order < b->order);
+}
+
+static void keep_best(struct lookup *l) {
+    if (l->count > 0) qsort(l->candidates, l->count, sizeof *l->candidates, by_preference);
+    if (l->count > MX_MAX_HOSTS) l->count = MX_MAX_HOSTS;
+}
+
 static void take_mx(void *ctx, const struct dnswire_record *record) {
     struct lookup *l = ctx;
     if (!record->name_bad && record->name[0] == '\0') {
@@ -116,7 +127,7 @@ static void take_mx(void *ctx, const struct dnswire_record *record) {
     }
     for (size_t i = 0; i < l->count; i++)
         if (strcmp(l->candidates[i].name, record->name) == 0) return;
-    if (l->count == MOST_RECORDS) return;
+    if (l->count == MOST_RECORDS) keep_best(l);
     if (l->count % MX_MAX_HOSTS == 0) {
         void *more = realloc(l->candidates, (l->count + MX_MAX_HOSTS) * sizeof *l->candidates);
         if (!more) {
@@ -285,17 +296,10 @@ static void say_hosts(struct resolver *r, struct lookup *l) {
             l->why);
 }
 
-static int by_preference(const void *left, const void *right) {
-    const struct candidate *a = left, *b = right;
-    if (a->preference != b->preference) return a->preference < b->preference ? -1 : 1;
-    return (a->order > b->order) - (a->order < b->order);
-}
-
 /* Keeps the best exchangers and asks for their addresses. */
 static void ask_addresses(struct lookup *l) {
     bool v6 = !l->owner->no_ipv6;
-    if (l->count > 0) qsort(l->candidates, l->count, sizeof *l->candidates, by_preference);
-    if (l->count > MX_MAX_HOSTS) l->count = MX_MAX_HOSTS;
+    keep_best(l);
     l->asked_addresses = true;
     l->questions = calloc(2 * l->count + 1, sizeof *l->questions);
     l->open = 1; /* so that answers from within don't end the stage too early */

@@ -34,6 +34,14 @@ void service_alive(void) {
     sd_notify(0, "WATCHDOG=1");
 }
 
+int service_find_group(const struct options *o, unsigned *gid, struct err *err) {
+    if (!o->run.group) return 0;
+    const struct group *group = getgrnam(o->run.group);
+    if (!group) return err_set(err, ERR_INPUT, "run.group: there is no group '%s'", o->run.group);
+    *gid = group->gr_gid;
+    return 0;
+}
+
 int service_find_user(const struct options *o, struct service_user *user, struct err *err) {
     *user = (struct service_user){.uid = geteuid(), .gid = getegid()};
     if (geteuid() != 0) return 0;
@@ -46,10 +54,7 @@ int service_find_user(const struct options *o, struct service_user *user, struct
     user->uid = pw->pw_uid;
     user->gid = pw->pw_gid;
     snprintf(user->name, sizeof user->name, "%s", o->run.user);
-    struct group *group = o->run.group ? getgrnam(o->run.group) : NULL;
-    if (o->run.group && !group)
-        return err_set(err, ERR_INPUT, "run.group: there is no group '%s'", o->run.group);
-    if (group) user->gid = group->gr_gid;
+    if (service_find_group(o, &user->gid, err)) return -1;
     user->change = user->uid != 0 || user->gid != getegid();
     return 0;
 }

@@ -25,6 +25,9 @@ struct service_user {
 /* Resolves names. Root without run.user: ERR_INPUT, with what to do. Others: no change. */
 int service_find_user(const struct options *o, struct service_user *user, struct err *err);
 
+/* run.group, if there is one; else *gid stays. */
+int service_find_group(const struct options *o, unsigned *gid, struct err *err);
+
 /* Becomes it for good (groups, gid, uid); umask 077. */
 int service_become(const struct service_user *user, struct err *err);
 

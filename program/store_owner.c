@@ -18,9 +18,10 @@ static void name_of(unsigned uid, char name[256]) {
         snprintf(name, 256, "%u", uid);
 }
 
-static int become(const struct stat *st, struct err *err) {
+static int become(const struct options *o, const struct stat *st, struct err *err) {
     struct service_user user = {.change = true, .uid = st->st_uid, .gid = st->st_gid};
     name_of(st->st_uid, user.name);
+    if (service_find_group(o, &user.gid, err)) return -1;
     return service_become(&user, err);
 }
 
@@ -57,6 +58,6 @@ static int check(const struct options *o, struct err *err) {
 int store_owner_become(const struct options *o, bool read_only, struct err *err) {
     struct stat st;
     if (geteuid() != 0) return check(o, err);
-    if (stat(o->store.path, &st) == 0) return st.st_uid == 0 ? 0 : become(&st, err);
+    if (stat(o->store.path, &st) == 0) return st.st_uid == 0 ? 0 : become(o, &st, err);
     return errno == ENOENT && !read_only ? make_for_user(o, err) : 0;
 }
