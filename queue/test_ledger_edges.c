@@ -412,16 +412,37 @@ static void a_damaged_retry_row_blocks_nobody(void **state) {
     world_rows(&world, TABLE_RETRY, 2); /* those that are about nobody */
 }
 
+/* A server at rest writes nothing: a checkpoint is due after something happened, once. */
+static void test_checkpoint_due(void **state) {
+    (void)state;
+    commit(true);
+    assert_false(ledger_checkpoint_due(world.ledger, 0));
+    struct err err = {0};
+    struct campaign *c = begin("a");
+    struct tally none = {0};
+    if (ledger_ready(world.ledger, c, 0, &none, true, world.now, NULL, NULL, &err)) fail_msg("%s", err.text);
+    commit(false);
+    assert_true(ledger_checkpoint_due(world.ledger, 0));
+    commit(true);
+    assert_false(ledger_checkpoint_due(world.ledger, 0));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
 int main(void) {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
-        CASE(a_large_load_may_be_cut_off),          CASE(a_load_that_breaks_its_promise_is_refused),
-        CASE(many_retries_are_leased_over_a_crash), CASE(batches_pile_up_only_so_far),
-        CASE(domains_are_kept_until_they_expire),   CASE(payloads_are_kept),
-        CASE(identities_outlive_a_restart),         CASE(names_and_columns_are_bounded),
-        CASE(a_damaged_store_is_refused),           CASE(a_retry_row_without_a_home_is_told),
+        CASE(test_checkpoint_due),
+        CASE(a_large_load_may_be_cut_off),
+        CASE(a_load_that_breaks_its_promise_is_refused),
+        CASE(many_retries_are_leased_over_a_crash),
+        CASE(batches_pile_up_only_so_far),
+        CASE(domains_are_kept_until_they_expire),
+        CASE(payloads_are_kept),
+        CASE(identities_outlive_a_restart),
+        CASE(names_and_columns_are_bounded),
+        CASE(a_damaged_store_is_refused),
+        CASE(a_retry_row_without_a_home_is_told),
         CASE(a_damaged_retry_row_blocks_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
