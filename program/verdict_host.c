@@ -178,7 +178,7 @@ void verdict_map(const struct map_facts *f, struct verdict *v) {
                 (ull)(f->map_size >> 20));
     verdict_why(v, "It is enlarged when it is full, which holds up all readers for a moment.");
     verdict_mend(v, "In the configuration: store.map_size: %llug (address space only)",
-                 (ull)((f->map_size >> 29) + 1));
+                 (ull)(f->map_size >> 29) + 1);
 }
 
 static bool may(const struct access_facts *f, unsigned bits) {

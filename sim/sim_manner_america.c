@@ -28,8 +28,8 @@ const char *const sim_words_google[SIM_SAYS] = {
     [SIM_SAY_SHUTDOWN] = "421 4.3.0 Temporary System Problem. Try again later. {id} - gsmtp",
     [SIM_SAY_QUIT] = "221 2.0.0 closing connection {id} - gsmtp",
     [SIM_SAY_GREYLISTED] = "451 4.7.1 Greylisted, please try again later. {id} - gsmtp",
-    [SIM_SAY_CONNECTION_RATE] = "421 4.7.0 Too many new connections from [{client}], try again later, "
-                                "closing connection. {id} - gsmtp",
+    [SIM_SAY_CONNECTION_RATE] = ("421 4.7.0 Too many new connections from [{client}], try again later, "
+                                 "closing connection. {id} - gsmtp"),
     [SIM_SAY_DAILY] =
         ("421-4.7.28 Gmail has detected an unusual rate of mail originating from your\n"
          "421-4.7.28 sending domain today; it has been temporarily rate limited. To see\n"
@@ -75,8 +75,8 @@ const char *const sim_words_outlook[SIM_SAYS] = {
     [SIM_SAY_CONNECTION_RATE] =
         ("451 4.7.652 The mail server [{client}] has exceeded the maximum number of connections. (S3115) "
          "[{host}]"),
-    [SIM_SAY_DAILY] = "451 4.7.651 The mail server [{client}] has sent more than its daily limit of "
-                      "messages. (S774) [{host}]",
+    [SIM_SAY_DAILY] = ("451 4.7.651 The mail server [{client}] has sent more than its daily limit of "
+                       "messages. (S774) [{host}]"),
     [SIM_SAY_MAILBOX] =
         "450 4.7.3 The recipient <{rcpt}> has exceeded their limit for messages received [{host}]",
     [SIM_SAY_REPUTATION] =
@@ -125,8 +125,8 @@ const char *const sim_words_office365[SIM_SAYS] = {
     [SIM_SAY_REFUSE_CONNECT] = "550 5.7.511 Access denied, banned sender [{client}] [{host}]",
     [SIM_SAY_REFUSE_RCPT] =
         "550 5.7.133 Sender not authenticated for this group; the recipient refuses it [{host}]",
-    [SIM_SAY_REFUSE_DATA] = "550 5.7.509 Access denied, sending domain does not pass DMARC verification and "
-                            "has a policy of reject",
+    [SIM_SAY_REFUSE_DATA] = ("550 5.7.509 Access denied, sending domain does not pass DMARC verification and "
+                             "has a policy of reject"),
     [SIM_SAY_SHUTDOWN] = "421 4.3.2 Service not active [{host}]",
     [SIM_SAY_QUIT] = "221 2.0.0 Service closing transmission channel",
 };

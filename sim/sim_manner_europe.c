@@ -13,10 +13,10 @@ const char *const sim_words_orange[SIM_SAYS] = {
     [SIM_SAY_RATE] =
         ("421 4.7.0 Service refuse. Veuillez essayer plus tard. Service refused, please try later. "
          "OFR004_104 [104]"),
-    [SIM_SAY_DEFER_RCPT] = "451 4.3.0 Erreur temporaire. Veuillez essayer plus tard. Temporary failure, try "
-                           "later. OFR_999 [999]",
-    [SIM_SAY_DEFER_DATA] = "451 4.3.0 Erreur temporaire. Veuillez essayer plus tard. Temporary failure, try "
-                           "later. OFR_999 [999]",
+    [SIM_SAY_DEFER_RCPT] = ("451 4.3.0 Erreur temporaire. Veuillez essayer plus tard. Temporary failure, try "
+                            "later. OFR_999 [999]"),
+    [SIM_SAY_DEFER_DATA] = ("451 4.3.0 Erreur temporaire. Veuillez essayer plus tard. Temporary failure, try "
+                            "later. OFR_999 [999]"),
     [SIM_SAY_CONNECTION_RATE] =
         ("421 {host} Service refuse. Trop de connexions par heure. Too many connections per hour. "
          "OFR005_105 [105]"),

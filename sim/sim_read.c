@@ -79,7 +79,7 @@ int read_word(struct reader *r, const struct yaml *node, const char *const *word
 }
 
 static int read_whole(struct reader *r, const struct yaml *node, double most, double *value) {
-    uint32_t n;
+    uint32_t n = 0;
     if (read_number(r, node, most, &n)) return -1;
     *value = n;
     return 0;
