@@ -348,17 +348,24 @@ static const struct conn_events conn_events = {.opened = conn_opened,
                                                .expired = conn_expired,
                                                .closed = conn_closed};
 
+/* Who is spoken to. */
+static void name_target(struct wire *wire) {
+    struct session *s = wire->session;
+    const struct session_target *target = &s->targets[wire->target];
+    char address[NET_ADDR_TEXT_MAX];
+    s->target = (uint8_t)wire->target;
+    s->fault = FAULT_SERVER;
+    net_addr_format(&target->address, address);
+    snprintf(s->host, sizeof s->host, "%.180s [%s]", target->name, address);
+}
+
 static void try_target(struct wire *wire) {
     const struct engine_options *o = wire->worker->options;
     struct session *s = wire->session;
     struct session_target *target = &s->targets[wire->target];
     const struct source_options *source = &o->sources[s->source];
-    char address[NET_ADDR_TEXT_MAX];
     struct err err = {0};
-    s->target = (uint8_t)wire->target;
-    s->fault = FAULT_SERVER;
-    net_addr_format(&target->address, address);
-    snprintf(s->host, sizeof s->host, "%.180s [%s]", target->name, address);
+    if (!s->ready) name_target(wire); /* else it is the same one, and the owner reads its name */
     struct conn_options options = {.remote = net_addr_with_port(target->address, o->port),
                                    .connect_deadline = loop_now(wire->worker->loop) + o->connect_us};
     if (source->proxy.protocol != PROXY_NONE)
