@@ -190,13 +190,21 @@ static const struct {
     {"tail.test", DNS_PTR, "temporary:"},
 };
 
+/* libunbound turns the records of an answer round. */
+static bool is_turned(const char *got, const char *answer) {
+    char turned[1024];
+    const char *first = answer + strlen("found: "), *bar = strchr(answer, '|');
+    if (!bar) return false;
+    snprintf(turned, sizeof turned, "found: %s|%.*s", bar + 1, (int)(bar - first), first);
+    return strcmp(got, turned) == 0;
+}
+
 static void look_all_up(bool no_stub) {
     struct bench b;
     bench_open(&b, no_stub);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         look_up(&b, cases[i].name, cases[i].type);
-        bool turned = no_stub && strcmp(b.got, "found: other|v=spf1") == 0; /* libunbound turns them round */
-        if (turned) assert_string_equal(cases[i].name, "two.test");
+        bool turned = no_stub && is_turned(b.got, cases[i].answer);
         if (strcmp(b.got, cases[i].answer) != 0 && !turned)
             fail_msg("%s: '%s', not '%s'", cases[i].name, b.got, cases[i].answer);
     }
