@@ -238,5 +238,6 @@ int main(int argc, char **argv) {
         return table(argc > 2 ? strtoull(argv[2], NULL, 10) : 1, argc > 3 ? argv[3] : NULL);
     if (argc > 3 && strcmp(argv[1], "--show") == 0)
         return show(argv[2], argv[3], argc > 4 ? strtoull(argv[4], NULL, 10) : 1);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

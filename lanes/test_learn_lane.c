@@ -241,5 +241,6 @@ int main(void) {
         cmocka_unit_test(nonsense_is_not_remembered),
         cmocka_unit_test(a_refused_connection_is_told),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
