@@ -41,7 +41,7 @@ format: ## clang-format on all C files
 
 tidy: ## clang-tidy on all C files
 	@tools/setup build test
-	@QUIET=1 tools/build clang
+	@CONFIGURE=only tools/build clang
 	@tools/tidy build/clang
 
 clean: ## remove all that was built, but the private roots with downloaded packages
