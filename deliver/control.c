@@ -289,14 +289,14 @@ static int run_campaigns(struct engine *e, struct call *call) {
 }
 
 /* A list of at most so many, as `run` makes it; how many there are. */
-static size_t ask_list(struct engine *e, int (*run)(struct engine *e, struct call *call), void *out,
+static size_t ask_list(struct engine *e, int (*run)(struct engine *e, struct call *call), void *in, void *out,
                        size_t most) {
-    struct call call = {.run = run, .out = out, .count = most};
+    struct call call = {.run = run, .in = in, .out = out, .count = most};
     return ask(e, &call, NULL) ? 0 : call.count;
 }
 
 size_t engine_campaigns(struct engine *e, struct campaign_status *out, size_t most) {
-    return ask_list(e, run_campaigns, out, most);
+    return ask_list(e, run_campaigns, NULL, out, most);
 }
 
 static int run_campaign(struct engine *e, struct call *call) {
@@ -331,32 +331,21 @@ int engine_campaign_find(struct engine *e, struct slice name, struct campaign_st
     return ask(e, &call, err);
 }
 
-static bool lane_down(const struct engine *e, const struct lane *lane, mono_us now) {
-    return lane->gate.pause_until > now || source_is_down(e, lane->source, now) ||
-           (lane->turn && lane->turn->down_until > now);
-}
-
 static int run_lanes(struct engine *e, struct call *call) {
     struct lane_status *out = call->out;
+    const char *provider = call->in;
     size_t n = 0;
-    for (struct lane *lane = e->backlog.lanes; lane; lane = lane->next, n++) {
-        if (n >= call->count) continue;
-        out[n] = (struct lane_status){.sessions = lane->gate.open,
-                                      .waiting = lane->waiting,
-                                      .delivered = lane->delivered,
-                                      .deferred = lane->deferred,
-                                      .failed = lane->failed,
-                                      .tail = lane->tail,
-                                      .down = lane_down(e, lane, loop_now(e->loop))};
-        snprintf(out[n].provider, sizeof out[n].provider, "%s", lane->name);
-        snprintf(out[n].last_error, sizeof out[n].last_error, "%s", lane->last_error);
+    for (struct lane *lane = e->backlog.lanes; lane; lane = lane->next) {
+        if (provider && strcmp(lane->name, provider) != 0) continue;
+        if (n < call->count) lane_show(e, lane, &out[n]);
+        n++;
     }
     call->count = n;
     return 0;
 }
 
-size_t engine_lanes(struct engine *e, struct lane_status *out, size_t most) {
-    return ask_list(e, run_lanes, out, most);
+size_t engine_lanes(struct engine *e, const char *provider, struct lane_status *out, size_t most) {
+    return ask_list(e, run_lanes, (void *)(uintptr_t)provider, out, most);
 }
 
 static int run_sources(struct engine *e, struct call *call) {
@@ -374,7 +363,7 @@ static int run_sources(struct engine *e, struct call *call) {
 }
 
 size_t engine_sources(struct engine *e, struct source_status *out, size_t most) {
-    return ask_list(e, run_sources, out, most);
+    return ask_list(e, run_sources, NULL, out, most);
 }
 
 static int run_counters(struct engine *e, struct call *call) {

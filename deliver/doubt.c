@@ -24,7 +24,7 @@ static bool was_there(struct engine *e, struct slice domain) {
 }
 
 static void vouched(void *ctx, const struct mx_answer *mx) {
-    struct doubt *d = ctx;
+    struct dns_doubt *d = ctx;
     bool there = mx->status == MX_OK || mx->status == MX_IMPLICIT;
     d->asking = false;
     d->vouched_at = there ? loop_now(d->engine->loop) : 0;
@@ -38,14 +38,14 @@ static void vouched(void *ctx, const struct mx_answer *mx) {
     d->lies = !there;
 }
 
-static void ask_again(struct engine *e, struct doubt *d) {
+static void ask_again(struct engine *e, struct dns_doubt *d) {
     if (d->asking || !d->good[0]) return;
     d->engine = e;
     d->asking = resolver_mx(e->resolver, slice_of(d->good), vouched, d) == 0;
 }
 
 static bool believed(struct engine *e, struct slice domain) {
-    struct doubt *d = &e->doubt;
+    struct dns_doubt *d = &e->doubt;
     d->row++;
     if (was_there(e, domain)) {
         if (d->row >= IN_A_ROW) ask_again(e, d);
@@ -58,7 +58,7 @@ static bool believed(struct engine *e, struct slice domain) {
 }
 
 void doubt_answer(struct engine *e, struct slice domain, struct mx_answer *mx) {
-    struct doubt *d = &e->doubt;
+    struct dns_doubt *d = &e->doubt;
     if (mx->status == MX_OK || mx->status == MX_IMPLICIT) {
         d->row = 0;
         if (!d->asking) snprintf(d->good, sizeof d->good, "%.*s", SLICE_ARG(domain));

@@ -101,7 +101,6 @@ static void tick(void *ctx) {
     struct engine *e = ctx;
     mono_us now = loop_now(e->loop);
     note_lag(e, now);
-    backlog_wake_lanes(&e->backlog, now);
     backlog_wake_domains(&e->backlog, now);
     commit_watch(e);
     resting_tick(e);
@@ -116,7 +115,7 @@ static void tick(void *ctx) {
 
 /* Is there anything that the tick has to look at often? What is not among these comes by a message. */
 static bool is_busy(const struct engine *e) {
-    return e->backlog.sleepers.first || e->backlog.waiting || e->resting || e->in_flight || e->unsubmitted;
+    return e->backlog.waiting || e->resting || e->in_flight || e->unsubmitted;
 }
 
 /* The next tick: soon while something waits for a time, else when a retry is due, and once a second. */
@@ -128,6 +127,19 @@ static void set_tick(struct engine *e) {
     if (due >= e->tick_due) return;
     e->tick_due = due;
     loop_timer_start(&e->tick_timer, due);
+}
+
+static void lanes_time(void *ctx) {
+    struct engine *e = ctx;
+    backlog_wake_lanes(&e->backlog, loop_now(e->loop));
+}
+
+/* Those that wake about the same time wake together. */
+static void set_lanes_timer(struct engine *e) {
+    mono_us next = backlog_next_wake(&e->backlog), soonest = loop_now(e->loop) + WAKE_US;
+    if (next == NEVER) return;
+    if (next < soonest) next = soonest;
+    if (e->lanes_timer.due > next) loop_timer_start(&e->lanes_timer, next);
 }
 
 static void seal_time(void *ctx) {
@@ -156,6 +168,7 @@ static void each_turn(void *ctx) {
     commit_turn(e);
     end_when_quiet(e);
     set_tick(e);
+    set_lanes_timer(e);
     log_flush();
 }
 
@@ -244,6 +257,7 @@ static int build(struct engine *e, struct err *err) {
         return err_set(err, ERR_SYSTEM, "out of memory");
     loop_timer_init(&e->seal_timer, e->loop, seal_time, e);
     loop_timer_init(&e->tick_timer, e->loop, tick, e);
+    loop_timer_init(&e->lanes_timer, e->loop, lanes_time, e);
     loop_timer_init(&e->grace_timer, e->loop, grace_over, e);
     loop_timer_start(&e->tick_timer, loop_now(e->loop));
     loop_each_turn(e->loop, each_turn, e);

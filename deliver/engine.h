@@ -8,7 +8,7 @@
 #include "addr.h"
 #include "classify.h"
 #include "err.h"
-#include "lane.h"
+#include "learn.h"
 #include "proxy.h"
 #include "retry.h"
 #include "rid.h"
@@ -24,7 +24,7 @@ struct provider_options {
     const char *name;
     const char *const *mx_suffixes; /* ".google.com": ends with it; "mx.example.com": equals */
     size_t mx_suffix_count;
-    struct lane_limits limits;
+    struct learn_profile profile;
     enum engine_tls tls;
     bool bdat;
 };
@@ -54,7 +54,7 @@ struct engine_options {
     const char *dns_trust_anchor; /* NULL: no DNSSEC */
     const char *tls_ca_file;      /* NULL: the system's */
     bool private_hosts; /* mail exchangers need not be on public addresses (mx_answer_keep_public) */
-    struct lane_limits default_limits;
+    struct learn_profile default_profile; /* of lanes to what is no provider of the list */
     enum engine_tls default_tls;
     bool default_bdat; /* BDAT where it is offered and works */
     const struct provider_options *providers;
@@ -137,15 +137,31 @@ int engine_campaign(struct engine *e, uint32_t id, struct campaign_status *out, 
 int engine_campaign_find(struct engine *e, struct slice name, struct campaign_status *out, struct err *err);
 
 struct lane_status {
-    char provider[128];
+    char provider[128], source[128];
     uint32_t sessions, waiting; /* open sessions; recipients known to wait for this lane (in chunks that are
                                    known to be its) */
+    uint32_t in_flight;         /* messages handed to sessions and not answered */
+    double rate;                /* messages a second that were taken, in the last ten seconds */
     uint64_t delivered, deferred, failed;
-    bool down;
+    bool down;            /* shut, for whatever reason: nothing is sent but a try now and then */
     bool tail;            /* of exchangers that belong to no configured provider: it comes and goes */
     char last_error[512]; /* the last refusal or failure, in the receiver's words */
+    /* What it has learned, as in struct learn_state. */
+    enum learn_dimension bound;                             /* what holds it back now */
+    double limit[LEARN_DIMENSIONS], kept[LEARN_DIMENSIONS]; /* by enum learn_dimension; 0: none known */
+    bool by_host;                                           /* each host counts its own connections */
+    double next_value; /* what it will try next, in the unit of `bound` */
+    wall_us next_try;  /* 0: nothing is planned */
+    struct {
+        wall_us at; /* 0: nothing has happened yet */
+        enum learn_cause cause;
+        int code; /* of the reply; 0: none */
+        char words[LEARN_WORDS];
+    } since;            /* the last change of `bound` */
+    char sentence[512]; /* all this for people; "" on tail lanes that nothing holds back */
 };
-size_t engine_lanes(struct engine *e, struct lane_status *out, size_t most);
+/* Fills at most `most`; returns how many there are. provider: only its lanes; NULL: all. */
+size_t engine_lanes(struct engine *e, const char *provider, struct lane_status *out, size_t most);
 
 struct source_status {
     char name[128];

@@ -29,7 +29,7 @@ void outcome_local(struct outcome *o, enum event_kind kind, enum smtp_stage stag
     keep_text(o, text);
 }
 
-static enum classify_stage where(enum smtp_stage stage) {
+enum classify_stage outcome_where(enum smtp_stage stage) {
     switch (stage) {
     case SMTP_STAGE_GREETING:
     case SMTP_STAGE_EHLO:
@@ -60,7 +60,7 @@ static enum classify_local reason(enum smtp_why why, enum smtp_stage stage, int 
 
 static struct classify_verdict judge(struct outcome *o, const struct outcome_rules *by, enum smtp_stage stage,
                                      enum smtp_why why, const struct smtp_reply *reply, struct slice text) {
-    struct classify_input input = {.stage = where(stage), .provider = by->provider, .text = text};
+    struct classify_input input = {.stage = outcome_where(stage), .provider = by->provider, .text = text};
     if (reply) {
         input.code = reply->code;
         memcpy(input.enhanced, reply->enhanced, sizeof input.enhanced);
@@ -109,6 +109,8 @@ void outcome_from_session(struct outcome *o, const struct outcome_rules *by, con
         break;
     }
     o->begun = said->begun;
+    o->heard = said->begun && said->why != SMTP_WHY_LOCAL &&
+               (said->result == SMTP_DELIVERED || said->result == SMTP_REFUSED);
 }
 
 void outcome_from_end(struct outcome *o, const struct outcome_rules *by, enum smtp_stage stage,

@@ -6,6 +6,8 @@
  *     doubt.c     whether the DNS is believed
  *     schedule.c  lanes to sessions, sessions to windows
  *     resting.c   sessions kept with nothing to do
+ *     learning.c  what they meet with, told to their lane
+ *     lane_show.c lanes for people
  *     source.c    proxies that do not work
  *     settle.c    outcomes into the ledger
  *     suppress.c  the suppression list before and after them
@@ -42,6 +44,7 @@ enum {
 #define SEAL_US            (20 * US_PER_MS)
 #define LEASE_US           (5 * US_PER_MS) /* while a session waits for its window */
 #define TICK_US            (50 * US_PER_MS)
+#define WAKE_US            (2 * US_PER_MS)
 #define IDLE_TICK_US       US_PER_SEC
 #define CHECKPOINT_US      (5 * US_PER_SEC)
 #define IDLE_CHECKPOINT_US (60 * US_PER_SEC)
@@ -72,7 +75,7 @@ struct source {
 };
 
 /* doubt.c: is NXDOMAIN to be believed? */
-struct doubt {
+struct dns_doubt {
     struct engine *engine;
     unsigned row;               /* NXDOMAINs since the last domain that was there */
     bool asking, lies;          /* the good one is asked again; it was gone */
@@ -88,6 +91,7 @@ struct engine {
     struct loop_wake *wake;
     struct mailbox in;
     struct loop_timer seal_timer, tick_timer, grace_timer;
+    struct loop_timer lanes_timer; /* when the next lane wakes */
     struct ledger *ledger;
     struct backlog backlog;
     struct resolver *resolver;
@@ -105,7 +109,7 @@ struct engine {
     uint32_t resting_count;
     uint32_t ending; /* sessions told to finish that are not gone */
     struct question *questions;
-    struct doubt doubt;
+    struct dns_doubt doubt;
     struct feed_item *mixed, *mixed_last;  /* chunks of many domains, not taken apart yet */
     size_t mixed_bytes;                    /* of the tables of such chunks */
     struct window *waiting, *waiting_last; /* for their commit */
@@ -182,6 +186,21 @@ void resting_out(struct engine *e, struct session *s);
 /* The session that has rested longest ends: of that lane (NULL: of any), of that kind. */
 void resting_make_place(struct engine *e, const struct lane *lane, bool any_kind, bool big);
 void resting_tick(struct engine *e);
+
+/* learning.c: what becomes of sessions and mails, as their lane's controller is told. */
+void learning_begin(struct engine *e, struct lane *lane, const struct learn_profile *profile);
+unsigned learning_host(struct lane *lane, const char *name); /* an exchanger's number, for learn_open */
+void learning_in(struct engine *e, struct session *s);       /* the session was let in */
+/* It is over. Where it never was in: what that is put down to. */
+enum learn_dimension learning_out(struct engine *e, struct session *s);
+void learning_item(struct engine *e, struct window *w, const struct window_item *item); /* settled */
+void learning_shared(struct engine *e, struct window *w); /* the same of a whole shared window */
+void learning_done(struct engine *e, struct window *w);   /* all of it is settled */
+
+/* lane_show.c */
+void lane_show(struct engine *e, struct lane *lane, struct lane_status *out);
+/* It has learned something: for people, and for whoever keeps it. */
+void lane_changed(struct engine *e, struct lane *lane, const struct learn_change *change);
 
 /* source.c */
 int source_init(struct engine *e, struct err *err);

@@ -42,9 +42,9 @@ static struct lane *lane_for(struct engine *e, const struct mx_answer *mx, unsig
     struct slice name = slice_of(p ? p->name : mx->hosts[0].name);
     struct lane *lane = p ? backlog_lane(&e->backlog, name, source) : NULL;
     if (lane) return lane;
-    lane = backlog_lane_new(&e->backlog, name, source, !p, p ? &p->limits : &e->options.default_limits,
-                            loop_now(e->loop));
+    lane = backlog_lane_new(&e->backlog, name, source, !p);
     if (!lane) return NULL;
+    learning_begin(e, lane, p ? &p->profile : &e->options.default_profile);
     lane->tls = (int)(p ? p->tls : e->options.default_tls);
     lane->bdat = p ? p->bdat : e->options.default_bdat;
     return lane;

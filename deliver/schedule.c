@@ -13,8 +13,15 @@
 
 enum {
     WAITING_A_SESSION = 16, /* recipients that wait are worth one more session */
-    SITES_A_LOOK = 64
+    SITES_A_LOOK = 64,
+    FIRST_WINDOW = 2 /* while nothing is known of a session's speed */
 };
+#define WINDOW_US   (250 * US_PER_MS) /* what a window may take */
+#define PARKED_US   (15 * US_PER_SEC) /* a session that waits longer for its lane's pace ends */
+#define PARKED_MOST (60 * US_PER_SEC) /* the same of the only one */
+#define DOWN_FIRST  US_PER_SEC
+#define DOWN_MOST   (20 * US_PER_SEC)
+#define PATIENCE_US (120 * US_PER_SEC) /* so long those of a site where many wait stay where they are */
 
 /* ---- sessions ---- */
 
@@ -24,11 +31,30 @@ static enum net_family family_of(const struct engine *e, const struct site *site
     return source->proxy.protocol == PROXY_NONE ? NET_NONE : (enum net_family)source->address.family;
 }
 
-static unsigned fill_targets(const struct engine *e, struct site *site, mono_us now,
-                             struct session_target targets[TARGETS_MAX]) {
+/* Where a session may go that the lane lets be opened: it counts as begun then. Where hosts differ and one is
+ * full another may come first. False: none may; *count is 0 when there is no address at all. */
+static bool choose(const struct engine *e, struct site *site, struct learn_session *learn, mono_us now,
+                   mono_us *when, struct session_target targets[TARGETS_MAX], unsigned *count) {
+    struct lane *lane = site->lane;
     struct mx_answer mx;
-    if (!mx_answer_decode(site->mx, &mx)) return 0;
-    return targets_choose(&mx, family_of(e, site), site->marks, site->rotation++, now, targets);
+    unsigned asked = 0;
+    *when = NEVER;
+    *count = 0;
+    if (!mx_answer_decode(site->mx, &mx)) return false;
+    for (unsigned i = 0; i < LEARN_HOSTS && (i == 0 || learn_hosts_differ(&lane->learn)); i++) {
+        mono_us then;
+        *count = targets_choose(&mx, family_of(e, site), site->marks, site->rotation + i, now, targets);
+        if (*count == 0) return false;
+        unsigned host = learning_host(lane, targets[0].name);
+        if (asked & 1u << host) continue;
+        asked |= 1u << host;
+        if (learn_open(&lane->learn, learn, host, true, now, &then)) {
+            site->rotation += i + 1;
+            return true;
+        }
+        if (then < *when) *when = then;
+    }
+    return false;
 }
 
 /* What a session has learned of its addresses on its way in, or before it gave up. */
@@ -57,11 +83,10 @@ static unsigned provider_of(const struct engine *e, const struct site *site, con
     return named ? named : classify_provider(e->options.rules, slice_of(host));
 }
 
-static bool open_session(struct engine *e, struct site *site) {
-    struct session_target targets[TARGETS_MAX];
+static bool open_session(struct engine *e, struct site *site, const struct learn_session *learn,
+                         const struct session_target *targets, unsigned n) {
     mono_us now = loop_now(e->loop);
-    unsigned n = fill_targets(e, site, now, targets);
-    struct session *s = n ? calloc(1, sizeof *s) : NULL;
+    struct session *s = calloc(1, sizeof *s);
     struct session_target *own = s ? malloc(n * sizeof *own) : NULL;
     if (!own) {
         free(s);
@@ -74,7 +99,9 @@ static bool open_session(struct engine *e, struct site *site) {
                           .provider = provider_of(e, site, targets[0].name),
                           .tls = site->lane->tls,
                           .bdat = site->lane->bdat,
-                          .max_messages = site->lane->gate.limits.messages_per_connection,
+                          .max_messages = learn->span,
+                          .learn = *learn,
+                          .each_us = site->lane->each_us,
                           .opened_at = now,
                           .target_count = n,
                           .targets = own,
@@ -139,6 +166,7 @@ static struct window *make_window(struct engine *e, struct session *s, struct ch
                          .table = feed_table(chunk),
                          .content = chunk->campaign->user,
                          .count = n,
+                         .granted_at = loop_now(e->loop),
                          .batch = ledger_building(e->ledger)};
     suppress_note_grant(e, w);
     unsigned at = 0;
@@ -208,6 +236,29 @@ static unsigned keep_most(struct engine *e, struct chunk *chunk, struct slots *s
     return most;
 }
 
+/* No more mails than take about WINDOW_US, so that one that is urgent is not behind many that are slow. */
+static unsigned window_size(const struct session *s) {
+    if (s->each_us <= 0) return FIRST_WINDOW;
+    double n = (double)WINDOW_US / (double)s->each_us;
+    return n >= WINDOW_MAX ? WINDOW_MAX : (unsigned)n + 1;
+}
+
+/* The lane gives it nothing now. One that has waited for long, or would, gives its place back. */
+static void park(struct engine *e, struct session *s, mono_us when, mono_us now) {
+    struct lane *lane = s->site->lane;
+    bool first = s->parked_at == 0;
+    if (first) s->parked_at = now;
+    bool alone = s->site->sessions == 1;
+    if (when == NEVER || when - now > PARKED_MOST ||
+        (!alone && s->windows == 0 && now - s->parked_at > PARKED_US)) {
+        schedule_finish(e, s);
+        return;
+    }
+    if (!s->parked) list_in(&lane->parked, s);
+    s->parked = true;
+    backlog_sleep(&e->backlog, lane, when);
+}
+
 /* A window for a session that wants one. False: there is nothing for it now. A shared one counts as one
  * message; what the server made of it more is charged when it is settled. */
 static bool grant(struct engine *e, struct session *s, mono_us now) {
@@ -218,20 +269,18 @@ static bool grant(struct engine *e, struct session *s, mono_us now) {
     refresh_turn(e, site, now);
     if (!site->turn) return false;
     bool shared = shared_next(site);
-    unsigned most = shared ? 1 : WINDOW_MAX;
-    if (s->max_messages && s->max_messages - s->granted < most) most = s->max_messages - s->granted;
-    unsigned allowed = lane_gate_take(&lane->gate, most, now, &when);
+    unsigned most = shared ? 1 : window_size(s);
+    unsigned allowed = learn_take(&lane->learn, &s->learn, most, now, &when);
     if (allowed == 0) {
-        if (!s->parked) list_in(&lane->parked, s);
-        s->parked = true;
-        backlog_sleep(&e->backlog, lane, when);
+        park(e, s, when, now);
         return true; /* it waits, but not for work */
     }
+    s->parked_at = 0;
     struct chunk *chunk;
     struct slots slots;
     unsigned n = take(e, site, shared ? SHARED_WINDOW_MAX : allowed, &chunk, &slots);
     if (n && !is_shared(chunk)) n = keep_most(e, chunk, &slots, allowed);
-    lane_gate_give_back(&lane->gate, n && is_shared(chunk) ? allowed - 1 : allowed - n);
+    learn_give_back(&lane->learn, &s->learn, n && is_shared(chunk) ? allowed - 1 : allowed - n);
     if (n == 0) return false;
     struct window *w = make_window(e, s, chunk, &slots);
     ledger_lease(e->ledger, chunk, &slots, clock_wall());
@@ -245,6 +294,7 @@ void schedule_send(struct engine *e, struct window *w) {
         return;
     }
     e->windows_out++;
+    w->sent_at = loop_now(e->loop);
     engine_tell(w->session->worker, MSG_WINDOW, w);
 }
 
@@ -278,17 +328,13 @@ void schedule_ready(struct engine *e, struct session *s) {
         s->ready_seen = true;
         note_targets(s->site, s, loop_now(e->loop));
         s->site->connecting--;
-        lane_gate_accepted(&s->site->lane->gate);
+        learning_in(e, s);
         source_works(e, s);
         e->counters.sessions_let_in++;
         e->counters.sessions_tls += s->encrypted;
     }
     s->wants = true;
-    /* Full: some of what it was granted never became a message, or it would have ended by itself. */
-    if (s->max_messages && s->granted >= s->max_messages)
-        schedule_finish(e, s);
-    else
-        serve(e, s, loop_now(e->loop));
+    serve(e, s, loop_now(e->loop));
 }
 
 /* ---- lanes ---- */
@@ -304,16 +350,20 @@ static void serve_parked(struct engine *e, struct lane *lane, mono_us now) {
     }
 }
 
-static int64_t down_pause(const struct engine *e, const struct site *site) {
-    return retry_pause(&e->options.retry, site->failures, site->key, 0);
+static mono_us down_pause(const struct site *site) {
+    mono_us pause = site->failures > 5 ? DOWN_MOST : DOWN_FIRST << (site->failures - 1);
+    return pause < DOWN_MOST ? pause : DOWN_MOST;
 }
 
 /* Nothing works there: few recipients are deferred, with the reason in the ledger; many wait where they are.
- */
+ * So do many of one site in small domains, for a while: it may be an outage that is over soon. */
 static void site_failed(struct engine *e, struct site *site, const struct outcome *why) {
+    mono_us now = loop_now(e->loop);
+    if (site->failures == 0) site->failing_since = now;
     if (site->failures < UINT8_MAX) site->failures++;
-    site->down_until = loop_now(e->loop) + down_pause(e, site);
-    while (site->turn && site->turn->waiting <= DEFER_INSTEAD) {
+    site->down_until = now + down_pause(site);
+    bool patient = site->waiting > DEFER_INSTEAD && now - site->failing_since < PATIENCE_US;
+    while (!patient && site->turn && site->turn->waiting <= DEFER_INSTEAD) {
         struct domain *d = site->turn;
         settle_domain(e, d, why);
         backlog_domain_check(&e->backlog, d);
@@ -335,6 +385,9 @@ static void other_family(struct engine *e, struct site *site) {
 
 /* False: the lane can't have another session now (and sleeps, or waits for the end of one). */
 static bool open_for(struct engine *e, struct lane *lane, struct site *site, mono_us now) {
+    struct session_target targets[TARGETS_MAX];
+    struct learn_session learn;
+    unsigned count;
     mono_us when;
     bool big = is_big(lane);
     if (is_full(e, big)) {
@@ -346,19 +399,21 @@ static bool open_for(struct engine *e, struct lane *lane, struct site *site, mon
         backlog_sleep(&e->backlog, lane, e->sources[lane->source].down_until);
         return false;
     }
-    if (!lane_gate_open(&lane->gate, now, &when)) {
-        if (when != NEVER)
-            backlog_sleep(&e->backlog, lane, when);
-        else
-            resting_make_place(e, lane, true, big);
-        return false;
+    if (choose(e, site, &learn, now, &when, targets, &count)) {
+        if (open_session(e, site, &learn, targets, count)) return true;
+        learn_dropped(&lane->learn, &learn, now);
+        when = now + US_PER_SEC;
+    } else if (count == 0) {
+        when = now + US_PER_SEC;
+        if (family_of(e, site) != NET_NONE) {
+            other_family(e, site);
+            return false;
+        }
+    } else if (when == NEVER) {
+        resting_make_place(e, lane, true, big);
     }
-    if (open_session(e, site)) return true;
-    lane_gate_closed(&lane->gate);
-    if (family_of(e, site) != NET_NONE)
-        other_family(e, site);
-    else
-        backlog_sleep(&e->backlog, lane, now + US_PER_SEC);
+    mono_us turn = learn_tick(&lane->learn, now);
+    backlog_sleep(&e->backlog, lane, when < turn ? when : turn);
     return false;
 }
 
@@ -377,7 +432,8 @@ static bool look_at_site(struct engine *e, struct lane *lane, struct site *site,
         return true;
     }
     uint32_t deserved = 1 + (site->waiting - 1) / WAITING_A_SESSION;
-    if (site->failures) deserved = 1; /* one to see whether it is back */
+    if (site->failures) deserved = 1;                /* one to see whether it is back */
+    if (lane->parked && site->sessions) return true; /* one more would wait for the lane's pace, too */
     while (site->sessions < deserved)
         if (!open_for(e, lane, site, now)) return false;
     return true;
@@ -429,7 +485,7 @@ static void proxy_fault(struct engine *e, struct session *s) {
         source_failed(e, s);
     } else {
         source_refused(e, s);
-        s->site->down_until = loop_now(e->loop) + retry_pause(&e->options.retry, 1, s->site->key, 0);
+        s->site->down_until = loop_now(e->loop) + DOWN_MOST;
     }
 }
 
@@ -450,6 +506,7 @@ static void note_failure(struct engine *e, struct session *s) {
 /* The worker has forgotten the session; windows that were on their way to it are still coming back. */
 void schedule_ended(struct engine *e, struct session *s) {
     s->ended = true;
+    s->blamed = learning_out(e, s);
     schedule_unlist(e, s);
     if (s->windows == 0) schedule_gone(e, s);
 }
@@ -478,7 +535,6 @@ void schedule_gone(struct engine *e, struct session *s) {
         site->connecting--;
         note_targets(site, s, loop_now(e->loop));
     }
-    lane_gate_closed(&lane->gate);
     /* A server that ends a session which had nothing to do has done nothing wrong; but one that lets us in
      * and closes before it has had anything of what was granted has. */
     bool rightly = s->granted == 0 || (s->quiet && (s->worked || s->rested));
@@ -490,9 +546,8 @@ void schedule_gone(struct engine *e, struct session *s) {
     } else if (s->worked || s->rested || (s->ready_seen && !failed)) {
         site->failures = 0;
     } else if (failed && !e->draining) {
-        if (site->sessions > site->connecting)
-            lane_gate_refused(&lane->gate, loop_now(e->loop)); /* others are in: too many */
-        else if (site->sessions == 0)
+        /* Else it was one too many of the lane's, which is no fault of the site. */
+        if (site->sessions == 0 && s->blamed != LEARN_CONNECTIONS && s->blamed != LEARN_NEW_CONNECTIONS)
             site_failed(e, site, &s->end);
     }
     if (lane->waiting) backlog_run(&e->backlog, lane); /* another site of it may want the place */

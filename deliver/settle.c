@@ -70,6 +70,7 @@ static void release(struct engine *e, struct window *w, unsigned items) {
     struct session *s = w->session;
     w->settled += items;
     if (w->settled < w->count) return;
+    learning_done(e, w);
     free(w);
     ledger_release(e->ledger, chunk);
     if (--s->windows == 0) schedule_settled(e, s);
@@ -108,6 +109,7 @@ static void give_back(struct engine *e, struct window *w, const struct slots *ba
 
 void settle_item(struct engine *e, struct window *w, unsigned index) {
     struct slots back = {{0}};
+    learning_item(e, w, &w->items[index]);
     settle(e, w, index, &back);
     give_back(e, w, &back);
     release(e, w, 1);
@@ -115,8 +117,11 @@ void settle_item(struct engine *e, struct window *w, unsigned index) {
 
 void settle_window(struct engine *e, struct window *w) {
     struct slots back = {{0}};
-    /* It was granted as one message. Its content may go with the last outcome of its campaign. */
-    if (w->content->shared && w->mails > 1) lane_gate_charge(&w->session->site->lane->gate, w->mails - 1);
+    if (w->content->shared) /* which may go with the last outcome of its campaign */
+        learning_shared(e, w);
+    else
+        for (unsigned i = 0; i < w->count; i++)
+            learning_item(e, w, &w->items[i]);
     for (unsigned i = 0; i < w->count; i++)
         settle(e, w, i, &back);
     give_back(e, w, &back); /* together: so they go together again */

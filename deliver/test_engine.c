@@ -142,7 +142,7 @@ static void test_one_by_one(void **state) {
 
 struct limits_case {
     const char *name;
-    struct lane_limits limits;
+    struct world_ceilings limits;
     struct host host;
     unsigned count;
     int64_t least_ms;
@@ -205,13 +205,13 @@ static void test_limits(void **state) {
         host->most_sessions = c->host.most_sessions;
         host->slow_ms = c->host.slow_ms;
         host_open(host);
-        w->options.default_limits = c->limits;
+        w->options.default_profile = world_profile(c->limits);
         world_engine(w);
         mono_us began = clock_mono();
         struct campaign_status end = world_wait(w, campaign_of(w, c), NULL);
         int64_t took = clock_mono() - began;
         /* Each of the first sessions may meet it, and the first of each worker. */
-        assert_true(host->turned_away <= c->limits.connections + w->options.workers);
+        if (host->turned_away > c->limits.connections + w->options.workers) fail_msg("%u turned away", host->turned_away);
         world_check(w, &end);
         assert_int_equal(end.tally.delivered, c->count - c->bad_agents);
         assert_int_equal(end.tally.failed, c->bad_agents);
@@ -227,7 +227,8 @@ static void test_limits_are_kept(void **state) {
     struct host *host = world_host(w, 7);
     host->slow_ms = 1;
     host_open(host);
-    w->options.default_limits = (struct lane_limits){.connections = 3, .messages_per_connection = 11};
+    w->options.default_profile =
+        world_profile((struct world_ceilings){.connections = 3, .messages_per_connection = 11});
     world_engine(w);
     struct campaign_status end = world_wait(w, world_many(w, "r", "7.test", 400), NULL);
     world_check(w, &end);
@@ -251,7 +252,8 @@ static void send_to_equals(enum drop first_drops, unsigned opened[2]) {
     first->drop = first_drops, first->drops = 1000;
     host_open(first);
     host_open(second);
-    w->options.default_limits = (struct lane_limits){.connections = 2, .messages_per_connection = 5};
+    w->options.default_profile =
+        world_profile((struct world_ceilings){.connections = 2, .messages_per_connection = 5});
     world_engine(w);
     struct campaign_status end = world_wait(w, world_many(w, "r", "7.8.equal.test", 200), NULL);
     assert_int_equal(end.tally.delivered, 200);
@@ -351,7 +353,7 @@ static void test_hold_and_resume(void **state) {
         if (i < 2) assert_int_equal(engine_campaign_hold(w->engine, id, &err), 0);
     }
     struct lane_status lane;
-    assert_int_equal(engine_lanes(w->engine, &lane, 1), 1);
+    assert_int_equal(engine_lanes(w->engine, NULL, &lane, 1), 1);
     assert_true(lane.waiting <= 400);
     struct campaign_status end = world_wait(w, id, NULL);
     assert_int_equal(end.tally.delivered, 400);
@@ -516,7 +518,7 @@ static void test_bdat_unknown(void **state) {
     host->greet_ms = 300;
     host_open(host);
     w->options.default_bdat = true;
-    w->options.default_limits = (struct lane_limits){.connections = 1};
+    w->options.default_profile = world_profile((struct world_ceilings){.connections = 1});
     world_engine(w);
     struct campaign_status end = world_wait(w, world_many(w, "p", "7.test", 60), NULL);
     world_check(w, &end);

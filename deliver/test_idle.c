@@ -80,7 +80,7 @@ static void test_the_server_closes(void **state) {
     assert_true(wait_open(w, 0));
     assert_int_equal(counters_of(w).sessions_failed, 0);
     assert_int_equal(counters_of(w).deferred, 0);
-    if (engine_lanes(w->engine, &lane, 1)) assert_string_equal(lane.last_error, "");
+    if (engine_lanes(w->engine, NULL, &lane, 1)) assert_string_equal(lane.last_error, "");
     close_world(w);
 }
 
@@ -143,8 +143,10 @@ static void test_others_want_the_place(void **state) {
 static void test_another_site_wants_it(void **state) {
     (void)state;
     static const char *const suffixes[] = {".test"};
-    struct provider_options provider = {
-        .name = "p", .mx_suffixes = suffixes, .mx_suffix_count = 1, .limits = {.connections = 1}};
+    struct provider_options provider = {.name = "p",
+                                        .mx_suffixes = suffixes,
+                                        .mx_suffix_count = 1,
+                                        .profile = world_profile((struct world_ceilings){.connections = 1})};
     struct world *w = open_world(60 * US_PER_SEC);
     host_open(world_host(w, 7));
     host_open(world_host(w, 8));

@@ -248,7 +248,7 @@ static void test_dead_then_back(void **state) {
         assert_non_null(strstr(status.last_error, "Connection refused"));
         usleep(500000);
         struct lane_status lane;
-        assert_true(engine_lanes(w->engine, &lane, 1) >= 1);
+        assert_true(engine_lanes(w->engine, NULL, &lane, 1) >= 1);
         assert_true(lane.down);
         /* 1 s, then one session: however many lanes there are */
         assert_in_range(source_now(w).failed, 1, 3);

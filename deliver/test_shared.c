@@ -8,7 +8,7 @@ struct shared_case {
     const char *name;
     unsigned count, unknown, later; /* recipients, and how many of them are called so */
     struct host host;
-    struct lane_limits limits;
+    struct world_ceilings limits;
     unsigned most;     /* transactions */
     unsigned least_ms; /* it takes, at its rate */
 };
@@ -73,7 +73,7 @@ static void run_case(const struct shared_case *c) {
     host->rcpt_max = c->host.rcpt_max, host->says_limits = c->host.says_limits;
     host->drop = c->host.drop, host->drops = c->host.drops;
     host_open(host);
-    w->options.default_limits = c->limits;
+    w->options.default_profile = world_profile(c->limits);
     world_engine(w);
     mono_us began = clock_mono();
     struct campaign_status end = world_wait(w, start(w, c), NULL);
@@ -127,7 +127,7 @@ static void test_beyond_ascii(void **state) {
     struct world *w = calloc(1, sizeof *w);
     world_init(w);
     w->shared = true;
-    w->options.default_limits = (struct lane_limits){.connections = 1};
+    w->options.default_profile = world_profile((struct world_ceilings){.connections = 1});
     host_open(world_host(w, 7));
     world_engine(w);
     struct campaign_status end = world_wait(w, world_many(w, "\xc3\xbc", "7.test", 50), NULL);
@@ -150,7 +150,7 @@ static void test_stop_at_once(void **state) {
     struct host *host = world_host(w, 7);
     host->slow_ms = 40;
     host_open(host);
-    w->options.default_limits = (struct lane_limits){.connections = 2};
+    w->options.default_profile = world_profile((struct world_ceilings){.connections = 2});
     world_engine(w);
     uint32_t id = world_many(w, "r", "7.test", 1500);
     for (int round = 0; round < 3; round++) {

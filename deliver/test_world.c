@@ -326,6 +326,13 @@ void world_disk(bool full) {
 
 /* ---- the engine ---- */
 
+struct learn_profile world_profile(struct world_ceilings most) {
+    return (struct learn_profile){.connections = {.start = 4, .ceiling = most.connections},
+                                  .rate = {.start = 2000, .ceiling = most.messages_per_second},
+                                  .per_connection = {.ceiling = most.messages_per_connection},
+                                  .new_connections = {.ceiling = most.connections_per_minute}};
+}
+
 void world_init(struct world *w) {
     memset(w, 0, sizeof *w);
     struct err err = {0};
@@ -343,22 +350,23 @@ void world_init(struct world *w) {
     w->source = (struct source_options){.name = "s", .helo = "me.test"};
     w->rules = classify_rules_load(NULL, &err);
     assert_non_null(w->rules);
-    w->options = (struct engine_options){.rules = w->rules,
-                                         .personal_folder = -1,
-                                         .workers = 2,
-                                         .max_sessions = 64,
-                                         .dns_server_count = 1,
-                                         .private_hosts = true,
-                                         .default_limits = {.connections = 4},
-                                         .sources = &w->source,
-                                         .source_count = 1,
-                                         .retry = {300 * US_PER_MS, US_PER_SEC, 2},
-                                         .idle_us = 200 * US_PER_MS,
-                                         .idle_sessions = 100,
-                                         .connect_us = 2 * US_PER_SEC,
-                                         .timeout_scale = 0.01,
-                                         .suppress_auto = true,
-                                         .suppress_after = 3};
+    w->options =
+        (struct engine_options){.rules = w->rules,
+                                .personal_folder = -1,
+                                .workers = 2,
+                                .max_sessions = 64,
+                                .dns_server_count = 1,
+                                .private_hosts = true,
+                                .default_profile = world_profile((struct world_ceilings){.connections = 4}),
+                                .sources = &w->source,
+                                .source_count = 1,
+                                .retry = {300 * US_PER_MS, US_PER_SEC, 2},
+                                .idle_us = 200 * US_PER_MS,
+                                .idle_sessions = 100,
+                                .connect_us = 2 * US_PER_SEC,
+                                .timeout_scale = 0.01,
+                                .suppress_auto = true,
+                                .suppress_after = 3};
     net_addr_from_sockaddr((struct sockaddr *)&a, &w->options.dns_servers[0]);
 }
 

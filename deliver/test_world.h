@@ -69,6 +69,12 @@ struct world {
     bool dns_broken, dns_silent, ending;
 };
 
+/* What a lane never goes beyond; 0: whatever it learns. */
+struct world_ceilings {
+    unsigned connections, messages_per_connection, messages_per_second, connections_per_minute;
+};
+/* A lane begins so fast that nothing waits for what is learned upward. */
+struct learn_profile world_profile(struct world_ceilings most);
 void world_init(struct world *w);
 void world_done(struct world *w); /* the engine is stopped */
 

@@ -23,6 +23,7 @@ struct wire {
     struct smtp_client *smtp;
     struct window_queue windows;
     struct flight flights[FLIGHTS];
+    unsigned newest; /* window: its size, in parts */
     unsigned target;
     bool plain;   /* TLS failed here although only wished for: without it */
     bool no_bdat; /* not understood although offered: without it */
@@ -105,7 +106,8 @@ static void feed(struct wire *wire) {
             break;
     }
     if (wire->over) return;
-    /* Not answered: at most two windows, of which the second comes while the first is under way. */
+    /* Not answered: at most two windows, of which the second comes while the first is under way. The owner
+     * makes them small where mails are slow. */
     unsigned held = 0;
     for (unsigned i = 0; i < FLIGHTS; i++)
         if (wire->flights[i].window) held += part_of(wire->flights[i].window, wire->flights[i].count);
@@ -115,7 +117,7 @@ static void feed(struct wire *wire) {
         windows_give_back(wire->worker, &wire->windows); /* the rest goes by another session */
     else if (wire->finishing && !wire->windows.first)
         smtp_client_finish(wire->smtp, loop_now(wire->worker->loop));
-    else if (held <= WINDOW_MAX * SHARED_WINDOW_MAX)
+    else if (held <= wire->newest)
         ask(wire);
 }
 
@@ -165,6 +167,18 @@ static bool may_try_next(const struct wire *wire) {
            wire->session->end.class != CLASSIFY_RATE_LIMITED;
 }
 
+static void move_on(struct wire *wire) {
+    struct session *s = wire->session;
+    struct session_miss *miss = calloc(1, sizeof *miss), **at = &s->misses;
+    if (miss) { /* else nobody learns of it */
+        *miss = (struct session_miss){.target = (uint8_t)wire->target, .why = wire->why, .end = s->end};
+        while (*at)
+            at = &(*at)->next;
+        *at = miss;
+    }
+    wire->target++;
+}
+
 /* The conversation is over: the same address without TLS or without BDAT, the next address, or the end. */
 static void conclude(struct wire *wire) {
     struct session *s = wire->session;
@@ -178,7 +192,7 @@ static void conclude(struct wire *wire) {
     }
     wire->plain = without_tls || (without_bdat && wire->plain);
     wire->no_bdat = without_bdat;
-    if (!without_tls && !without_bdat) wire->target++;
+    if (!without_tls && !without_bdat) move_on(wire);
     drop_conversation(wire);
     wire->over = false;
     try_target(wire);
@@ -206,15 +220,6 @@ static void remember_bdat(struct wire *wire, const struct smtp_end *end) {
     log_end();
 }
 
-/* A limit that the host keeps without having said it: the next sessions end by themselves before. After a
- * rest it is the rest that ended it. */
-static void remember_limit(struct wire *wire, const struct smtp_end *end) {
-    bool said = end->why == SMTP_WHY_CLOSING;
-    if (end->stage != SMTP_STAGE_MAIL || wire->session->rested || !(said || end->why == SMTP_WHY_LOST))
-        return;
-    hosts_ended_at_mail(&wire->worker->hosts, host_of(wire), end->mails, said, loop_now(wire->worker->loop));
-}
-
 static bool under_way(const struct wire *wire) {
     for (unsigned i = 0; i < FLIGHTS; i++)
         if (wire->flights[i].window) return true;
@@ -224,9 +229,8 @@ static bool under_way(const struct wire *wire) {
 static void on_ended(void *ctx, const struct smtp_end *end) {
     struct wire *wire = ctx;
     wire->over = true;
-    wire->why = end->why;
+    wire->why = wire->session->why = end->why;
     if (end->chunking_failed) remember_bdat(wire, end);
-    remember_limit(wire, end);
     /* Also when it met the first mail after a rest on its way. */
     wire->session->quiet = (!wire->windows.first && !under_way(wire)) || wire->session->rested;
     if (!wire->session->ready && !wire->session->fault &&
@@ -272,12 +276,6 @@ static bool may_bdat(const struct wire *wire) {
            hosts_takes_bdat(&wire->worker->hosts, host_of(wire), loop_now(wire->worker->loop));
 }
 
-static unsigned mails_max(const struct wire *wire) {
-    unsigned ours = wire->session->max_messages,
-             theirs = hosts_mails_max(&wire->worker->hosts, host_of(wire), loop_now(wire->worker->loop));
-    return ours && theirs ? (ours < theirs ? ours : theirs) : ours + theirs;
-}
-
 static void conn_opened(void *ctx) {
     struct wire *wire = ctx;
     wire->session->proxy_works = true;
@@ -290,7 +288,7 @@ static void conn_opened(void *ctx) {
                                                                                       : SMTP_TLS_OFF,
                                           .pipelining_allowed = true,
                                           .chunking_allowed = may_bdat(wire),
-                                          .max_messages = mails_max(wire),
+                                          .max_messages = s->max_messages,
                                           .timeout_scale = o->timeout_scale,
                                           .output_max = OUTPUT_MAX};
     wire->smtp = smtp_client_open(&options, &smtp_events, wire, loop_now(wire->worker->loop));
@@ -407,6 +405,7 @@ void wire_window(struct worker *w, struct window *window) {
     wire->asked = false;
     /* A mail that is lost with a connection closed meanwhile goes by another one and has not been tried. */
     wire->session->rested = loop_now(w->loop) - wire->asked_at >= SMTP_REST_US;
+    wire->newest = part_of(window, window->count);
     windows_add(&wire->windows, window);
     leave(wire);
 }

@@ -37,7 +37,8 @@ struct outcome {
     uint8_t class;
     uint8_t scope;  /* enum classify_scope */
     uint8_t action; /* enum classify_action */
-    bool begun;     /* RETURNED: its MAIL was sent, yet it was surely not taken */
+    bool begun;     /* its MAIL was sent; RETURNED: yet it was surely not taken */
+    bool heard;     /* the server answered it, whatever */
     uint16_t code;
     uint16_t enhanced[3];
     uint8_t hint;    /* enum classify_hint: what it asks of the lane */
@@ -60,13 +61,15 @@ struct window {
     uint64_t chunk_id;
     uint64_t batch; /* may be sent when the ledger's batch of this number is durable */
     uint32_t tenant;
-    wall_us date; /* of the mails: when their campaign became ready */
+    mono_us granted_at, sent_at; /* the owner's; sent_at: to the worker, when its lease was durable */
+    wall_us date;                /* of the mails: when their campaign became ready */
     const struct chunk_table *table;
     const struct campaign_content *content;
     const struct recent *recent; /* additions to the suppression list: suppress_is_recent */
     unsigned recent_seen;        /* their number when this window was granted */
     unsigned count;
     unsigned settled; /* the owner's */
+    unsigned heard;   /* the owner's: mails that the server answered */
     unsigned begun;   /* the worker's: items given to the session */
     unsigned said;    /* the worker's, of a shared one: items with an outcome */
     unsigned mails;   /* the worker's: transactions begun for it; read by the owner with the last outcome */
@@ -82,6 +85,14 @@ enum session_fault {
     FAULT_SERVER,       /* the server's or the way's to it */
     FAULT_PROXY,        /* the source's proxy does not work */
     FAULT_PROXY_REFUSED /* the proxy works, and would not or could not for this address */
+};
+
+/* A target where a session was not let in, and went on to the next. */
+struct session_miss {
+    struct session_miss *next;
+    uint8_t target;
+    enum smtp_why why;
+    struct outcome end;
 };
 
 struct session {
@@ -100,24 +111,32 @@ struct session {
     struct session *prev, *next; /* of all */
     struct session *next_idle;   /* at its site, or parked at its lane */
     mono_us opened_at;
-    unsigned windows;  /* outstanding */
-    unsigned granted;  /* recipients handed to it so far */
-    bool ready_seen;   /* MSG_READY came */
-    bool wants;        /* has asked for a window and has none on its way */
-    bool idle, parked; /* in such a list */
-    bool resting;      /* idle with no window outstanding: in the list of those that may be ended */
+    struct learn_session learn;
+    mono_us answered_at, window_done; /* the last mail, the last window */
+    mono_us parked_at;
+    float each_us;               /* for a mail, smoothed; 0: not known */
+    enum learn_dimension blamed; /* it was not let in, which was put down to that */
+    bool cut_short;              /* a mail was begun and never answered */
+    unsigned windows;            /* outstanding */
+    unsigned granted;            /* recipients handed to it so far */
+    bool ready_seen;             /* MSG_READY came */
+    bool wants;                  /* has asked for a window and has none on its way */
+    bool idle, parked;           /* in such a list */
+    bool resting;                /* idle with no window outstanding: in the list of those that may be ended */
     struct session *prev_resting, *next_resting;
     bool finishing; /* told to end */
     bool ended;     /* MSG_ENDED came */
     mono_us resting_since;
     /* The worker's; read by the owner after MSG_DONE and MSG_ENDED. */
     void *wire;
-    bool ready;     /* the server has let us in */
-    uint8_t target; /* the one it has come to */
+    struct session_miss *misses; /* in their order; read after the first MSG_READY, or MSG_ENDED */
+    bool ready;                  /* the server has let us in */
+    uint8_t target;              /* the one it has come to */
     uint8_t missed; /* bits of those where nobody was there, or hung up before it said anything */
     bool encrypted; /* under TLS; set before `ready`, read by the owner after MSG_READY */
     char host[EVENT_HOST_MAX + 1]; /* "mx1.example.com [192.0.2.1]": who is spoken to */
     struct outcome end;            /* why it ended: kind 0 when it ended well */
+    enum smtp_why why;             /* the same, as the conversation puts it */
     enum session_fault fault;      /* whose fault that was */
     bool proxy_works;              /* its proxy, if it has one, has answered */
     bool worked;                   /* at least one mail was answered */

@@ -23,6 +23,10 @@ void worker_done(struct worker *w, struct window *window, unsigned index) {
 }
 
 static void forget(struct session *s) {
+    for (struct session_miss *miss = s->misses, *next; miss; miss = next) {
+        next = miss->next;
+        free(miss);
+    }
     free(s->targets);
     free(s);
 }

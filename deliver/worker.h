@@ -76,6 +76,8 @@ void outcome_from_session(struct outcome *o, const struct outcome_rules *by, con
                           bool worked);
 void outcome_from_end(struct outcome *o, const struct outcome_rules *by, enum smtp_stage stage,
                       enum smtp_why why, const struct smtp_reply *reply, struct slice text);
+/* The stage, as the rules of replies know it. */
+enum classify_stage outcome_where(enum smtp_stage stage);
 void outcome_local(struct outcome *o, enum event_kind kind, enum smtp_stage stage, uint8_t class,
                    struct slice text);
 

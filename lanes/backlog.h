@@ -10,7 +10,7 @@
 #define TSUBAME_BACKLOG_H
 
 #include "buf.h"
-#include "lane.h"
+#include "learn.h"
 #include "ledger.h"
 
 struct batch {
@@ -51,7 +51,7 @@ struct site {
     uint32_t connecting;
     uint32_t rotation;
     uint8_t failures; /* in a row, without a session that worked */
-    mono_us down_until;
+    mono_us failing_since, down_until;
     void *idle;               /* sessions that wait for work: the engine's */
     void *marks;              /* addresses where nobody was: the engine's, freed with the site */
     struct site *next, *prev; /* in its lane's ring */
@@ -60,9 +60,12 @@ struct site {
 
 struct lane {
     char name[128];
-    struct lane_gate gate;
-    int tls; /* enum engine_tls */
+    struct learn learn;          /* what it may do; begun by whoever makes the lane */
+    uint32_t hosts[LEARN_HOSTS]; /* hashes of the exchangers' names, as learn numbers them; 0: none yet */
+    void *user;                  /* the engine's */
+    int tls;                     /* enum engine_tls */
     bool bdat;
+    float each_us; /* for a mail, in the session that was looked at last */
     unsigned source;
     bool tail;         /* lives as long as its one site */
     struct site *turn; /* ring of its sites */
@@ -72,10 +75,11 @@ struct lane {
     char last_error[512];
     uint32_t resting; /* of its sessions: kept with nothing to do */
     void *parked;     /* sessions that wait for the lane's rate: the engine's */
-    mono_us wake;     /* in the list of sleepers until then */
-    bool queued, sleeping, starving;
+    mono_us wake;     /* it sleeps until then */
+    size_t sleeper;   /* its place among the sleepers, from 1; 0: it is awake */
+    bool queued, starving;
     struct lane *next, *prev;  /* all lanes */
-    struct lane *next_in_list; /* run queue or sleepers */
+    struct lane *next_in_list; /* of the run queue */
     struct lane *next_starving;
 };
 
@@ -94,8 +98,9 @@ struct backlog {
     struct domain *asking, *asking_last; /* FIFO of domains to look up */
     struct domain *waiting;              /* those whose look-up failed, unordered */
     struct lane_list run;                /* lanes that may have something to do */
-    struct lane_list sleepers;           /* lanes that wait for a time */
-    struct lane_list starving[2];        /* lanes that wait for a session: small ones, big ones */
+    struct lane **sleepers;              /* lanes that wait for a time: a heap, the first to wake on top */
+    size_t sleeping, sleepers_room;
+    struct lane_list starving[2]; /* lanes that wait for a session: small ones, big ones */
     size_t starving_count[2];
     uint64_t recipients;
 };
@@ -134,8 +139,7 @@ void backlog_ask_first(struct backlog *b, struct domain *d);
 
 /* Lanes of providers are found again by name and source; tail lanes are not. */
 struct lane *backlog_lane(struct backlog *b, struct slice name, unsigned source); /* NULL: none */
-struct lane *backlog_lane_new(struct backlog *b, struct slice name, unsigned source, bool tail,
-                              const struct lane_limits *limits, mono_us now);
+struct lane *backlog_lane_new(struct backlog *b, struct slice name, unsigned source, bool tail);
 
 /* Takes up to `most` waiting recipients of one chunk from the site, its domains in turn: only slots that are
  * SLOT_PENDING and whose campaign is `ready`. What is stale is dropped on the way through `drop` (which gets
@@ -162,6 +166,7 @@ void backlog_run(struct backlog *b, struct lane *lane);                  /* into
 struct lane *backlog_next_to_run(struct backlog *b);                     /* out of it, or NULL */
 void backlog_sleep(struct backlog *b, struct lane *lane, mono_us until); /* wakes into the run queue */
 void backlog_wake_lanes(struct backlog *b, mono_us now);
+mono_us backlog_next_wake(const struct backlog *b); /* NEVER: nobody sleeps */
 
 /* There is no session left for the lane: it waits for one behind others of its kind (once), whatever else it
  * does meanwhile. */

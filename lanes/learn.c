@@ -9,6 +9,7 @@
 #define LATENCY_FIRST (200.0 * US_PER_MS)
 #define KNOCKS_APART  (120 * US_PER_SEC) /* at most, at a gate */
 #define OUTAGE_KNOCKS (20 * US_PER_SEC)
+#define LONG_BEFORE   (10 * US_PER_SEC)
 #define EASE_AGAIN    (30 * US_PER_SEC)
 
 enum { CONNECTIONS_MOST = 1000 };
@@ -188,20 +189,17 @@ static bool deny(struct learn *l, enum learn_dimension d, mono_us now) {
     return false;
 }
 
-static uint32_t all_open(const struct learn *l) {
-    uint32_t n = 0;
-    for (int i = 0; i < LEARN_HOSTS; i++)
-        n += l->open[i];
-    return n;
-}
-
 static bool gate_lets_open(struct learn *l, struct learn_session *s, mono_us now, mono_us *when) {
     if (l->gate.kind == LEARN_NOTHING) return true;
     *when = l->gate.door.next;
-    if (all_open(l) > 0 && l->gate.kind != LEARN_OUTAGE) return deny(l, l->gate.kind, now);
+    if (learn_sessions(l) > 0 && l->gate.kind != LEARN_OUTAGE) return deny(l, l->gate.kind, now);
     if (!door_knock(&l->gate.door, now, when)) return deny(l, l->gate.kind, now);
     s->probe = true;
     return true;
+}
+
+bool learn_hosts_differ(const struct learn *l) {
+    return l->by_host || l->full;
 }
 
 /* While all together are known to be full by the word of one host: does another take more? */
@@ -221,16 +219,31 @@ static bool crowd_lets_open(struct learn *l, unsigned host, bool wanted, mono_us
     return deny(l, LEARN_CONNECTIONS, now);
 }
 
+/* A session that could send nothing for a while would be opened for nothing. */
+static bool worth_opening(struct learn *l, mono_us now, mono_us *when) {
+    if (l->pace.mode == PACE_SHUT && learn_sessions(l) > 0) return deny(l, LEARN_RATE, now);
+    mono_us ready = pace_ready(&l->pace, now);
+    if (ready > now + LONG_BEFORE) {
+        *when = ready - LONG_BEFORE;
+        return deny(l, LEARN_RATE, now);
+    }
+    turn_quota(l, now);
+    if (within_quota(l, 1) > 0) return true;
+    *when = l->in_flight == 0 && l->quota.resets ? l->quota.resets : now + US_PER_SEC;
+    return false;
+}
+
 bool learn_open(struct learn *l, struct learn_session *s, unsigned host, bool wanted, mono_us now,
                 mono_us *when) {
     *when = NEVER;
     l->now = now;
     *s = (struct learn_session){.host = (uint8_t)(host % LEARN_HOSTS)};
-    if (l->pace.mode == PACE_SHUT && all_open(l) > 0) return deny(l, LEARN_RATE, now);
+    if (!worth_opening(l, now, when)) return false;
     if (!knock_may(&l->knock, now, when)) return deny(l, LEARN_NEW_CONNECTIONS, now);
     if (!gate_lets_open(l, s, now, when)) return false;
     if (!crowd_lets_open(l, s->host, wanted, now, when)) return false;
     knock_opened(&l->knock, now);
+    s->span = span_for(&l->span, now);
     l->hosts |= (uint8_t)(1u << s->host);
     l->open[s->host]++;
     return true;
@@ -269,9 +282,21 @@ unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mon
 
 void learn_give_back(struct learn *l, struct learn_session *s, unsigned n) {
     assert(n <= s->granted);
+    assert(n <= l->in_flight);
     s->granted -= n;
     l->in_flight -= n;
     pace_give_back(&l->pace, n);
+}
+
+void learn_unanswered(struct learn *l, struct learn_session *s, unsigned n) {
+    assert(n <= s->granted && n <= l->in_flight);
+    l->in_flight -= n;
+}
+
+void learn_charge(struct learn *l, struct learn_session *s, unsigned n, mono_us now) {
+    s->granted += n;
+    l->in_flight += n;
+    pace_charge(&l->pace, n, now);
 }
 
 mono_us learn_tick(struct learn *l, mono_us now) {
@@ -292,7 +317,6 @@ void learn_let_in(struct learn *l, struct learn_session *s, mono_us now) {
     bool known = c->known;
     s->in = true;
     s->let_in = now;
-    s->span = span_for(&l->span, now);
     l->in[s->host]++;
     double limit = l->knock.limit;
     knock_let_in(&l->knock, now);
@@ -322,11 +346,30 @@ static void not_in(struct learn *l, struct learn_session *s) {
     s->ended = true;
 }
 
-void learn_turned_away(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
-                       mono_us now) {
+enum learn_dimension learn_turned_away(struct learn *l, struct learn_session *s,
+                                       const struct learn_reply *reply, mono_us now) {
     l->now = now;
     not_in(l, s);
-    learn_blame_connection(l, s, reply, now);
+    return learn_blame_connection(l, s, reply, now);
+}
+
+void learn_dropped(struct learn *l, struct learn_session *s, mono_us now) {
+    l->now = now;
+    not_in(l, s);
+    crowd_failed(learn_crowd(l, s->host));
+    l->elsewhere = false;
+}
+
+void learn_moved(struct learn *l, struct learn_session *s, unsigned host, const struct learn_reply *reply,
+                 mono_us now) {
+    l->now = now;
+    not_in(l, s);
+    learn_blame_host(l, s, reply, now);
+    s->ended = false;
+    s->host = (uint8_t)(host % LEARN_HOSTS);
+    l->hosts |= (uint8_t)(1u << s->host);
+    l->open[s->host]++;
+    learn_crowd(l, s->host)->open++;
 }
 
 void learn_unreachable(struct learn *l, struct learn_session *s, mono_us now) {
@@ -391,6 +434,7 @@ static void taken(struct learn *l, struct learn_session *s, mono_us now) {
 
 void learn_answer(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us took,
                   mono_us now) {
+    assert(l->in_flight > 0);
     l->now = now;
     l->in_flight--;
     if (reply->verdict.class == CLASSIFY_DELIVERED) {

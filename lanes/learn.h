@@ -149,21 +149,35 @@ void learn_done(struct learn *l);
  * after the next event. */
 bool learn_open(struct learn *l, struct learn_session *s, unsigned host, bool wanted, mono_us now,
                 mono_us *when);
+/* May another host be open to a session where one was not? */
+bool learn_hosts_differ(const struct learn *l);
 /* How many of `want` messages may be given to this session now; they count as sent. 0: *when says when to ask
  * again; NEVER: this session gets no more and should end. */
 unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mono_us now, mono_us *when);
+/* These were not sent after all. */
 void learn_give_back(struct learn *l, struct learn_session *s, unsigned n);
+/* They were begun, and no answer of theirs will come: the connection broke. That says nothing of them. */
+void learn_unanswered(struct learn *l, struct learn_session *s, unsigned n);
+/* What was granted as one message has become so many more: the next ones wait for it. */
+void learn_charge(struct learn *l, struct learn_session *s, unsigned n, mono_us now);
 /* Moves what time moves. Returns when to call again at the latest. */
 mono_us learn_tick(struct learn *l, mono_us now);
 
 /* ---- events ---- */
 
 void learn_let_in(struct learn *l, struct learn_session *s, mono_us now);
-/* It answered the connection, greeting, EHLO or STARTTLS with a refusal, or hung up before its greeting. */
-void learn_turned_away(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
-                       mono_us now);
+/* It goes on to another host by itself, for the one that it came to refused it (reply), or is not to be
+ * reached (NULL). It stays begun; how it fares in the end is told as of any other. */
+void learn_moved(struct learn *l, struct learn_session *s, unsigned host, const struct learn_reply *reply,
+                 mono_us now);
+/* It answered the connection, greeting, EHLO or STARTTLS with a refusal, or hung up before its greeting (a
+ * reply without a code). Returns what that is put down to. */
+enum learn_dimension learn_turned_away(struct learn *l, struct learn_session *s,
+                                       const struct learn_reply *reply, mono_us now);
 /* No connection, no answer, a broken network. */
 void learn_unreachable(struct learn *l, struct learn_session *s, mono_us now);
+/* It was not let in for a reason of ours, or one that is no limit. */
+void learn_dropped(struct learn *l, struct learn_session *s, mono_us now);
 /* One message was answered. took: since it was granted. */
 void learn_answer(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us took,
                   mono_us now);
@@ -199,6 +213,9 @@ struct learn_state {
     double next_value;              /* what it will try, in the unit of `bound` */
     bool by_host;                   /* each host counts its own connections */
 };
+uint32_t learn_sessions(const struct learn *l); /* begun and not over */
+/* Messages a second that were taken, in the last `span` (up to a minute). */
+double learn_rate(struct learn *l, mono_us span, mono_us now);
 void learn_explain(struct learn *l, struct learn_state *state, mono_us now);
 
 /* The same for people, in a sentence or two: "google takes 5 connections at a time from 192.0.2.1: one more

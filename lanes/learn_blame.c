@@ -82,8 +82,8 @@ static void pause_for(struct learn *l, const struct learn_reply *reply, mono_us 
     learn_shut(l, LEARN_PAUSE, wait, wait, reply, now);
 }
 
-static void blame_crowd(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
-                        mono_us now) {
+static enum learn_dimension blame_crowd(struct learn *l, struct learn_session *s,
+                                        const struct learn_reply *reply, mono_us now) {
     struct crowd *c = learn_crowd(l, s->host);
     uint32_t before = c->known ? c->cap : 0;
     if (!l->by_host) {
@@ -94,7 +94,7 @@ static void blame_crowd(struct learn *l, struct learn_session *s, const struct l
         if (l->elsewhere) {
             c->open--;
             l->elsewhere = false;
-            return;
+            return LEARN_CONNECTIONS;
         }
     }
     l->crowd_at = now;
@@ -106,15 +106,16 @@ static void blame_crowd(struct learn *l, struct learn_session *s, const struct l
         c->probe_at = now + c->probe_wait;
     }
     if (c->cap != before) note(l, LEARN_CONNECTIONS, before, c->cap, reply, now);
+    return LEARN_CONNECTIONS;
 }
 
-static void blame_knock(struct learn *l, struct crowd *c, bool said, const struct learn_reply *reply,
-                        mono_us now) {
+static enum learn_dimension blame_knock(struct learn *l, struct crowd *c, bool said,
+                                        const struct learn_reply *reply, mono_us now) {
     double before = l->knock.limit;
     if (l->knock.door.shut) {
         crowd_failed(c);
         knock_refused(&l->knock, now);
-        return;
+        return LEARN_NEW_CONNECTIONS;
     }
     /* What was blamed on the number of connections before was this. */
     if (!said && before == 0 && c->known) crowd_forget(c, now);
@@ -122,30 +123,29 @@ static void blame_knock(struct learn *l, struct crowd *c, bool said, const struc
     knock_refused(&l->knock, now);
     if (l->knock.limit < before || before == 0)
         note(l, LEARN_NEW_CONNECTIONS, before, l->knock.limit, reply, now);
+    return LEARN_NEW_CONNECTIONS;
 }
 
-static void refused_altogether(struct learn *l, struct crowd *c, const struct learn_reply *reply,
-                               mono_us now) {
+static enum learn_dimension refused_altogether(struct learn *l, struct crowd *c,
+                                               const struct learn_reply *reply, mono_us now) {
     crowd_failed(c);
     learn_shut(l, LEARN_REFUSED, REFUSED_FIRST, REFUSED_MOST, reply, now);
+    return LEARN_REFUSED;
 }
 
-void learn_blame_connection(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
-                            mono_us now) {
+enum learn_dimension learn_blame_connection(struct learn *l, struct learn_session *s,
+                                            const struct learn_reply *reply, mono_us now) {
     struct crowd *c = learn_crowd(l, s->host);
     switch (learn_suspect(reply)) {
     case SUSPECT_CROWD:
         l->turned_at = now;
-        if (c->in > 0)
-            blame_crowd(l, s, reply, now);
-        else
-            refused_altogether(l, c, reply, now);
-        return;
-    case SUSPECT_KNOCK: blame_knock(l, c, true, reply, now); return;
+        if (c->in == 0) return refused_altogether(l, c, reply, now);
+        return blame_crowd(l, s, reply, now);
+    case SUSPECT_KNOCK: return blame_knock(l, c, true, reply, now);
     case SUSPECT_PAUSE:
         crowd_failed(c);
         pause_for(l, reply, now);
-        return;
+        return LEARN_PAUSE;
     default: break;
     }
     bool soon = now - l->turned_at < SOON;
@@ -154,17 +154,31 @@ void learn_blame_connection(struct learn *l, struct learn_session *s, const stru
         /* Just after one too many, and this is none: it was on its way, or the server punishes knocking. */
         crowd_failed(c);
         knock_stay_away(&l->knock, now);
-    } else if (crowd_fits(c, now) && !l->knock.door.shut) {
-        blame_crowd(l, s, reply, now);
-    } else if (crowd_wonder(c, now)) {
+        return LEARN_NEW_CONNECTIONS;
+    }
+    if (crowd_fits(c, now) && !l->knock.door.shut) return blame_crowd(l, s, reply, now);
+    if (crowd_wonder(c, now)) {
         knock_pardon(&l->knock);
-        blame_crowd(l, s, reply, now);
-    } else if (knock_fits(&l->knock, now)) {
-        blame_knock(l, c, false, reply, now);
-    } else if (c->in > 0) {
+        return blame_crowd(l, s, reply, now);
+    }
+    if (knock_fits(&l->knock, now)) return blame_knock(l, c, false, reply, now);
+    if (c->in > 0) return blame_crowd(l, s, reply, now);
+    return refused_altogether(l, c, reply, now);
+}
+
+/* That others of its connections are in while it refuses one speaks of their number. If none is it is the
+ * host that does not want any, or is ill: another takes it, and the lane is not at fault. */
+void learn_blame_host(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
+                      mono_us now) {
+    struct crowd *c = learn_crowd(l, s->host);
+    enum suspect suspect = reply ? learn_suspect(reply) : SUSPECT_NOTHING;
+    bool number = suspect == SUSPECT_CROWD || (suspect == SUSPECT_ANY && crowd_fits(c, now));
+    if (number && l->in[s->host] > 0) {
+        l->turned_at = now;
         blame_crowd(l, s, reply, now);
     } else {
-        refused_altogether(l, c, reply, now);
+        crowd_failed(c);
+        l->elsewhere = false;
     }
 }
 

@@ -87,3 +87,14 @@ void learn_explain(struct learn *l, struct learn_state *state, mono_us now) {
     }
     if (l->why && l->why[d].at > 0) state->why = &l->why[d];
 }
+
+uint32_t learn_sessions(const struct learn *l) {
+    uint32_t n = 0;
+    for (int i = 0; i < LEARN_HOSTS; i++)
+        n += l->open[i];
+    return n;
+}
+
+double learn_rate(struct learn *l, mono_us span, mono_us now) {
+    return meter_rate(&l->pace.taken, span, now);
+}

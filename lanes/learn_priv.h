@@ -21,9 +21,11 @@ enum suspect {
 };
 enum suspect learn_suspect(const struct learn_reply *reply);
 
-/* The session was refused before it was in, and is counted out but for its crowd. */
-void learn_blame_connection(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
-                            mono_us now);
+/* The session was refused before it was in, and is counted out but for its crowd. Returns what is blamed. */
+enum learn_dimension learn_blame_connection(struct learn *l, struct learn_session *s,
+                                            const struct learn_reply *reply, mono_us now);
+/* The same where only one of its hosts did so, and it goes on to the next. */
+void learn_blame_host(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us now);
 void learn_blame_message(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
                          mono_us rtt, mono_us now);
 /* The server ended a session without refusing a message. */

@@ -23,6 +23,11 @@ void meter_add(struct meter *m, uint32_t n, mono_us now) {
     m->count[m->head % METER_SLOTS] += n;
 }
 
+void meter_take_back(struct meter *m, uint32_t n) {
+    uint32_t *running = &m->count[m->head % METER_SLOTS];
+    *running -= n < *running ? n : *running;
+}
+
 static int64_t slots_of(const struct meter *m, mono_us span) {
     int64_t n = (span + m->width - 1) / m->width;
     return n < 1 ? 1 : n > METER_SLOTS ? METER_SLOTS : n;

@@ -18,6 +18,8 @@ struct meter {
 
 void meter_init(struct meter *m, mono_us width, mono_us now);
 void meter_add(struct meter *m, uint32_t n, mono_us now);
+/* So many of those counted last were none. */
+void meter_take_back(struct meter *m, uint32_t n);
 /* In the last `span` (at most METER_SLOTS slots). */
 uint64_t meter_sum(struct meter *m, mono_us span, mono_us now);
 /* The same a second, over the time since the beginning where that is shorter than `span`. */

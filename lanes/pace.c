@@ -60,16 +60,32 @@ unsigned pace_take(struct pace *p, unsigned want, mono_us now, mono_us *when) {
         *when = p->quiet;
         return 0;
     }
-    unsigned whole = (unsigned)p->tokens, n = want < whole ? want : whole;
+    unsigned whole = p->tokens > 0 ? (unsigned)p->tokens : 0, n = want < whole ? want : whole;
     p->tokens -= n;
     meter_add(&p->granted, n, now);
     if (n == 0) *when = now + time_for(1 - p->tokens, p->cap) + 1;
     return n;
 }
 
+mono_us pace_ready(const struct pace *p, mono_us now) {
+    mono_us at = now;
+    if (p->mode == PACE_SHUT)
+        at = p->door.next;
+    else if (p->tokens < 1)
+        at = later(p->quiet, p->filled + time_for(1 - p->tokens, p->cap));
+    return later(at, now);
+}
+
 void pace_give_back(struct pace *p, unsigned n) {
     p->tokens += n;
+    meter_take_back(&p->granted, n);
     if (p->mode == PACE_SHUT && n > 0) p->door.next = 0;
+}
+
+void pace_charge(struct pace *p, unsigned n, mono_us now) {
+    fill(p, now);
+    p->tokens -= n;
+    meter_add(&p->granted, n, now);
 }
 
 /* ---- steps ---- */

@@ -74,7 +74,11 @@ void pace_forgive(struct pace *p, mono_us since, mono_us now);
 
 /* How many of `want` may be sent now; they count as sent. 0: *when says when to ask again. */
 unsigned pace_take(struct pace *p, unsigned want, mono_us now, mono_us *when);
+/* When the next message may be sent: now, or later. */
+mono_us pace_ready(const struct pace *p, mono_us now);
 void pace_give_back(struct pace *p, unsigned n);
+/* So many more were sent than were asked for. */
+void pace_charge(struct pace *p, unsigned n, mono_us now);
 
 void pace_accepted(struct pace *p, mono_us now);
 /* One message was refused, maybe for the rate. rtt: from handing a window out to its answers, about. */

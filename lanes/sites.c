@@ -114,12 +114,10 @@ struct lane *backlog_lane(struct backlog *b, struct slice name, unsigned source)
 }
 
 /* Lanes of providers stand in front, so that looking one up does not walk the tail. */
-struct lane *backlog_lane_new(struct backlog *b, struct slice name, unsigned source, bool tail,
-                              const struct lane_limits *limits, mono_us now) {
+struct lane *backlog_lane_new(struct backlog *b, struct slice name, unsigned source, bool tail) {
     struct lane *lane = calloc(1, sizeof *lane);
     if (!lane) return NULL;
     snprintf(lane->name, sizeof lane->name, "%.*s", SLICE_ARG(name));
-    lane_gate_init(&lane->gate, limits, now);
     lane->source = source;
     lane->tail = tail;
     struct lane *before = NULL, *at = b->lanes;
@@ -143,12 +141,13 @@ static void lane_free(struct backlog *b, struct lane *lane) {
         b->lanes = lane->next;
     if (lane->next) lane->next->prev = lane->prev;
     b->lane_count--;
+    learn_done(&lane->learn);
     free(lane);
 }
 
-/* A tail lane without sites goes when no list has it any more. */
-static bool free_if_dead(struct backlog *b, struct lane *lane) {
-    if (!lane->tail || lane->sites || lane->queued || lane->sleeping || lane->starving) return false;
+bool backlog_free_if_dead(struct backlog *b, struct lane *lane) {
+    if (!lane->tail || lane->sites || lane->queued || lane->starving) return false;
+    if (lane->sleeper) backlog_rouse(b, lane);
     lane_free(b, lane);
     return true;
 }
@@ -164,7 +163,7 @@ void backlog_site_check(struct backlog *b, struct site *site) {
     b->site_count--;
     site_free(site);
     lane->sites--;
-    free_if_dead(b, lane);
+    backlog_free_if_dead(b, lane);
 }
 
 void backlog_sites_done(struct backlog *b) {
@@ -176,13 +175,17 @@ void backlog_sites_done(struct backlog *b) {
         }
     for (struct lane *lane = b->lanes, *next; lane; lane = next) {
         next = lane->next;
+        learn_done(&lane->learn);
         free(lane);
     }
     b->lanes = NULL;
     b->lane_count = 0;
+    free(b->sleepers);
+    b->sleepers = NULL;
+    b->sleeping = b->sleepers_room = 0;
 }
 
-/* ---- the run queue and the sleepers ---- */
+/* ---- the run queue ---- */
 
 static void push(struct lane_list *list, struct lane *lane) {
     lane->next_in_list = NULL;
@@ -203,10 +206,7 @@ static struct lane *shift(struct lane_list *list) {
 
 void backlog_run(struct backlog *b, struct lane *lane) {
     if (lane->queued) return;
-    if (lane->sleeping) { /* it stays where it is and is moved at the next look */
-        lane->wake = 0;
-        return;
-    }
+    if (lane->sleeper) backlog_rouse(b, lane);
     lane->queued = true;
     push(&b->run, lane);
 }
@@ -216,34 +216,9 @@ struct lane *backlog_next_to_run(struct backlog *b) {
     while ((lane = shift(&b->run))) {
         lane->queued = false;
         if (!lane->tail || lane->sites) return lane;
-        free_if_dead(b, lane);
+        backlog_free_if_dead(b, lane);
     }
     return NULL;
-}
-
-void backlog_sleep(struct backlog *b, struct lane *lane, mono_us until) {
-    if (lane->queued) return; /* it is looked at anyway */
-    if (lane->sleeping) {
-        if (until < lane->wake) lane->wake = until;
-        return;
-    }
-    lane->sleeping = true;
-    lane->wake = until;
-    push(&b->sleepers, lane);
-}
-
-void backlog_wake_lanes(struct backlog *b, mono_us now) {
-    struct lane_list still = {NULL, NULL};
-    struct lane *lane;
-    while ((lane = shift(&b->sleepers))) {
-        if (lane->wake > now && !(lane->tail && !lane->sites)) {
-            push(&still, lane);
-            continue;
-        }
-        lane->sleeping = false;
-        if (!free_if_dead(b, lane)) backlog_run(b, lane);
-    }
-    b->sleepers = still;
 }
 
 void backlog_starve(struct backlog *b, struct lane *lane, bool big) {
@@ -268,7 +243,7 @@ struct lane *backlog_next_starving(struct backlog *b, bool big) {
         b->starving_count[big]--;
         lane->starving = false;
         if (!lane->tail || lane->sites) return lane;
-        free_if_dead(b, lane);
+        backlog_free_if_dead(b, lane);
     }
     return NULL;
 }

@@ -1,7 +1,6 @@
-/* Tests of lanes/: limits and pauses over simulated time, and the backlog against counts kept beside it. */
+/* Tests of lanes/: pauses, and the backlog against counts kept beside it. */
 #include "backlog.h"
 #include "hash.h"
-#include "lane.h"
 #include "retry.h"
 
 #include <setjmp.h>
@@ -11,96 +10,7 @@
 
 #include <cmocka.h>
 
-/* ---- limits ---- */
-
-static void rates_are_kept(void **state) {
-    (void)state;
-    static const uint32_t rates[] = {1, 3, 100, 5000};
-    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
-        struct lane_gate g;
-        struct lane_limits limits = {.messages_per_second = rates[i]};
-        uint64_t sent = 0;
-        mono_us when = 0, now = 0;
-        lane_gate_init(&g, &limits, 0);
-        while (now < 100 * US_PER_SEC) { /* asks at the time it is told */
-            unsigned n = lane_gate_take(&g, 8, now, &when);
-            sent += n;
-            if (n == 0) {
-                assert_true(when > now);
-                now = when;
-            }
-        }
-        assert_in_range(sent, rates[i] * 99ull, rates[i] * 101ull + 1);
-    }
-}
-
-static void an_idle_lane_makes_no_burst(void **state) {
-    (void)state;
-    struct lane_gate g;
-    struct lane_limits limits = {.messages_per_second = 100};
-    mono_us when;
-    unsigned sent = 0, n;
-    lane_gate_init(&g, &limits, 0);
-    while ((n = lane_gate_take(&g, 8, 3600 * US_PER_SEC, &when)) > 0)
-        sent += n;
-    assert_int_equal(sent, 10); /* a tenth of a second's worth */
-    lane_gate_give_back(&g, 1000);
-    assert_int_equal(lane_gate_take(&g, 1000, 3600 * US_PER_SEC, &when), 10);
-}
-
-/* What was charged comes off what may be sent, and no more than it. */
-static void what_is_owed_is_waited_for(void **state) {
-    (void)state;
-    struct lane_gate g;
-    struct lane_limits limits = {.messages_per_second = 10};
-    mono_us when;
-    lane_gate_init(&g, &limits, 0);
-    assert_int_equal(lane_gate_take(&g, 1, 0, &when), 1);
-    lane_gate_charge(&g, 49);
-    assert_int_equal(lane_gate_take(&g, 8, 0, &when), 0);
-    assert_in_range(when, 4900 * US_PER_MS, 5100 * US_PER_MS);
-    assert_int_equal(lane_gate_take(&g, 8, when, &when), 1);
-    limits.messages_per_second = 0;
-    lane_gate_init(&g, &limits, 0);
-    lane_gate_charge(&g, 1000);
-    assert_int_equal(lane_gate_take(&g, 8, 0, &when), 8);
-}
-
-static void connections_are_counted(void **state) {
-    (void)state;
-    struct lane_gate g;
-    struct lane_limits limits = {.connections = 2, .connections_per_minute = 30};
-    mono_us when;
-    lane_gate_init(&g, &limits, 0);
-    assert_true(lane_gate_open(&g, 0, &when));
-    assert_true(lane_gate_open(&g, 0, &when) || when <= 2 * US_PER_SEC + 1);
-    if (g.open < 2) assert_true(lane_gate_open(&g, when, &when));
-    assert_false(lane_gate_open(&g, 3600 * US_PER_SEC, &when));
-    assert_true(when == NEVER); /* only the end of a session helps */
-    lane_gate_closed(&g);
-    assert_true(lane_gate_open(&g, 3600 * US_PER_SEC, &when));
-}
-
-static void refusals_make_the_pause_longer(void **state) {
-    (void)state;
-    struct lane_gate g;
-    struct lane_limits limits = {0};
-    mono_us now = 0, when, last = 0;
-    lane_gate_init(&g, &limits, 0);
-    for (int i = 0; i < 20; i++) {
-        lane_gate_refused(&g, now);
-        lane_gate_refused(&g, now); /* seen by two sessions: counts once */
-        assert_false(lane_gate_open(&g, now, &when));
-        assert_true(when - now >= last && when - now <= 300 * US_PER_SEC);
-        last = when - now;
-        now = when;
-    }
-    assert_true(last == 300 * US_PER_SEC);
-    lane_gate_accepted(&g);
-    lane_gate_refused(&g, now);
-    assert_false(lane_gate_open(&g, now, &when));
-    assert_true(when - now == US_PER_SEC);
-}
+/* ---- retries ---- */
 
 static void retries_are_spaced(void **state) {
     (void)state;
@@ -169,9 +79,8 @@ static struct domain *add(struct world *w, const char *name, unsigned chunk, str
 }
 
 static struct site *place_all(struct world *w, uint64_t key, const char *lane_name) {
-    struct lane_limits limits = {0};
     struct lane *lane = backlog_lane(&w->b, slice_of(lane_name), 0);
-    if (!lane) lane = backlog_lane_new(&w->b, slice_of(lane_name), 0, false, &limits, 0);
+    if (!lane) lane = backlog_lane_new(&w->b, slice_of(lane_name), 0, false);
     struct site *site = backlog_site_new(&w->b, key, lane, SLICE("mx"));
     for (struct domain *d; (d = backlog_next_to_ask(&w->b));)
         backlog_place(&w->b, d, site, NEVER);
@@ -261,8 +170,7 @@ static void domains_wait_and_are_asked_again(void **state) {
     assert_null(backlog_next_to_ask(&w.b));
     assert_true(backlog_wake_domains(&w.b, 100) == NEVER);
     assert_ptr_equal(backlog_next_to_ask(&w.b), d);
-    struct lane_limits limits = {0};
-    struct lane *lane = backlog_lane_new(&w.b, SLICE("mx.slow.test"), 0, true, &limits, 0);
+    struct lane *lane = backlog_lane_new(&w.b, SLICE("mx.slow.test"), 0, true);
     struct site *site = backlog_site_new(&w.b, 9, lane, SLICE("mx"));
     backlog_place(&w.b, d, site, 1000);
     backlog_unplace(&w.b, d);
@@ -277,10 +185,9 @@ static void domains_wait_and_are_asked_again(void **state) {
 static void lanes_sleep_and_wake(void **state) {
     (void)state;
     struct world w;
-    struct lane_limits limits = {0};
     world_open(&w);
-    struct lane *a = backlog_lane_new(&w.b, SLICE("a"), 0, false, &limits, 0);
-    struct lane *b = backlog_lane_new(&w.b, SLICE("b"), 1, false, &limits, 0);
+    struct lane *a = backlog_lane_new(&w.b, SLICE("a"), 0, false);
+    struct lane *b = backlog_lane_new(&w.b, SLICE("b"), 1, false);
     assert_null(backlog_lane(&w.b, SLICE("b"), 0)); /* of another source */
     assert_ptr_equal(backlog_lane(&w.b, SLICE("b"), 1), b);
     backlog_run(&w.b, a);
@@ -311,8 +218,7 @@ static void a_held_campaign_leaves_at_once(void **state) {
     add(&w, "a.test", 32, slots_first(7));
     add(&w, "a.test", 1, slots_first(10));
     add(&w, "b.test", 33, slots_first(9));
-    struct lane_limits limits = {0};
-    struct lane *tail = backlog_lane_new(&w.b, SLICE("mx.b.test"), 0, true, &limits, 0);
+    struct lane *tail = backlog_lane_new(&w.b, SLICE("mx.b.test"), 0, true);
     struct site *a = place_all(&w, 1, "google");
     struct domain *b = backlog_domain(&w.b, SLICE("b.test"));
     backlog_unplace(&w.b, b);
@@ -357,11 +263,10 @@ static void big_domains_are_asked_first(void **state) {
 static void lanes_wait_for_sessions_in_turn(void **state) {
     (void)state;
     struct world w;
-    struct lane_limits limits = {0};
     struct lane *lanes[4];
     world_open(&w);
     for (unsigned i = 0; i < 4; i++)
-        lanes[i] = backlog_lane_new(&w.b, SLICE("l"), i, i == 1, &limits, 0);
+        lanes[i] = backlog_lane_new(&w.b, SLICE("l"), i, i == 1);
     for (unsigned i = 0; i < 4; i++)
         backlog_starve(&w.b, lanes[i], i == 3);
     backlog_starve(&w.b, lanes[0], false); /* once */
@@ -384,7 +289,6 @@ static void nothing_is_lost_or_doubled(void **state) {
     struct world w;
     uint64_t in = 0, out = 0, random = 7;
     world_open(&w);
-    struct lane_limits limits = {0};
     for (unsigned step = 0; step < 20000; step++) {
         random = hash_mix(random);
         unsigned chunk = (unsigned)(random >> 8) % 64, slot = (unsigned)(random >> 16) % 256,
@@ -400,7 +304,7 @@ static void nothing_is_lost_or_doubled(void **state) {
         for (struct domain *d; random % 5 == 0 && (d = backlog_next_to_ask(&w.b));) {
             struct site *site = backlog_site(&w.b, key);
             if (!site) {
-                struct lane *lane = backlog_lane_new(&w.b, slice_of(name), 0, true, &limits, 0);
+                struct lane *lane = backlog_lane_new(&w.b, slice_of(name), 0, true);
                 site = backlog_site_new(&w.b, key, lane, SLICE("mx"));
             }
             backlog_place(&w.b, d, site, NEVER);
@@ -433,11 +337,6 @@ static void nothing_is_lost_or_doubled(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rates_are_kept),
-        cmocka_unit_test(an_idle_lane_makes_no_burst),
-        cmocka_unit_test(what_is_owed_is_waited_for),
-        cmocka_unit_test(connections_are_counted),
-        cmocka_unit_test(refusals_make_the_pause_longer),
         cmocka_unit_test(retries_are_spaced),
         cmocka_unit_test(domains_take_turns),
         cmocka_unit_test(stale_recipients_are_dropped_on_the_way),

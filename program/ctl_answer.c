@@ -99,7 +99,7 @@ static struct jdoc *answer_status(struct instance *in) {
         struct jdoc *list = jdoc_child_list(o, "campaigns");
         for (; shown < n && shown < SHOWN_CAMPAIGNS; shown++)
             show_campaign_json(jdoc_item_object(list), &campaigns[shown]);
-        n = engine_lanes(in->engine, lanes, SHOWN_LANES);
+        n = engine_lanes(in->engine, NULL, lanes, SHOWN_LANES);
         list = jdoc_child_list(o, "lanes");
         for (size_t i = 0; i < n && i < SHOWN_LANES; i++)
             show_lane_json(jdoc_item_object(list), &lanes[i]);
@@ -125,7 +125,7 @@ static struct jdoc *answer_campaign(struct instance *in, const struct jdoc *requ
     uint32_t busy = 0;
     if (find_campaign(in, request, &c, &err)) return talk_refusal(&err);
     struct lane_status *lanes = calloc(SHOWN_LANES, sizeof *lanes);
-    size_t n = lanes ? engine_lanes(in->engine, lanes, SHOWN_LANES) : 0;
+    size_t n = lanes ? engine_lanes(in->engine, NULL, lanes, SHOWN_LANES) : 0;
     for (size_t i = 0; i < n && i < SHOWN_LANES; i++)
         busy += lanes[i].sessions > 0;
     struct jdoc *o = done();

@@ -36,9 +36,14 @@ int instance_raise_files(const struct options *o, struct err *err) {
         (long long)o->deliver.max_sessions, (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
 }
 
-static struct lane_limits limits_of(const struct option_limits *l) {
-    return (struct lane_limits){(uint32_t)l->connections, (uint32_t)l->messages_per_connection,
-                                (uint32_t)l->messages_per_second, (uint32_t)l->connections_per_minute};
+/* What a lane begins with, and what it never goes beyond: all else is learned. */
+static struct learn_profile profile_of(const struct option_limits *l) {
+    return (struct learn_profile){
+        .connections = {.start = 4, .ceiling = (double)l->connections},
+        .rate = {.start = 10, .ceiling = (double)l->messages_per_second},
+        .per_connection = {.start = 100, .ceiling = (double)l->messages_per_connection},
+        .new_connections = {.ceiling = (double)l->connections_per_minute},
+    };
 }
 
 static enum engine_tls tls_of(int mode) {
@@ -88,7 +93,7 @@ static int fill_lists(struct instance *in, const struct options *o, struct err *
         in->providers[i] = (struct provider_options){.name = p[i].name,
                                                      .mx_suffixes = p[i].mx.at,
                                                      .mx_suffix_count = p[i].mx.count,
-                                                     .limits = limits_of(&p[i].limits),
+                                                     .profile = profile_of(&p[i].limits),
                                                      .tls = tls_of(p[i].tls),
                                                      .bdat = p[i].bdat};
     put_keys(in->dkim, o);
@@ -118,7 +123,7 @@ static int fill_engine_options(struct instance *in, const struct options *o, str
         .dns_trust_anchor = o->dns.trust_anchor,
         .tls_ca_file = o->tls.ca_file,
         .private_hosts = o->deliver.private_hosts,
-        .default_limits = limits_of(&o->limits),
+        .default_profile = profile_of(&o->limits),
         .default_tls = tls_of(o->tls.mode),
         .default_bdat = o->deliver.bdat,
         .providers = in->providers,

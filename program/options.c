@@ -165,16 +165,16 @@ static const struct option table[] = {
     {"tls.ca_file", OPTION_PATH, AT(tls.ca_file), .unset = "those of the system",
      .help = "The certificates to trust, PEM."},
 
-    {"limits.connections", OPTION_INT, AT(limits.connections), "10", RANGE(0, 10000),
-     .help = "Connections at a time from one source to one provider; 0 is without limit. This and the next "
-             "three hold "
-             "for each provider that has none of its own."},
-    {"limits.messages_per_connection", OPTION_INT, AT(limits.messages_per_connection), "100",
-     RANGE(0, 1000000), .help = "Messages before a connection is closed; 0 is without limit."},
+    {"limits.connections", OPTION_INT, AT(limits.connections), "0", RANGE(0, 10000),
+     .help =
+         "Never more connections at a time from one source to one provider; 0 is as many as it is learned "
+         "to take. This and the next three hold for each provider that has none of its own."},
+    {"limits.messages_per_connection", OPTION_INT, AT(limits.messages_per_connection), "0", RANGE(0, 1000000),
+     .help = "Never more messages in a connection; 0 is as learned."},
     {"limits.messages_per_second", OPTION_INT, AT(limits.messages_per_second), "0", RANGE(0, 1000000),
-     .help = "Messages a second from one source to one provider; 0 is without limit."},
+     .help = "Never more messages a second from one source to one provider; 0 is as learned."},
     {"limits.connections_per_minute", OPTION_INT, AT(limits.connections_per_minute), "0", RANGE(0, 1000000),
-     .help = "New connections a minute from one source to one provider; 0 is without limit."},
+     .help = "Never more new connections a minute from one source to one provider; 0 is as learned."},
     {"providers", OPTION_RECORDS, AT(providers), .unset = "each set of mail exchangers is its own provider",
      RANGE(0, 1024), FIELDS(provider_fields, struct option_provider),
      .help =

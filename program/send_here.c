@@ -36,7 +36,7 @@ static void say_others(struct working *w) {
 
 static unsigned busy_lanes(struct working *w) {
     unsigned busy = 0;
-    size_t n = w->lanes ? engine_lanes(w->instance.engine, w->lanes, LANES_MOST) : 0;
+    size_t n = w->lanes ? engine_lanes(w->instance.engine, NULL, w->lanes, LANES_MOST) : 0;
     for (size_t i = 0; i < n && i < LANES_MOST; i++)
         busy += w->lanes[i].sessions > 0;
     return busy;

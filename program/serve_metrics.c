@@ -267,7 +267,7 @@ static size_t add_tail(struct lane_status *lanes, size_t n) {
 static void put_lanes(struct instance *in, const struct engine_counters *c, struct buf *out) {
     struct lane_status *lanes = calloc(LANES_MOST + 1, sizeof *lanes);
     if (!lanes) return;
-    size_t n = engine_lanes(in->engine, lanes, LANES_MOST);
+    size_t n = engine_lanes(in->engine, NULL, lanes, LANES_MOST);
     n = merge_lanes(lanes, add_tail(lanes, n < LANES_MOST ? n : LANES_MOST));
     set_tail(lanes, n, c);
     put_lane_metric(lanes, n, "tsubame_lane_sessions", "gauge", "Open sessions.", lane_sessions, out);
