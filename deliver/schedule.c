@@ -485,7 +485,8 @@ static void proxy_fault(struct engine *e, struct session *s) {
         source_failed(e, s);
     } else {
         source_refused(e, s);
-        s->site->down_until = loop_now(e->loop) + DOWN_MOST;
+        mono_us pause = retry_pause(&e->options.retry, 1, s->site->key, 0);
+        s->site->down_until = loop_now(e->loop) + (pause < DOWN_MOST ? pause : DOWN_MOST);
     }
 }
 

@@ -210,8 +210,8 @@ static void test_limits(void **state) {
         mono_us began = clock_mono();
         struct campaign_status end = world_wait(w, campaign_of(w, c), NULL);
         int64_t took = clock_mono() - began;
-        /* Each of the first sessions may meet it, and the first of each worker. */
-        if (host->turned_away > c->limits.connections + w->options.workers) fail_msg("%u turned away", host->turned_away);
+        /* Three in a row that end there show it; as many run side by side as are allowed. */
+        assert_true(host->turned_away <= 3 * c->limits.connections);
         world_check(w, &end);
         assert_int_equal(end.tally.delivered, c->count - c->bad_agents);
         assert_int_equal(end.tally.failed, c->bad_agents);

@@ -261,8 +261,8 @@ void learn_blame_message(struct learn *l, struct learn_session *s, const struct 
             learn_shut(l, LEARN_QUOTA, l->quota.resets - now, 900 * US_PER_SEC, reply, now);
             break;
         }
-        if (suspect == SUSPECT_ANY && span_fits(&l->span, s->answered)) {
-            bool calm = l->pace.mode == PACE_HOLD && others && !l->span.refuted;
+        if ((suspect == SUSPECT_ANY || reply->code == 421) && span_fits(&l->span, s->answered)) {
+            bool calm = suspect == SUSPECT_ANY && l->pace.mode == PACE_HOLD && others && !l->span.refuted;
             if (blame_span(l, s, false, reply, now) || calm) break;
         }
         blame_pace(l, suspect == SUSPECT_PACE, reply, rtt, now);
