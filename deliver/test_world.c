@@ -31,6 +31,7 @@ struct peer {
     char to[64], message_id[96];
     char rcpts[RCPTS_MAX][64]; /* taken, of this transaction */
     unsigned rcpt_count;
+    bool no_mail; /* it was refused */
     unsigned mails;
 };
 
@@ -119,6 +120,10 @@ static const char *answer_rcpt(struct peer *p, const char *line) {
 }
 
 static void say_rcpt(struct peer *p, const char *line) {
+    if (p->no_mail) {
+        say(p, "503 5.5.1 no MAIL\r\n");
+        return;
+    }
     bool full = p->rcpt_count == RCPTS_MAX || (p->host->rcpt_max && p->rcpt_count >= p->host->rcpt_max);
     const char *answer = full ? "452 4.5.3 too many recipients\r\n" : answer_rcpt(p, line);
     say(p, answer);
@@ -166,7 +171,58 @@ static bool take_content(struct peer *p) {
     return told;
 }
 
+/* One mail more this second? */
+static bool too_fast(struct peer *p) {
+    struct host *h = p->host;
+    if (h->per_second == 0) return false;
+    mono_us now = clock_mono();
+    pthread_mutex_lock(&p->world->lock);
+    double most = h->per_second;
+    h->tokens += h->filled ? (double)(now - h->filled) / (double)US_PER_SEC * most : most;
+    h->tokens = h->tokens > most ? most : h->tokens;
+    h->filled = now;
+    bool fast = h->tokens < 1;
+    if (!fast) h->tokens -= 1;
+    h->turned_away += fast;
+    pthread_mutex_unlock(&p->world->lock);
+    return fast;
+}
+
+static bool is_away(struct peer *p) {
+    pthread_mutex_lock(&p->world->lock);
+    bool away = p->host->away;
+    pthread_mutex_unlock(&p->world->lock);
+    return away;
+}
+
+static bool stalls(struct peer *p) {
+    unsigned after = p->host->stalls_after;
+    if (after == 0 || p->mails < after) return false;
+    pthread_mutex_lock(&p->world->lock);
+    bool first = p->host->stalls_after == after;
+    p->host->stalls_after = 0;
+    pthread_mutex_unlock(&p->world->lock);
+    char line[1024];
+    while (first && next_line(p, line))
+        ;
+    return first;
+}
+
+static bool answer_mail(struct peer *p) {
+    if (stalls(p)) return false;
+    if (p->host->session_mails && p->mails >= p->host->session_mails) {
+        __atomic_add_fetch(&p->host->turned_away, 1, __ATOMIC_RELAXED);
+        say(p, "421 4.7.0 enough for one session\r\n");
+        return false;
+    }
+    p->rcpt_count = 0;
+    p->no_mail = too_fast(p);
+    say(p, p->no_mail ? "451 4.7.1 slow down\r\n" : "250 2.1.0 ok\r\n");
+    return true;
+}
+
 static bool answer_line(struct peer *p, const char *line) {
+    if (is_away(p)) return false;
     if (strncmp(line, "EHLO", 4) == 0 && p->host->says_limits) {
         char limits[64];
         snprintf(limits, sizeof limits, "250-m\r\n250-LIMITS RCPTMAX=%u\r\n250 PIPELINING\r\n",
@@ -185,15 +241,9 @@ static bool answer_line(struct peer *p, const char *line) {
         if (p->host->certificate.len) return start_tls(p);
         if (recv(p->fd, p->in, sizeof p->in, 0) > 0) say(p, "what is this?\r\n");
         return false;
-    } else if (strncmp(line, "MAIL", 4) == 0) {
-        if (p->host->session_mails && p->mails >= p->host->session_mails) {
-            __atomic_add_fetch(&p->host->turned_away, 1, __ATOMIC_RELAXED);
-            say(p, "421 4.7.0 enough for one session\r\n");
-            return false;
-        }
-        p->rcpt_count = 0;
-        say(p, "250 2.1.0 ok\r\n");
-    } else if (strncmp(line, "RCPT", 4) == 0)
+    } else if (strncmp(line, "MAIL", 4) == 0)
+        return answer_mail(p);
+    else if (strncmp(line, "RCPT", 4) == 0)
         say_rcpt(p, line);
     else if (strcmp(line, "DATA") == 0 && p->rcpt_count)
         return take_content(p);
@@ -215,9 +265,12 @@ static void *peer_run(void *ctx) {
     h->opened++;
     if (++h->sessions > h->sessions_top) h->sessions_top = h->sessions;
     bool many = h->most_sessions && h->sessions > h->most_sessions, again = h->opened > 1;
+    h->refused += many;
     pthread_mutex_unlock(&p->world->lock);
     if (again) usleep(h->greet_ms * 1000);
-    if (many)
+    if (h->unwelcome)
+        say(p, "421 4.3.2 not now\r\n");
+    else if (many)
         say(p, "421 4.7.0 too many sessions\r\n");
     else if (!drops(p, DROP_AT_GREETING)) {
         say(p, "220 m ESMTP\r\n");

@@ -28,6 +28,11 @@ struct host {
     bool bdat_unknown;      /* offers CHUNKING, and does not know BDAT */
     unsigned greet_ms;      /* before its greeting, but of the first session */
     unsigned idle_ms;       /* after that long without a command 421 and the end; 0: never */
+    unsigned per_second;    /* mails, and as many at once, else 451; 0: any */
+    bool unwelcome;         /* 421 for a greeting */
+    bool away;              /* what is open is cut at the next command; under the world's lock */
+    unsigned
+        stalls_after; /* so many mails of the first session, and the next MAIL is not answered; 0: never */
     /* What was seen. */
     int listener;
     bool closing;
@@ -35,7 +40,10 @@ struct host {
     struct world *world;
     unsigned sessions, sessions_top, opened, mails_top;
     unsigned transactions; /* contents taken */
-    unsigned turned_away;  /* mails above session_mails */
+    unsigned turned_away;  /* mails above session_mails, or per_second */
+    unsigned refused;      /* sessions above most_sessions */
+    double tokens;         /* of per_second */
+    mono_us filled;
 };
 
 struct taken {

@@ -123,6 +123,155 @@ static void an_outage_is_probed_and_what_was_known_stays(void **state) {
     learn_done(&l);
 }
 
+/* ---- sessions that go on by themselves ---- */
+
+static void an_ill_host_is_no_limit(void **state) {
+    (void)state;
+    const struct learn_reply refusals[] = {no(421, "not now", CLASSIFY_UNDETERMINED, CLASSIFY_HINT_NONE),
+                                           no(421, "busy", CLASSIFY_REMOTE_FAILURE, CLASSIFY_HINT_NONE)};
+    for (size_t i = 0; i < 3; i++) {
+        struct learn l;
+        struct learn_session s[4];
+        struct learn_reply yes = ok();
+        mono_us when, now = 0;
+        learn_init(&l, &anything, NULL, NULL, 0);
+        for (int turn = 0; turn < 200; turn++, now += SEC / 10) {
+            struct learn_session *one = &s[turn % 4];
+            if (turn >= 4) learn_left(&l, one, false, NULL, now);
+            while (!learn_open(&l, one, 0, true, now, &when))
+                now += SEC / 10;
+            learn_moved(&l, one, 1, i < 2 ? &refusals[i] : NULL, now);
+            assert_int_equal(l.gate.kind, LEARN_NOTHING);
+            learn_let_in(&l, one, now);
+            answer(&l, one, &yes, now);
+        }
+        assert_true(l.knock.limit == 0 && !l.crowd.known && !l.by_host && l.in_flight == 0);
+        for (int k = 0; k < 4; k++)
+            learn_left(&l, &s[k], false, NULL, now);
+        assert_int_equal(learn_sessions(&l), 0);
+        learn_done(&l);
+    }
+}
+
+/* One host is full, the next takes it: each counts for itself. If that refuses, too, it is their number. */
+static void a_full_host_is_left_for_another(void **state) {
+    (void)state;
+    for (int second = 0; second < 2; second++) {
+        struct learn l;
+        struct learn_session s[8];
+        struct learn_reply full = no(421, "not now", CLASSIFY_UNDETERMINED, CLASSIFY_HINT_NONE);
+        mono_us when, now = 0;
+        unsigned in = 0;
+        learn_init(&l, &anything, NULL, NULL, 0);
+        for (; in < 3; now += SEC)
+            if (learn_open(&l, &s[in], 0, true, now, &when)) learn_let_in(&l, &s[in++], now);
+        while (!learn_open(&l, &s[3], 0, true, now, &when))
+            now += SEC;
+        learn_moved(&l, &s[3], 1, &full, now);
+        if (second) {
+            assert_int_equal(learn_turned_away(&l, &s[3], &full, now), LEARN_CONNECTIONS);
+            assert_true(!l.by_host && l.crowd.known && l.crowd.cap == 3);
+        } else {
+            learn_let_in(&l, &s[3], now);
+            assert_true(l.by_host && l.by_host[0].known && l.by_host[0].cap == 3 && l.by_host[1].in == 1);
+            learn_left(&l, &s[3], false, NULL, now);
+        }
+        while (in > 0)
+            learn_left(&l, &s[--in], false, NULL, now);
+        assert_int_equal(learn_sessions(&l), 0);
+        learn_done(&l);
+    }
+}
+
+static void what_is_dropped_is_counted_out(void **state) {
+    (void)state;
+    struct learn l;
+    struct learn_session s;
+    mono_us when, now = 0;
+    learn_init(&l, &anything, NULL, NULL, 0);
+    for (int i = 0; i < 100; i++, now += SEC) {
+        assert_true(learn_open(&l, &s, (unsigned)i, true, now, &when));
+        learn_dropped(&l, &s, now);
+        assert_int_equal(learn_sessions(&l), 0);
+    }
+    assert_true(l.gate.kind == LEARN_NOTHING && l.knock.limit == 0 && !l.crowd.known);
+    learn_done(&l);
+}
+
+/* ---- messages without an answer ---- */
+
+static void messages_add_up(void **state) {
+    (void)state;
+    struct learn_profile fast = {.rate = {.start = 100, .ceiling = 100}};
+    struct learn l;
+    struct learn_session s;
+    struct learn_reply yes = ok();
+    mono_us when, now = SEC;
+    learn_init(&l, &fast, NULL, NULL, 0);
+    enter(&l, &s, now);
+    unsigned n = learn_take(&l, &s, 3, now + SEC, &when);
+    assert_true(n > 1);
+    learn_give_back(&l, &s, 1);
+    learn_unanswered(&l, &s, n - 1);
+    assert_int_equal(l.in_flight, 0);
+    assert_int_equal(s.answered, 0);
+
+    now += 10 * SEC; /* what was more than was asked for is waited for: 490 at 100 a second */
+    assert_int_equal(learn_take(&l, &s, 1, now, &when), 1);
+    learn_charge(&l, &s, 490, now);
+    assert_int_equal(learn_take(&l, &s, 8, now, &when), 0);
+    assert_true(when > now + 4 * SEC && when < now + 6 * SEC);
+    for (int i = 0; i < 491; i++)
+        learn_answer(&l, &s, &yes, SEC / 10, now);
+    assert_int_equal(l.in_flight, 0);
+    assert_int_equal(learn_take(&l, &s, 8, when, &when), 1);
+    learn_done(&l);
+}
+
+/* Who asks for much and gives most of it back is bounded by his work, not by the pace: that must not grow. */
+static void what_is_given_back_does_not_raise_the_pace(void **state) {
+    (void)state;
+    struct learn l;
+    struct learn_session s;
+    struct learn_reply yes = ok();
+    mono_us when;
+    learn_init(&l, &anything, NULL, NULL, 0);
+    enter(&l, &s, 0);
+    for (mono_us now = SEC; now < 60 * SEC; now += SEC / 2) {
+        unsigned n = learn_take(&l, &s, 8, now, &when);
+        if (n > 1) learn_give_back(&l, &s, n - 1);
+        if (n) learn_answer(&l, &s, &yes, SEC / 20, now);
+        learn_tick(&l, now);
+    }
+    assert_true(l.pace.cap <= 10);
+    learn_done(&l);
+}
+
+static void nothing_is_opened_for_nothing(void **state) {
+    (void)state;
+    struct learn_profile slow = {.rate = {.start = 1.0 / 60, .ceiling = 1.0 / 60}, .quota = {.ceiling = 2}};
+    struct learn l;
+    struct learn_session s;
+    struct learn_reply yes = ok();
+    mono_us when, now = 0;
+    learn_init(&l, &slow, NULL, NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        while (!learn_open(&l, &s, 0, true, now, &when)) {
+            assert_true(when > now && when != NEVER);
+            now = when;
+        }
+        learn_let_in(&l, &s, now);
+        while (answer(&l, &s, &yes, now) == 0)
+            now += SEC;
+        learn_left(&l, &s, false, NULL, now);
+        assert_false(learn_open(&l, &s, 0, true, now, &when));
+        assert_true(when >= now + 40 * SEC);
+    }
+    now += 3600 * SEC; /* two are all it may send a day */
+    assert_false(learn_open(&l, &s, 0, true, now, &when));
+    learn_done(&l);
+}
+
 /* ---- bounds ---- */
 
 static void a_profile_bounds_what_is_learned(void **state) {
@@ -236,6 +385,12 @@ int main(void) {
         cmocka_unit_test(one_mailbox_and_content_are_no_limits),
         cmocka_unit_test(a_pause_is_kept_and_probed_with_one),
         cmocka_unit_test(an_outage_is_probed_and_what_was_known_stays),
+        cmocka_unit_test(an_ill_host_is_no_limit),
+        cmocka_unit_test(a_full_host_is_left_for_another),
+        cmocka_unit_test(what_is_dropped_is_counted_out),
+        cmocka_unit_test(messages_add_up),
+        cmocka_unit_test(what_is_given_back_does_not_raise_the_pace),
+        cmocka_unit_test(nothing_is_opened_for_nothing),
         cmocka_unit_test(a_profile_bounds_what_is_learned),
         cmocka_unit_test(what_is_known_outlives_a_restart),
         cmocka_unit_test(nonsense_is_not_remembered),
