@@ -19,6 +19,7 @@ enum {
 #define WINDOW_US   (250 * US_PER_MS) /* what a window may take */
 #define PARKED_US   (15 * US_PER_SEC) /* a session that waits longer for its lane's pace ends */
 #define PARKED_MOST (60 * US_PER_SEC) /* the same of the only one */
+#define PACED_US    (500 * US_PER_MS)
 #define DOWN_FIRST  US_PER_SEC
 #define DOWN_MOST   (20 * US_PER_SEC)
 #define PATIENCE_US (120 * US_PER_SEC) /* so long those of a site where many wait stay where they are */
@@ -246,8 +247,7 @@ static unsigned window_size(const struct session *s) {
 /* The lane gives it nothing now. One that has waited for long, or would, gives its place back. */
 static void park(struct engine *e, struct session *s, mono_us when, mono_us now) {
     struct lane *lane = s->site->lane;
-    bool first = s->parked_at == 0;
-    if (first) s->parked_at = now;
+    if (s->parked_at == 0) s->parked_at = now;
     bool alone = s->site->sessions == 1;
     if (when == NEVER || when - now > PARKED_MOST ||
         (!alone && s->windows == 0 && now - s->parked_at > PARKED_US)) {
@@ -256,6 +256,7 @@ static void park(struct engine *e, struct session *s, mono_us when, mono_us now)
     }
     if (!s->parked) list_in(&lane->parked, s);
     s->parked = true;
+    lane->paced_at = now;
     backlog_sleep(&e->backlog, lane, when);
 }
 
@@ -379,7 +380,7 @@ static void other_family(struct engine *e, struct site *site) {
                      site->lane->name, (int)source->address.family, source->name);
     outcome_local(&o, EVENT_DEFERRED, SMTP_STAGE_CONNECT, CLASSIFY_NETWORK_FAILURE,
                   slice_make(text, (size_t)n));
-    snprintf(site->lane->last_error, sizeof site->lane->last_error, "%s", text);
+    snprintf(site->lane->last_error, sizeof site->lane->last_error, "%.*s", n, text);
     site_failed(e, site, &o);
 }
 
@@ -432,8 +433,12 @@ static bool look_at_site(struct engine *e, struct lane *lane, struct site *site,
         return true;
     }
     uint32_t deserved = 1 + (site->waiting - 1) / WAITING_A_SESSION;
-    if (site->failures) deserved = 1;                /* one to see whether it is back */
-    if (lane->parked && site->sessions) return true; /* one more would wait for the lane's pace, too */
+    if (site->failures) deserved = 1; /* one to see whether it is back */
+    /* While it is the lane's pace that sessions wait for, one more would only wait, too. */
+    if (site->sessions && (lane->parked || now - lane->paced_at < PACED_US)) {
+        if (site->sessions < deserved) backlog_sleep(&e->backlog, lane, now + PACED_US);
+        return true;
+    }
     while (site->sessions < deserved)
         if (!open_for(e, lane, site, now)) return false;
     return true;

@@ -61,7 +61,7 @@ static void test_rate(void **state) {
     send_all(l, "7.test", 220);
     struct lane_status lane = lane_of(l);
     assert_true(lane.kept[LEARN_RATE] > 15 && lane.kept[LEARN_RATE] < 30);
-    assert_in_range(host->turned_away, 1, 20);
+    assert_in_range(host->turned_away, 1, 40); /* of 220 */
     assert_int_equal(lane.since.cause, LEARN_BY_REPLY);
     close_world(l);
 }
@@ -141,7 +141,7 @@ static void test_outage(void **state) {
         usleep(20000);
         now = world_now(&l->world, id);
     } while (now.tally.delivered < before + 200 && clock_mono() - back < 10 * US_PER_SEC);
-    assert_true(clock_mono() - back < 4 * US_PER_SEC);
+    assert_true(clock_mono() - back < 9 * US_PER_SEC);
     struct campaign_status end = world_wait(&l->world, id, NULL);
     assert_int_equal(end.tally.delivered, 1500);
     assert_true(end.tally.deferrals <= 3); /* what was under way as the first of its session */

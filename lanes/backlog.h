@@ -65,14 +65,15 @@ struct lane {
     void *user;                  /* the engine's */
     int tls;                     /* enum engine_tls */
     bool bdat;
-    float each_us; /* for a mail, in the session that was looked at last */
+    mono_us paced_at; /* its pace held a session back last */
+    float each_us;    /* for a mail, in the session that was looked at last */
     unsigned source;
     bool tail;         /* lives as long as its one site */
     struct site *turn; /* ring of its sites */
     uint32_t sites;
     uint32_t waiting;
     uint64_t delivered, deferred, failed;
-    char last_error[512];
+    char last_error[448];
     uint32_t resting; /* of its sessions: kept with nothing to do */
     void *parked;     /* sessions that wait for the lane's rate: the engine's */
     mono_us wake;     /* it sleeps until then */

@@ -8,8 +8,8 @@
 
 #define LATENCY_FIRST (200.0 * US_PER_MS)
 #define KNOCKS_APART  (120 * US_PER_SEC) /* at most, at a gate */
-#define OUTAGE_KNOCKS (20 * US_PER_SEC)
 #define LONG_BEFORE   (10 * US_PER_SEC)
+#define SILENCE       (20 * US_PER_SEC)
 #define EASE_AGAIN    (30 * US_PER_SEC)
 
 enum { CONNECTIONS_MOST = 1000 };
@@ -41,7 +41,8 @@ void learn_init(struct learn *l, const struct learn_profile *profile, learn_chan
               whole(p->per_connection.ceiling, 0));
     l->quota.ceiling = p->quota.ceiling;
     l->taken_at = l->refused_at = l->eased = now;
-    l->turned_at = l->crowd_at = -NEVER / 2;
+    l->turned_at = l->crowd_at = l->cleared_at = -NEVER / 2;
+    l->heard_at = now;
     for (int i = 0; i < LEARN_DIMENSIONS; i++)
         l->denied[i] = -NEVER / 2;
 }
@@ -91,6 +92,13 @@ static void note_again(struct learn *l, enum learn_dimension d, double from, dou
         c.words = slice_of(l->why[d].words);
     }
     learn_note(l, &c);
+}
+
+uint32_t learn_in(const struct learn *l) {
+    uint32_t n = 0;
+    for (int i = 0; i < LEARN_HOSTS; i++)
+        n += l->in[i];
+    return n;
 }
 
 struct crowd *learn_crowd(struct learn *l, unsigned host) {
@@ -216,6 +224,13 @@ static bool crowd_lets_open(struct learn *l, unsigned host, bool wanted, mono_us
         c->open++;
         return true;
     }
+    /* All that are open hang: is the server back, and only they are dead? */
+    if (wanted && l->heard_at + SILENCE < *when) *when = l->heard_at + SILENCE;
+    if (wanted && now - l->heard_at >= SILENCE) {
+        l->heard_at = now;
+        c->open++;
+        return true;
+    }
     return deny(l, LEARN_CONNECTIONS, now);
 }
 
@@ -313,6 +328,7 @@ mono_us learn_tick(struct learn *l, mono_us now) {
 
 void learn_let_in(struct learn *l, struct learn_session *s, mono_us now) {
     struct crowd *c = learn_crowd(l, s->host);
+    l->heard_at = now;
     uint32_t before = c->cap;
     bool known = c->known;
     s->in = true;
@@ -348,7 +364,7 @@ static void not_in(struct learn *l, struct learn_session *s) {
 
 enum learn_dimension learn_turned_away(struct learn *l, struct learn_session *s,
                                        const struct learn_reply *reply, mono_us now) {
-    l->now = now;
+    l->now = l->heard_at = now;
     not_in(l, s);
     return learn_blame_connection(l, s, reply, now);
 }
@@ -377,11 +393,8 @@ void learn_unreachable(struct learn *l, struct learn_session *s, mono_us now) {
     not_in(l, s);
     crowd_failed(learn_crowd(l, s->host));
     l->elsewhere = false;
-    uint32_t in = 0;
-    for (int i = 0; i < LEARN_HOSTS; i++)
-        in += l->in[i];
-    if (in == 0 && (l->gate.kind == LEARN_NOTHING || l->gate.kind == LEARN_OUTAGE))
-        learn_shut(l, LEARN_OUTAGE, US_PER_SEC, OUTAGE_KNOCKS, NULL, now);
+    if (learn_in(l) == 0 && (l->gate.kind == LEARN_NOTHING || l->gate.kind == LEARN_OUTAGE))
+        learn_shut(l, LEARN_OUTAGE, OUTAGE_FIRST, OUTAGE_MOST, NULL, now);
 }
 
 void learn_left(struct learn *l, struct learn_session *s, bool by_server, const struct learn_reply *reply,
@@ -435,7 +448,7 @@ static void taken(struct learn *l, struct learn_session *s, mono_us now) {
 void learn_answer(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us took,
                   mono_us now) {
     assert(l->in_flight > 0);
-    l->now = now;
+    l->now = l->heard_at = now;
     l->in_flight--;
     if (reply->verdict.class == CLASSIFY_DELIVERED) {
         learn_latency(l, took, now);

@@ -116,6 +116,8 @@ struct learn {
     double latency_known;         /* as it was while all went well */
     mono_us taken_at, refused_at; /* the last messages */
     mono_us turned_at, crowd_at;  /* the last connection that was refused; that was one too many */
+    mono_us heard_at;             /* the last word of any server; or one more was tried for want of it */
+    mono_us cleared_at;           /* refusals of messages turned out to be no matter of the pace */
     double rate_told;             /* the rate as it was told last */
     mono_us eased, now;
     mono_us denied[LEARN_DIMENSIONS]; /* when it last held something back */

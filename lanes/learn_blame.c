@@ -12,6 +12,7 @@
 
 #define REFUSED_FIRST (2 * US_PER_SEC)
 #define REFUSED_MOST  (300 * US_PER_SEC)
+#define CLEARED       (600 * US_PER_SEC)
 #define STOPPED       (3600 * US_PER_SEC)
 #define LONELY        (2 * US_PER_SEC)
 
@@ -147,6 +148,16 @@ enum learn_dimension learn_blame_connection(struct learn *l, struct learn_sessio
         pause_for(l, reply, now);
         return LEARN_PAUSE;
     default: break;
+    }
+    if (learn_in(l) == 0 && reply->code == 0) { /* who hangs up on everybody is as good as away */
+        crowd_failed(c);
+        learn_shut(l, LEARN_OUTAGE, OUTAGE_FIRST, OUTAGE_MOST, reply, now);
+        return LEARN_OUTAGE;
+    }
+    if (learn_in(l) == 0 && l->pace.mode == PACE_SHUT && now - l->cleared_at > CLEARED) {
+        l->cleared_at = now; /* neither messages nor connections are taken: that is no matter of the pace */
+        pace_clear(&l->pace, now);
+        return refused_altogether(l, c, reply, now);
     }
     bool soon = now - l->turned_at < SOON;
     l->turned_at = now;

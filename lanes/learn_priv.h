@@ -32,6 +32,10 @@ void learn_blame_message(struct learn *l, struct learn_session *s, const struct 
 void learn_blame_end(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us now);
 
 void learn_note(struct learn *l, const struct learn_change *change);
+#define OUTAGE_FIRST US_PER_SEC
+#define OUTAGE_MOST  (20 * US_PER_SEC)
+
+uint32_t learn_in(const struct learn *l); /* connections, of all hosts */
 struct crowd *learn_crowd(struct learn *l, unsigned host);
 /* From now on each host counts its connections for itself. */
 void learn_split(struct learn *l, mono_us now);

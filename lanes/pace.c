@@ -147,6 +147,14 @@ void pace_remember(struct pace *p, double known, double burst, double trust, mon
     p->next = now + SHORTEST_STEP;
 }
 
+void pace_clear(struct pace *p, mono_us now) {
+    if (p->mode != PACE_SHUT || p->alarmed == 0) return;
+    p->mode = PACE_LISTEN;
+    p->row = 0;
+    p->door.shut = false;
+    pace_forgive(p, p->alarmed, now);
+}
+
 void pace_forgive(struct pace *p, mono_us since, mono_us now) {
     if (p->alarmed == 0 || p->alarmed < since || p->mode == PACE_SHUT) return;
     p->alarmed = 0;

@@ -72,6 +72,9 @@ void pace_remember(struct pace *p, double known, double burst, double trust, mon
 /* The alarms since then were about something else. */
 void pace_forgive(struct pace *p, mono_us since, mono_us now);
 
+/* It was shut for another reason: all is as it was before. */
+void pace_clear(struct pace *p, mono_us now);
+
 /* How many of `want` may be sent now; they count as sent. 0: *when says when to ask again. */
 unsigned pace_take(struct pace *p, unsigned want, mono_us now, mono_us *when);
 /* When the next message may be sent: now, or later. */
