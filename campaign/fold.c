@@ -49,7 +49,9 @@ static void fold_one(struct fold_slot *s, const struct event *e) {
 }
 
 void fold_event(struct fold *f, const struct event *e) {
-    if (e->kind == EVENT_ACCEPTED || e->kind == EVENT_CLOSED || e->kind == EVENT_CAMPAIGN) return;
+    if (e->kind == EVENT_ACCEPTED || e->kind == EVENT_CLOSED || e->kind == EVENT_CAMPAIGN ||
+        e->kind == EVENT_NOTE)
+        return;
     for (int slot = slots_next(&e->slots, 0); slot >= 0 && (unsigned)slot < f->count;
          slot = slots_next(&e->slots, (unsigned)slot + 1))
         fold_one(&f->slots[slot], e);

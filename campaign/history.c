@@ -16,6 +16,14 @@ static const char *const migrations[] = {
     " events BLOB NOT NULL, PRIMARY KEY (campaign, chunk, seq));",
     "CREATE TABLE removed (campaign BIGINT PRIMARY KEY, at BIGINT NOT NULL, why INTEGER NOT NULL,"
     " recipients BIGINT NOT NULL, complete INTEGER NOT NULL);",
+    "CREATE TABLE note (seq BIGINT NOT NULL, n INTEGER NOT NULL, at BIGINT NOT NULL, what INTEGER NOT NULL,"
+    " provider TEXT NOT NULL, source TEXT NOT NULL, words TEXT NOT NULL, code INTEGER NOT NULL,"
+    " dimension INTEGER NOT NULL, cause INTEGER NOT NULL, was DOUBLE PRECISION NOT NULL,"
+    " became DOUBLE PRECISION NOT NULL, changes BIGINT NOT NULL, act INTEGER NOT NULL, campaign BIGINT NOT "
+    "NULL,"
+    " scope TEXT NOT NULL, by_whom TEXT NOT NULL, touched BIGINT NOT NULL, PRIMARY KEY (seq, n));"
+    "CREATE INDEX note_at ON note (at);"
+    "CREATE INDEX note_provider ON note (provider COLLATE NOCASE, seq);",
 };
 
 struct sql *history_open(const char *dir, bool read_only, struct err *err) {

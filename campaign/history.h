@@ -1,5 +1,6 @@
 /* The history: history.db in the store's folder, what the projector makes of the ledger's blocks.
  *
+ *     note      the audit trail (notes.h); seq and n: the block and the place in it that it stands at
  *     removed   campaigns whose chunks and outcomes were taken out (history_removed.h)
  *     cursor    row 1: every block up to `sequence` is in here; none after `newest` is. Row 2, if any: the
  * gap (history_gap.h) campaign  the newest row of each campaign (queue/row.h) chunk     where each chunk's

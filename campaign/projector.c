@@ -3,7 +3,9 @@
 #include "projector_inner.h"
 
 #include "hash.h"
+#include "notes.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { BUCKETS = 8192, READ_AT_ONCE = 64, SEALED_MAX = EVENT_BLOCK_MAX + 65536, WAITING_ROWS_MAX = 64 << 20 };
@@ -114,6 +116,15 @@ static int keep_row(struct projector *p, const struct event *e, struct err *err)
                           : 0;
 }
 
+/* Where it stands is its key in the history. */
+static int keep_note(struct projector *p, const struct event *e, uint32_t n, struct err *err) {
+    buf_put_u8(&p->rows, EVENT_NOTE);
+    buf_put_varint(&p->rows, p->read);
+    buf_put_varint(&p->rows, n);
+    if (event_encode(&p->rows, e, 0)) return 0;
+    return err_set(err, ERR_SYSTEM, "too many notes wait to be written to the history");
+}
+
 static int keep_outcome(struct projector *p, const struct event *e, mono_us now, struct err *err) {
     struct gather *g = gather_for(p, e->chunk, now, err);
     if (!g) return -1;
@@ -130,13 +141,15 @@ static int keep_outcome(struct projector *p, const struct event *e, mono_us now,
     return 0;
 }
 
-static int take_event(struct projector *p, const struct event *e, mono_us now, struct err *err) {
+/* n: its place in the block. */
+static int take_event(struct projector *p, const struct event *e, uint32_t n, mono_us now, struct err *err) {
     p->stats.events++;
     switch (e->kind) {
     case EVENT_LEASED:
     case EVENT_RETURNED: return 0; /* told by the live blocks alone: what is under way */
     case EVENT_ACCEPTED:
     case EVENT_CAMPAIGN: return keep_row(p, e, err);
+    case EVENT_NOTE: return keep_note(p, e, n, err);
     default: return keep_outcome(p, e, now, err);
     }
 }
@@ -144,9 +157,10 @@ static int take_event(struct projector *p, const struct event *e, mono_us now, s
 static int take_block(struct projector *p, struct slice stored, mono_us now, struct err *err) {
     struct event_reader r;
     struct event e;
+    uint32_t n = 0;
     int more = event_reader_init(&r, stored, &p->scratch, err);
     while (more == 0 && (more = event_reader_next(&r, &e, err)) == 1)
-        more = take_event(p, &e, now, err);
+        more = take_event(p, &e, n++, now, err);
     if (more < 0) err_wrap(err, "block %llu", (unsigned long long)p->read);
     p->stats.blocks++;
     return more < 0 ? -1 : 0;
@@ -217,11 +231,23 @@ static int write_gather(struct projector *p, const struct gather *g, struct err 
     return history_part_put(p->db, g->chunk, g->last, buf_slice(&p->sealed), err);
 }
 
+static int write_note(struct projector *p, struct slice *rest, struct err *err) {
+    uint64_t seq, n;
+    struct event e;
+    bool whole = take_varint(rest, &seq) && take_varint(rest, &n) && event_decode(rest, 0, &e);
+    assert(whole);
+    return whole ? notes_put(p->db, seq, (uint32_t)n, &e, err) : 0;
+}
+
 static int write_rows(struct projector *p, struct err *err) {
     struct slice rest = buf_slice(&p->rows), detail;
     uint8_t kind;
-    while (rest.len && take_u8(&rest, &kind) && take_bytes(&rest, &detail)) {
-        int failed = kind == EVENT_CAMPAIGN ? history_campaign_put(p->db, detail, err)
+    while (rest.len && take_u8(&rest, &kind)) {
+        int failed = 0;
+        if (kind == EVENT_NOTE)
+            failed = write_note(p, &rest, err);
+        else if (take_bytes(&rest, &detail))
+            failed = kind == EVENT_CAMPAIGN ? history_campaign_put(p->db, detail, err)
                                             : history_chunk_put(p->db, detail, err);
         if (failed) return -1;
     }

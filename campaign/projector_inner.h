@@ -33,7 +33,7 @@ struct projector {
     size_t gathers;
     size_t bytes;
     struct buf scratch, sealed;
-    struct buf rows; /* campaigns and chunks to come: kind, block, detail */
+    struct buf rows; /* campaigns, chunks and notes to come: kind and detail; kind, block, place, event */
 
     pthread_t thread;
     bool started;

@@ -2,12 +2,13 @@
 #include "retention.h"
 
 #include "history.h"
+#include "notes.h"
 #include "sweep_segments.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CHUNKS_A_STEP = 64, PAGES_A_STEP = 256 };
+enum { CHUNKS_A_STEP = 64, PAGES_A_STEP = 256, NOTES_A_STEP = 1000 };
 
 struct retention {
     struct store *store;
@@ -272,6 +273,19 @@ int retention_remove(struct retention *r, const struct retention_campaign *c, en
     return rest(r, began) ? 1 : finish(r, &mark, err);
 }
 
+int retention_forget_notes(struct retention *r, wall_us before, bool dry, uint64_t *gone, struct err *err) {
+    *gone = 0;
+    if (dry) return notes_count(r->db, before, gone, err);
+    for (;;) {
+        mono_us began = clock_mono();
+        uint64_t some;
+        if (notes_forget(r->db, before, NOTES_MOST, NOTES_A_STEP, &some, err)) return -1;
+        *gone += some;
+        if (some == 0) return 0;
+        if (rest(r, began)) return 1;
+    }
+}
+
 static int finish_begun(struct retention *r, struct err *err) {
     struct history_removed *marks;
     size_t count;
@@ -289,7 +303,10 @@ int retention_turn(struct retention *r, const struct retention_rules *rules, wal
     struct retention_campaign *all;
     size_t count;
     *result = (struct retention_result){0};
+    uint64_t notes;
     int left = finish_begun(r, err);
+    if (!left)
+        left = retention_forget_notes(r, rules->keep_us ? now - rules->keep_us : 0, false, &notes, err);
     if (left || (!rules->keep_us && !rules->max_bytes)) return left;
     if (retention_list(r, &all, &count, err)) return -1;
     if (rules->max_bytes) left = retention_size(r, &result->bytes, err);

@@ -8,6 +8,8 @@
  *     3. its content, from the ledger
  *     4. the mark says that it is complete; segment files that nothing names any more are deleted
  *
+ * Notes of the audit trail belong to no campaign: they go by their own age, by the same rule.
+ *
  * A crash in between leaves the mark, and the next turn goes on from there. Only a campaign is touched that
  * has ended and whose chunks have left the ledger, which is so when every block of it is in the history. */
 #ifndef TSUBAME_RETENTION_H
@@ -51,6 +53,10 @@ int retention_weigh(struct retention *r, struct retention_campaign *c, struct er
  * history is not yet through with it). */
 int retention_remove(struct retention *r, const struct retention_campaign *c, enum removed_why why,
                      wall_us now, struct err *err);
+
+/* Notes of the audit trail that are older than `before`; and beyond so many (notes.h) the oldest in any case.
+ * 0, 1 when it was stopped in between, -1 with err. *gone: how many went; dry: would go. */
+int retention_forget_notes(struct retention *r, wall_us before, bool dry, uint64_t *gone, struct err *err);
 
 /* History and segments together, freed pages left out. */
 int retention_size(struct retention *r, uint64_t *bytes, struct err *err);

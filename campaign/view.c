@@ -132,7 +132,7 @@ static int count_event(struct view *v, const struct event *e, struct err *err) {
 
 static int keep_event(struct view *v, uint64_t seq, const struct event *e, struct err *err) {
     bool row = e->kind == EVENT_ACCEPTED;
-    if (e->kind == EVENT_CAMPAIGN || e->kind == EVENT_CLOSED) return 0;
+    if (e->kind == EVENT_CAMPAIGN || e->kind == EVENT_CLOSED || e->kind == EVENT_NOTE) return 0;
     struct live_event l = {.chunk = e->chunk, .seq = seq, .at = v->live.len};
     if (!event_encode(&v->live, e, 0)) return err_set(err, ERR_SYSTEM, "out of memory");
     l.len = v->live.len - l.at;

@@ -76,18 +76,22 @@ static void put_list(struct buf *out, const struct jdoc *list) {
 
 static int tell(struct invocation *in, const struct pruning *p, struct jdoc *reply) {
     const struct jdoc *gone = jdoc_get(reply, "campaigns"), *kept = jdoc_get(reply, "kept");
+    int64_t notes = jdoc_number(reply, "notes", 0);
     struct buf out;
     buf_init(&out, 16 << 20);
     if (in->json) {
         jdoc_put_bool(reply, "dry_run", p->dry);
         jdoc_write(reply, true, &out);
     } else if (jdoc_count(gone) == 0) {
-        buf_put_text(&out, "Nothing is to be removed.\n");
+        if (notes == 0) buf_put_text(&out, "Nothing is to be removed.\n");
     } else {
         buf_put_text(&out, p->dry ? "Would be removed, with all that is known of the recipients:\n"
                                   : "Removed, with all that was known of the recipients; the sums remain:\n");
         put_list(&out, gone);
     }
+    if (!in->json && notes)
+        buf_printf(&out, "%s notes of the audit trail: %lld\n", p->dry ? "Would be removed," : "Removed",
+                   (long long)notes);
     if (!in->json && jdoc_count(kept)) {
         buf_put_text(&out,
                      "Just ended, so that the history is not through with them; try again in a minute:\n");
@@ -118,7 +122,7 @@ static int run(struct invocation *in) {
         p.dry = true;
         struct jdoc *first = prune(in, &p, &err);
         if (!first) return command_fail(&err);
-        bool any = jdoc_count(jdoc_get(first, "campaigns")) > 0;
+        bool any = jdoc_count(jdoc_get(first, "campaigns")) > 0 || jdoc_number(first, "notes", 0) > 0;
         code = tell(in, &p, first);
         jdoc_free(first);
         if (code || !any) return code;

@@ -107,6 +107,12 @@ int pruning_run(const struct pruning *p, struct store *store, bool (*stop)(void 
         failed = work(&w, all, count, err);
         free(all);
     }
+    uint64_t notes = 0;
+    if (!failed && p->older_us >= 0 && !p->campaign[0]) {
+        failed = retention_forget_notes(w.retention, clock_wall() - p->older_us, p->dry, &notes, err);
+        if (failed > 0) failed = err_set(err, ERR_BUSY, "broken off; try again");
+    }
+    jdoc_put_number(reply, "notes", (int64_t)notes);
     retention_free(w.retention);
     log_flush();
     return failed;

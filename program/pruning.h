@@ -16,7 +16,8 @@ struct jdoc *pruning_to_json(const struct pruning *p); /* a request for the serv
 int pruning_from_json(struct pruning *p, const struct jdoc *request, struct err *err);
 
 /* Removes, or with `dry` only says what would be. Adds to the reply "campaigns" (id, name, ended, recipients,
- * bytes) and "kept" (those that are old enough and have just ended: later). The store's writer is this
+ * bytes), "kept" (those that are old enough and have just ended: later) and "notes" (how many of the audit
+ * trail; only by age alone). The store's writer is this
  * process. -1 with err: what was removed before stays so; ERR_BUSY: stopped in between, it goes on by itself
  * in a server. */
 int pruning_run(const struct pruning *p, struct store *store, bool (*stop)(void *ctx), void *ctx,

@@ -1,7 +1,8 @@
 /* Encoding of events and of the packed blocks that the ledger keeps. Pure.
  *
  * event: kind u8, flags u8, time (zigzag varint of milliseconds after the base), chunk varint, slots, then
- * what the flags announce: the answer, the due time, the detail. A block: magic, version, flags, base,
+ * what the flags announce: the answer, the due time, the detail. A block: magic, version (2 where
+ * notes are in it, which older programs would take for damage), flags, base,
  * counts, check (XXH3 of all the rest), content as stored. Strings are written out each time: zstd over the
  * block names repeats more cheaply than a table of ours would. */
 #include "event.h"
@@ -12,11 +13,18 @@
 
 enum { HAS_ANSWER = 1, HAS_DUE = 2, HAS_DETAIL = 4, DOUBT = 8, ALL_FLAGS = 15 };
 enum { SLOTS_LISTED_MAX = 8, SLOTS_BITMAP = 255 };
-enum { BLOCK_MAGIC = 0x42, BLOCK_VERSION = 1, BLOCK_ZSTD = 1, ZSTD_LEVEL = 1, WORTH_PACKING = 512 };
+enum {
+    BLOCK_MAGIC = 0x42,
+    BLOCK_VERSION = 1,
+    BLOCK_WITH_NOTES = 2,
+    BLOCK_ZSTD = 1,
+    ZSTD_LEVEL = 1,
+    WORTH_PACKING = 512
+};
 
-static const char *const names[] = {"?",        "accepted",  "leased",  "returned",   "delivered",
-                                    "deferred", "uncertain", "failed",  "suppressed", "cancelled",
-                                    "expired",  "closed",    "campaign"};
+static const char *const names[] = {"?",        "accepted",  "leased",   "returned",   "delivered",
+                                    "deferred", "uncertain", "failed",   "suppressed", "cancelled",
+                                    "expired",  "closed",    "campaign", "note"};
 
 bool event_is_final(enum event_kind kind) {
     return kind == EVENT_DELIVERED || (kind >= EVENT_FAILED && kind <= EVENT_EXPIRED);
@@ -157,14 +165,15 @@ bool event_encode(struct buf *out, const struct event *e, wall_us base) {
 bool event_decode(struct slice *rest, wall_us base, struct event *e) {
     uint8_t kind, flags;
     *e = (struct event){0};
-    if (!take_u8(rest, &kind) || kind < EVENT_ACCEPTED || kind > EVENT_CAMPAIGN) return false;
+    if (!take_u8(rest, &kind) || kind < EVENT_ACCEPTED || kind > EVENT_NOTE) return false;
     if (!take_u8(rest, &flags) || flags & ~ALL_FLAGS) return false;
     e->kind = kind;
     e->doubt = flags & DOUBT;
     return take_time(rest, base, &e->at) && take_varint(rest, &e->chunk) && e->chunk < UINT64_C(1) << 56 &&
            take_slots(rest, &e->slots) && (!(flags & HAS_ANSWER) || take_answer(rest, e)) &&
            (!(flags & HAS_DUE) || take_time(rest, base, &e->due)) &&
-           (!(flags & HAS_DETAIL) || take_bytes(rest, &e->detail));
+           (!(flags & HAS_DETAIL) || take_bytes(rest, &e->detail)) &&
+           (e->kind != EVENT_NOTE || (e->chunk == 0 && slots_count(&e->slots) == 0));
 }
 
 void event_block_init(struct event_block *b) {
@@ -179,6 +188,7 @@ void event_block_done(struct event_block *b) {
 void event_block_reset(struct event_block *b) {
     buf_reset(&b->bytes);
     b->count = 0;
+    b->notes = false;
 }
 
 bool event_block_add(struct event_block *b, const struct event *e) {
@@ -188,6 +198,7 @@ bool event_block_add(struct event_block *b, const struct event *e) {
         return false;
     }
     b->count++;
+    b->notes |= e->kind == EVENT_NOTE;
     return true;
 }
 
@@ -202,7 +213,7 @@ bool event_block_seal(const struct event_block *b, struct buf *out) {
     struct slice plain = buf_slice(&b->bytes);
     size_t start = out->len, bound = plain.len >= WORTH_PACKING ? ZSTD_compressBound(plain.len) : plain.len;
     buf_put_u8(out, BLOCK_MAGIC);
-    buf_put_u8(out, BLOCK_VERSION);
+    buf_put_u8(out, b->notes ? BLOCK_WITH_NOTES : BLOCK_VERSION);
     buf_put_u8(out, 0);
     buf_put_u64le(out, (uint64_t)b->base);
     buf_put_u32(out, b->count);
@@ -249,7 +260,8 @@ int event_reader_init(struct event_reader *r, struct slice stored, struct buf *s
     *r = (struct event_reader){0};
     buf_reset(scratch);
     if (!take_u8(&stored, &magic) || magic != BLOCK_MAGIC) return corrupt(err, "not one");
-    if (!take_u8(&stored, &version) || version != BLOCK_VERSION) return corrupt(err, "of an unknown version");
+    if (!take_u8(&stored, &version) || (version != BLOCK_VERSION && version != BLOCK_WITH_NOTES))
+        return corrupt(err, "of an unknown version");
     if (!take_u8(&stored, &flags) || flags > BLOCK_ZSTD || !take_u64le(&stored, &base) ||
         !take_u32(&stored, &r->left) || !take_u32(&stored, &length) || !take_u64le(&stored, &sum) ||
         length > EVENT_BLOCK_MAX)

@@ -21,8 +21,9 @@ enum event_kind {
     EVENT_SUPPRESSED,
     EVENT_CANCELLED,
     EVENT_EXPIRED,
-    EVENT_CLOSED,  /* nothing of the chunk is pending outside the retry table any more; no slots */
-    EVENT_CAMPAIGN /* a campaign changed: chunk is campaign << 28, `detail` its row (queue/row.h) */
+    EVENT_CLOSED,   /* nothing of the chunk is pending outside the retry table any more; no slots */
+    EVENT_CAMPAIGN, /* a campaign changed: chunk is campaign << 28, `detail` its row (queue/row.h) */
+    EVENT_NOTE      /* the audit trail (note.h): of no chunk, changes no state; no slots */
 };
 
 /* Is the recipient's fate decided by this kind? */
@@ -68,7 +69,7 @@ struct event {
     enum event_kind kind;
     wall_us at;           /* kept to the millisecond */
     uint64_t chunk;       /* chunk id */
-    struct slots slots;   /* empty for EVENT_CLOSED and EVENT_CAMPAIGN */
+    struct slots slots;   /* empty for EVENT_CLOSED, EVENT_CAMPAIGN and EVENT_NOTE */
     uint8_t stage;        /* enum smtp_stage of the answer; 0 where none */
     uint8_t class;        /* enum classify_class; 0 where none */
     uint16_t code;        /* SMTP code, 0 where none */
@@ -80,7 +81,7 @@ struct event {
     struct slice provider; /* lane's provider, empty where unknown; borrowed */
     struct slice host;     /* who answered, "mx1.example.com [192.0.2.1]"; borrowed */
     struct slice text;     /* the receiver's words, or ours; cut at EVENT_TEXT_MAX; borrowed */
-    struct slice detail;   /* EVENT_ACCEPTED, EVENT_CAMPAIGN; borrowed */
+    struct slice detail;   /* EVENT_ACCEPTED, EVENT_CAMPAIGN, EVENT_NOTE; borrowed */
 };
 
 /* A block under construction: its events in order, with times relative to the first. Owner calls
@@ -89,6 +90,7 @@ struct event_block {
     struct buf bytes;
     uint32_t count;
     wall_us base;
+    bool notes; /* one at least is an EVENT_NOTE */
 };
 
 enum { EVENT_BLOCK_MAX = 4 << 20 };

@@ -5,6 +5,8 @@
  * taken from it. */
 #include "ledger_priv.h"
 
+#include "note.h"
+
 enum { ROLL_AT = 512 * 1024, DELETE_AT_ONCE = 8192, LEASED_IN_ROW = 16384 };
 
 /* Running out of memory while recording what has already happened: ending is the one safe answer, because a
@@ -65,6 +67,15 @@ void ledger_note_campaign(struct ledger *l, struct campaign *c, wall_us now) {
     ledger_note(l, &e);
     buf_done(&row);
     ledger_put_campaign(l, c);
+}
+
+void ledger_remark(struct ledger *l, const struct note *n) {
+    struct buf detail;
+    struct event e;
+    buf_init(&detail, 4096);
+    must(note_to_event(n, &detail, &e));
+    ledger_note(l, &e);
+    buf_done(&detail);
 }
 
 struct campaign *ledger_campaigns(struct ledger *l) {
@@ -424,6 +435,7 @@ static void write_checkpoint(struct ledger *l, uint64_t projected) {
         if (c->rows_kept && projected >= c->rows_needed) drop_rows(l, c);
     }
     put_leased_retries(l);
+    lane_rows_trim(l);
     struct store_key at = store_key_u64(l->sequence);
     must(store_put(batch(l), TABLE_META, SLICE("checkpoint"), store_key_slice(&at)));
     uint64_t until = projected < l->sequence ? projected : l->sequence;

@@ -162,6 +162,18 @@ bool ledger_payload_get(struct ledger *l, uint64_t key, struct buf *stored, stru
 bool ledger_domain_get(struct ledger *l, struct slice domain, wall_us now, struct buf *answer);
 void ledger_domain_put(struct ledger *l, struct slice domain, wall_us expires, struct slice answer);
 
+/* Puts a note into the block under construction, for the audit trail. */
+struct note;
+void ledger_remark(struct ledger *l, const struct note *n);
+
+/* What a lane has learned, by a key of its owner's making and in an encoding of its owner's. passing: a lane
+ * of exchangers that nobody knows; of these the LEDGER_LANES_MOST that were saved last are kept, and at most
+ * a tenth more. */
+enum { LEDGER_LANES_MOST = 20000, LEDGER_LANE_BYTES = 512 };
+void ledger_lane_put(struct ledger *l, struct slice key, bool passing, wall_us saved, struct slice memory);
+/* Appends it; false: there is none that is durable. */
+bool ledger_lane_get(struct ledger *l, struct slice key, struct buf *memory);
+
 struct ledger_counters {
     uint64_t blocks, block_bytes, sequence, retries_at_work, chunks;
 };

@@ -62,6 +62,7 @@ struct ledger {
     struct rid_key keys[LEDGER_KEYS_MAX];
     size_t key_count;
     struct suppress_list suppress;
+    bool lanes_put; /* rows of lanes, since they were counted */
     uint64_t found_uncertain;
     uint64_t chunk_count;
     uint64_t blocks, block_bytes;
@@ -70,6 +71,9 @@ struct ledger {
     void (*done)(void *ctx, struct campaign *c);
     void *done_ctx;
 };
+
+/* lane_rows.c: at a checkpoint. */
+void lane_rows_trim(struct ledger *l);
 
 /* The batch under construction. */
 struct store_batch *ledger_batch(struct ledger *l);

@@ -163,7 +163,7 @@ static int load_progress(struct ledger *l, struct slice key, struct slice value,
  * DEFERRED here and are remembered in the map until their next event. */
 static int replay_event(struct ledger *l, const struct event *e, struct err *err) {
     struct campaign *c = ledger_campaign(l, chunk_campaign(e->chunk));
-    if (!c) return 0;
+    if (!c) return 0; /* a note; or of a load that was given up */
     c->dirty = true;
     if (e->kind == EVENT_CAMPAIGN) {
         /* The stored row may be of any moment since the checkpoint; from here on its tally is known. */

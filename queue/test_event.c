@@ -158,6 +158,7 @@ static void events_come_back(void **state) {
             }
     buf_done(&out);
     assert_string_equal(event_name(EVENT_CAMPAIGN), "campaign");
+    assert_string_equal(event_name(EVENT_NOTE), "note");
     assert_string_equal(event_name((enum event_kind)99), "?");
     assert_true(event_is_final(EVENT_EXPIRED) && event_is_final(EVENT_DELIVERED) &&
                 event_is_final(EVENT_FAILED));
@@ -197,7 +198,7 @@ static void wrong_events_are_refused(void **state) {
     (void)state;
     const struct slice cases[] = {
         SLICE("\0\0\0\0\0"),                                     /* no kind */
-        SLICE("\x0d\0\0\0\0"),                                   /* an unknown kind */
+        SLICE("\x0e\0\0\0\0"),                                   /* an unknown kind */
         SLICE("\x01\x10\0\0\0"),                                 /* an unknown flag */
         SLICE("\x01\0\0\0\x09"),                                 /* nine listed slots */
         SLICE("\x01\0\0\0\x02\x01\x01"),                         /* one twice */

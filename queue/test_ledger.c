@@ -3,6 +3,7 @@
 #include "test_ledger_world.h"
 
 #include "ledger_priv.h"
+#include "note.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,6 +127,12 @@ static void step_hold(struct world *w) {
     if (chunk) ledger_hold(w->held[i] = chunk);
 }
 
+static void step_note(struct world *w) {
+    struct note n = {.what = NOTE_HAND, .at = w->now, .act = NOTE_RESUMED, .touched = world_draw(w, 1000)};
+    ledger_remark(w->ledger, &n);
+    world_tap(w);
+}
+
 static void step(struct world *w) {
     unsigned d = world_draw(w, 100);
     if (d < 5)
@@ -140,8 +147,10 @@ static void step(struct world *w) {
         step_state(w);
     else if (d < 63)
         step_sweep(w);
-    else if (d < 67)
+    else if (d < 65)
         step_hold(w);
+    else if (d < 67)
+        step_note(w);
     else if (d < 68)
         step_unwake(w);
     else if (d < 74)

@@ -1,6 +1,8 @@
 /* The reference model of the ledger's tests: a strict state machine for each recipient, fed with events. */
 #include "test_model.h"
 
+#include "note.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -128,7 +130,18 @@ static void take_campaign(struct model_campaign *c, const struct event *e, uint6
     c->expires = row.expires;
 }
 
+static void take_note(struct model *m, const struct event *e, uint64_t seed) {
+    struct note n;
+    REQUIRE(note_from_event(e, &n) && n.what == NOTE_HAND);
+    m->notes++;
+    m->noted = m->noted * 31 + n.touched;
+}
+
 void model_take(struct model *m, const struct event *e, uint64_t seed) {
+    if (e->kind == EVENT_NOTE) {
+        take_note(m, e, seed);
+        return;
+    }
     struct model_campaign *c = model_campaign(m, chunk_campaign(e->chunk));
     unsigned index = (unsigned)(e->chunk & RID_CHUNK_MAX);
     if (e->kind == EVENT_CAMPAIGN) {
@@ -166,6 +179,8 @@ static bool recipient_same(const struct model_recipient *a, const struct model_r
 }
 
 void model_same(const struct model *a, const struct model *b, uint64_t seed) {
+    if (a->notes != b->notes || a->noted != b->noted)
+        fail_msg("seed %llu: notes differ", (unsigned long long)seed);
     for (unsigned i = 0; i < a->count; i++) {
         const struct model_campaign *c = &a->campaigns[i];
         if (c->gone || c->state == CAMPAIGN_LOADING) continue;

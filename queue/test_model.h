@@ -37,6 +37,8 @@ struct model_campaign {
 struct model {
     unsigned count;
     struct model_campaign campaigns[MODEL_CAMPAIGNS];
+    unsigned notes; /* so many, and what their numbers give together */
+    uint64_t noted;
 };
 
 /* The campaign; made when it is not there. */

@@ -16,16 +16,17 @@
 #include <unistd.h>
 
 static const char *const TABLE_NAMES[TABLE_COUNT] = {
-    [TABLE_META] = "meta",    [TABLE_PAYLOAD] = "payload",   [TABLE_CAMPAIGN] = "campaign",
-    [TABLE_CHUNK] = "chunk",  [TABLE_PROGRESS] = "progress", [TABLE_RETRY] = "retry",
-    [TABLE_BLOCK] = "block",  [TABLE_DOMAIN] = "domain",     [TABLE_SUPPRESSION] = "suppression",
-    [TABLE_CURSOR] = "cursor"};
+    [TABLE_META] = "meta",     [TABLE_PAYLOAD] = "payload",   [TABLE_CAMPAIGN] = "campaign",
+    [TABLE_CHUNK] = "chunk",   [TABLE_PROGRESS] = "progress", [TABLE_RETRY] = "retry",
+    [TABLE_BLOCK] = "block",   [TABLE_DOMAIN] = "domain",     [TABLE_SUPPRESSION] = "suppression",
+    [TABLE_CURSOR] = "cursor", [TABLE_LANE] = "lane"};
 
 enum { READERS_MAX = 254, COPY_STEP = 4 * 1024 * 1024 };
 
 struct kv {
     MDB_env *env;
     MDB_dbi tables[TABLE_COUNT];
+    bool lacking[TABLE_COUNT]; /* read_only: of an older version, which did not have it; as good as empty */
     pthread_rwlock_t map;
     uint64_t map_size; /* atomic */
 };
@@ -63,8 +64,11 @@ static int open_tables(struct kv *kv, bool read_only) {
     MDB_txn *txn;
     int rc = mdb_txn_begin(kv->env, NULL, read_only ? MDB_RDONLY : 0, &txn);
     if (rc) return rc;
-    for (int t = 0; t < TABLE_COUNT && rc == 0; t++)
+    for (int t = 0; t < TABLE_COUNT && rc == 0; t++) {
         rc = mdb_dbi_open(txn, TABLE_NAMES[t], read_only ? 0 : MDB_CREATE, &kv->tables[t]);
+        kv->lacking[t] = rc == MDB_NOTFOUND && t > TABLE_CURSOR;
+        if (kv->lacking[t]) rc = 0;
+    }
     if (rc == 0) return mdb_txn_commit(txn);
     mdb_txn_abort(txn);
     return rc;
@@ -128,6 +132,7 @@ static int read_all(struct kv *kv, unsigned page) {
     for (int t = -1; t < TABLE_COUNT && rc == 0; t++) { /* -1: the list of free pages */
         MDB_cursor *c;
         MDB_val k, v;
+        if (t >= 0 && kv->lacking[t]) continue;
         rc = mdb_cursor_open(txn, t < 0 ? 0 : kv->tables[t], &c);
         if (rc) break;
         while ((rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0)
@@ -329,7 +334,7 @@ void store_read_end(struct store_reader *r) {
 int store_get(struct store_reader *r, enum store_table t, struct slice key, struct slice *value,
               struct err *err) {
     MDB_val k = val_of(key), v;
-    int rc = mdb_get(r->txn, r->kv->tables[t], &k, &v);
+    int rc = r->kv->lacking[t] ? MDB_NOTFOUND : mdb_get(r->txn, r->kv->tables[t], &k, &v);
     if (rc == MDB_NOTFOUND) return 0;
     if (rc) return kv_fail(err, rc, TABLE_NAMES[t]);
     *value = slice_of_val(v);
@@ -337,16 +342,16 @@ int store_get(struct store_reader *r, enum store_table t, struct slice key, stru
 }
 
 int store_count(struct store_reader *r, enum store_table t, uint64_t *count, struct err *err) {
-    MDB_stat stat;
-    int rc = mdb_stat(r->txn, r->kv->tables[t], &stat);
+    MDB_stat stat = {0};
+    int rc = r->kv->lacking[t] ? 0 : mdb_stat(r->txn, r->kv->tables[t], &stat);
     if (rc) return kv_fail(err, rc, TABLE_NAMES[t]);
     *count = stat.ms_entries;
     return 0;
 }
 
 int store_cursor_init(struct store_cursor *c, struct store_reader *r, enum store_table t, struct err *err) {
-    MDB_cursor *at;
-    int rc = mdb_cursor_open(r->txn, r->kv->tables[t], &at);
+    MDB_cursor *at = NULL;
+    int rc = r->kv->lacking[t] ? 0 : mdb_cursor_open(r->txn, r->kv->tables[t], &at);
     *c = (struct store_cursor){.at = rc ? NULL : at};
     return rc ? kv_fail(err, rc, TABLE_NAMES[t]) : 0;
 }
@@ -358,6 +363,7 @@ void store_cursor_done(struct store_cursor *c) {
 
 static int move(struct store_cursor *c, MDB_cursor_op op, struct slice to, struct err *err) {
     MDB_val k = val_of(to), v;
+    if (!c->at) return 0; /* of a table that is lacking */
     int rc = mdb_cursor_get(c->at, &k, &v, op);
     if (rc == MDB_NOTFOUND) return 0;
     if (rc) return kv_fail(err, rc, "reading the ledger");
@@ -420,7 +426,7 @@ int kv_copy(struct store_reader *r, const char *path, struct err *err) {
     if (!to) return -1;
     int rc = 0;
     for (int t = 0; t < TABLE_COUNT && rc == 0; t++)
-        rc = copy_table(r, r->kv->tables[t], to, to->tables[t]);
+        if (!r->kv->lacking[t]) rc = copy_table(r, r->kv->tables[t], to, to->tables[t]);
     if (rc == 0) rc = mdb_env_sync(to->env, 1);
     kv_free(to);
     return rc ? kv_fail(err, rc, path) : 0;

@@ -164,6 +164,12 @@ void sql_bind_int(struct sql_stmt *st, int index, int64_t value) {
     (void)rc;
 }
 
+void sql_bind_real(struct sql_stmt *st, int index, double value) {
+    int rc = sqlite3_bind_double(st->at, index, value);
+    assert(rc == SQLITE_OK);
+    (void)rc;
+}
+
 void sql_bind_text(struct sql_stmt *st, int index, struct slice text) {
     int rc = sqlite3_bind_text64(st->at, index, text.at ? text.at : "", text.len, SQLITE_STATIC, SQLITE_UTF8);
     assert(rc == SQLITE_OK);
@@ -198,6 +204,10 @@ int sql_run(struct sql_stmt *st, struct err *err) {
 
 int64_t sql_int(struct sql_stmt *st, int column) {
     return sqlite3_column_int64(st->at, column);
+}
+
+double sql_real(struct sql_stmt *st, int column) {
+    return sqlite3_column_double(st->at, column);
 }
 
 struct slice sql_bytes(struct sql_stmt *st, int column) {

@@ -36,6 +36,7 @@ struct sql_stmt *sql_prepare(struct sql *db, const char *literal, struct err *er
 /* index from 1. Slices are borrowed until sql_reset or the next sql_prepare of the statement. Binding outside
  * of the statement's parameters is a bug (assert). */
 void sql_bind_int(struct sql_stmt *st, int index, int64_t value);
+void sql_bind_real(struct sql_stmt *st, int index, double value);
 void sql_bind_text(struct sql_stmt *st, int index, struct slice text);
 void sql_bind_blob(struct sql_stmt *st, int index, struct slice bytes);
 void sql_bind_null(struct sql_stmt *st, int index);
@@ -49,6 +50,7 @@ int sql_run(struct sql_stmt *st, struct err *err);
 
 /* column from 0; slices are valid until the next step or reset. NULL reads as 0 or the empty slice. */
 int64_t sql_int(struct sql_stmt *st, int column);
+double sql_real(struct sql_stmt *st, int column);
 struct slice sql_bytes(struct sql_stmt *st, int column);
 bool sql_is_null(struct sql_stmt *st, int column);
 

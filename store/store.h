@@ -34,6 +34,7 @@ enum store_table {
     TABLE_DOMAIN,
     TABLE_SUPPRESSION,
     TABLE_CURSOR,
+    TABLE_LANE,
     TABLE_COUNT
 };
 
