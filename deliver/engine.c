@@ -46,6 +46,7 @@ static void end_when_quiet(struct engine *e) {
         return;
     if (!e->final) {
         if (e->in_flight >= FLIGHT_MAX) return;
+        remembering_end(e);
         commit_now(e, true);
         e->final = !e->unsubmitted;
     }
@@ -104,6 +105,7 @@ static void tick(void *ctx) {
     backlog_wake_domains(&e->backlog, now);
     commit_watch(e);
     resting_tick(e);
+    remembering_tick(e);
     if (time_now(e) >= e->next_due || now >= e->expiry_at) feed_retries(e);
     if (now >= e->expiry_at) {
         e->expiry_at = now + US_PER_SEC;
@@ -232,6 +234,7 @@ static void engine_free(struct engine *e) {
     if (e->ledger) feed_done(e);
     ledger_free(e->ledger);
     suppress_done(e);
+    remembering_done(e);
     source_done(e);
     keyring_hook_done(&e->keys);
     pack_free(e->pack);
@@ -251,6 +254,7 @@ static size_t mailbox_room(const struct engine_options *o) {
 static int build(struct engine *e, struct err *err) {
     e->scratch.max = CHUNK_TABLE_MAX + 4096;
     if (backlog_init(&e->backlog, (uint64_t)clock_wall())) return err_set(err, ERR_SYSTEM, "out of memory");
+    remembering_init(e);
     if (!(e->pack = pack_new(1))) return err_set(err, ERR_SYSTEM, "out of memory");
     if (!(e->loop = loop_open(err)) || !(e->wake = loop_wake_open(e->loop, woken, e, err))) return -1;
     if (mailbox_init(&e->in, mailbox_room(&e->options), sizeof(struct msg), loop_wake_send, e->wake))

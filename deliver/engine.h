@@ -18,12 +18,15 @@
 
 enum engine_tls { ENGINE_TLS_OFF, ENGINE_TLS_OPPORTUNISTIC, ENGINE_TLS_REQUIRED };
 
-/* A provider: whose mail exchangers end in one of the suffixes. What matches none is a provider of its own,
- * named by its mail exchangers. */
+/* A provider: whose mail exchangers end in one of the suffixes; of several that fit the one with the longest,
+ * and the configuration's own before others. What matches none is a provider of its own, named by its mail
+ * exchangers. */
 struct provider_options {
     const char *name;
     const char *const *mx_suffixes; /* ".google.com": ends with it; "mx.example.com": equals */
     size_t mx_suffix_count;
+    bool own;     /* goes before those that are not */
+    bool by_site; /* each set of its exchangers is a lane of its own */
     struct learn_profile profile;
     enum engine_tls tls;
     bool bdat;

@@ -14,6 +14,7 @@ static const char *const causes[] = {
 
 void lane_changed(struct engine *e, struct lane *lane, const struct learn_change *change) {
     char from[32], to[32];
+    remembering_changed(e, lane, change);
     if (!log_on(LOG_LEVEL_INFO)) return;
     snprintf(from, sizeof from, "%.4g", change->from);
     snprintf(to, sizeof to, "%.4g", change->to);

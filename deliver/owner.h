@@ -8,6 +8,7 @@
  *     resting.c   sessions kept with nothing to do
  *     learning.c  what they meet with, told to their lane
  *     lane_show.c lanes for people
+ *     remembering.c what they have learned, kept; the audit trail
  *     source.c    proxies that do not work
  *     settle.c    outcomes into the ledger
  *     suppress.c  the suppression list before and after them
@@ -23,6 +24,7 @@
 #include "dns.h"
 #include "engine.h"
 #include "keyring.h"
+#include "lane_audit.h"
 #include "steady.h"
 #include "suppress.h"
 #include "worker.h"
@@ -141,6 +143,9 @@ struct engine {
     void (*on_commit)(void *ctx, uint64_t sequence);
     void *on_commit_ctx;
     uint64_t sealed_sequence[FLIGHT_ROOM]; /* by batch number */
+    struct lane_audit audit;
+    uint64_t audit_lost;           /* as it was logged */
+    mono_us audit_at, remember_at; /* when to look again */
     struct engine_counters counters;
     mono_us tick_due;
     int64_t lag_before;  /* the worst of the window before this one */
@@ -201,6 +206,14 @@ void learning_done(struct engine *e, struct window *w);   /* all of it is settle
 void lane_show(struct engine *e, struct lane *lane, struct lane_status *out);
 /* It has learned something: for people, and for whoever keeps it. */
 void lane_changed(struct engine *e, struct lane *lane, const struct learn_change *change);
+
+/* remembering.c */
+void remembering_init(struct engine *e); /* behind the backlog and the ledger */
+void remembering_done(struct engine *e);
+void remembering_load(struct engine *e, struct lane *lane); /* a new one, after learning_begin */
+void remembering_changed(struct engine *e, struct lane *lane, const struct learn_change *change);
+void remembering_tick(struct engine *e);
+void remembering_end(struct engine *e); /* before the last checkpoint */
 
 /* source.c */
 int source_init(struct engine *e, struct err *err);

@@ -4,7 +4,9 @@
 
 #include "classify.h"
 #include "hash.h"
+#include "lane_memory.h"
 #include "log.h"
+#include "profile.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -13,20 +15,20 @@ enum { LOOKUPS_MAX = 500, LOOKUPS_A_TURN = 256 };
 #define FIRST_PAUSE (10 * US_PER_SEC)
 #define MOST_PAUSE  (600 * US_PER_SEC)
 
-static bool suffix_matches(struct slice host, const char *suffix) {
-    struct slice s = slice_of(suffix);
-    return suffix[0] == '.' ? slice_ends_nocase(host, s) : slice_eq_nocase(host, s);
-}
-
-/* The provider whose mail exchangers these are: the best one decides. */
+/* The provider whose mail exchangers these are: the best one decides, and of several the longest suffix. */
 static const struct provider_options *provider_of(const struct engine *e, const struct mx_answer *mx) {
     struct slice host = slice_of(mx->hosts[0].name);
+    const struct provider_options *best = NULL;
+    size_t best_len = 0;
     for (size_t i = 0; i < e->options.provider_count; i++) {
         const struct provider_options *p = &e->options.providers[i];
-        for (size_t j = 0; j < p->mx_suffix_count; j++)
-            if (suffix_matches(host, p->mx_suffixes[j])) return p;
+        size_t len =
+            best && best->own && !p->own ? 0 : profile_match(p->mx_suffixes, p->mx_suffix_count, host);
+        if (len == 0 || (best && best->own == p->own && len <= best_len)) continue;
+        best = p;
+        best_len = len;
     }
-    return NULL;
+    return best;
 }
 
 /* The same for the same set of names, in whatever order. */
@@ -37,14 +39,25 @@ static uint64_t site_key(const struct engine *e, const struct mx_answer *mx, uns
     return key;
 }
 
+/* Whose limits are those of one site goes by its exchangers, whatever name it has. */
+static uint64_t set_of(const struct mx_answer *mx) {
+    uint64_t set = 0;
+    for (unsigned i = 0; i < mx->host_count; i++)
+        set = lane_set_add(set, slice_of(mx->hosts[i].name));
+    return set;
+}
+
 static struct lane *lane_for(struct engine *e, const struct mx_answer *mx, unsigned source) {
     const struct provider_options *p = provider_of(e, mx);
     struct slice name = slice_of(p ? p->name : mx->hosts[0].name);
-    struct lane *lane = p ? backlog_lane(&e->backlog, name, source) : NULL;
+    bool passing = !p || p->by_site;
+    struct lane *lane = passing ? NULL : backlog_lane(&e->backlog, name, source);
     if (lane) return lane;
-    lane = backlog_lane_new(&e->backlog, name, source, !p);
+    lane = backlog_lane_new(&e->backlog, name, source, passing);
     if (!lane) return NULL;
+    if (passing) lane->set = set_of(mx);
     learning_begin(e, lane, p ? &p->profile : &e->options.default_profile);
+    remembering_load(e, lane);
     lane->tls = (int)(p ? p->tls : e->options.default_tls);
     lane->bdat = p ? p->bdat : e->options.default_bdat;
     return lane;

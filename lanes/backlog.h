@@ -68,6 +68,9 @@ struct lane {
     mono_us paced_at; /* its pace held a session back last */
     float each_us;    /* for a mail, in the session that was looked at last */
     unsigned source;
+    uint64_t set;      /* of a lane that is not all of a provider: which exchangers (lane_set_add); else 0 */
+    bool unsaved;      /* it has learned something since it was kept: the engine's */
+    mono_us saved_at;  /* the same */
     bool tail;         /* lives as long as its one site */
     struct site *turn; /* ring of its sites */
     uint32_t sites;
@@ -104,6 +107,8 @@ struct backlog {
     struct lane_list starving[2]; /* lanes that wait for a session: small ones, big ones */
     size_t starving_count[2];
     uint64_t recipients;
+    void (*gone)(void *ctx, struct lane *lane); /* called before a tail lane is freed; may be NULL */
+    void *gone_ctx;
 };
 
 int backlog_init(struct backlog *b, uint64_t seed); /* 0, or -1 without memory */

@@ -96,22 +96,38 @@ static bool fits(struct slice host, struct slice suffix) {
                                : slice_eq_nocase(host, suffix);
 }
 
+size_t profile_match(const char *const *suffixes, size_t count, struct slice host) {
+    size_t best = 0;
+    if (host.len && host.at[host.len - 1] == '.') host.len--;
+    for (size_t i = 0; i < count; i++) {
+        struct slice suffix = slice_of(suffixes[i]);
+        if (suffix.len > best && fits(host, suffix)) best = suffix.len;
+    }
+    return best;
+}
+
 const struct profile *profile_of_host(const struct profile *list, size_t count, struct slice host) {
     const struct profile *best = NULL;
     size_t best_len = 0;
-    if (host.len && host.at[host.len - 1] == '.') host.len--;
     for (size_t i = 0; i < count; i++) {
         const struct profile *p = &list[i];
-        if (best && best->own && !p->own) continue;
-        for (size_t j = 0; j < p->suffix_count; j++) {
-            struct slice suffix = slice_of(p->suffixes[j]);
-            if (!fits(host, suffix)) continue;
-            if (best && best->own == p->own && suffix.len <= best_len) continue;
-            best = p;
-            best_len = suffix.len;
-        }
+        size_t len = best && best->own && !p->own ? 0 : profile_match(p->suffixes, p->suffix_count, host);
+        if (len == 0 || (best && best->own == p->own && len <= best_len)) continue;
+        best = p;
+        best_len = len;
     }
     return best;
+}
+
+void profile_fill(struct profile *p, const struct profile *other) {
+    for (int n = 0; n < PROFILE_NUMBERS; n++) {
+        struct learn_bounds *b = &p->limits[n].bounds;
+        double start = other->limits[n].bounds.start;
+        if (b->start > 0 || start == 0) continue;
+        if (b->ceiling > 0 && start > b->ceiling) start = b->ceiling;
+        b->start = start < b->floor ? b->floor : start;
+        if (p->limits[n].from == PROFILE_FROM_NOBODY) p->limits[n].from = other->limits[n].from;
+    }
 }
 
 struct learn_profile profile_learn(const struct profile *p) {

@@ -9,7 +9,7 @@
 #include "learn.h"
 
 enum {
-    PROFILES_MOST = 1152,
+    PROFILES_MOST = 128, /* that are built in */
     PROFILE_SUFFIXES_MOST = 64,
     PROFILE_NAME_MAX = 100, /* bytes */
     PROFILE_NOTE_MAX = 200
@@ -22,7 +22,7 @@ enum profile_origin {
     PROFILE_FROM_COMMUNITY, /* KumoMTA's community shaping.toml */
     PROFILE_FROM_PROVIDER,  /* its own postmaster page */
     PROFILE_FROM_FIELD,     /* reports of senders */
-    PROFILE_FROM_OWN,       /* this configuration */
+    PROFILE_FROM_OWN,       /* this program or its configuration */
     PROFILE_ORIGINS
 };
 const char *profile_origin_name(enum profile_origin o); /* "shaping" */
@@ -74,9 +74,14 @@ struct profile *profile_named(struct profile *list, size_t count, struct slice n
  * Case does not count, nor does a dot at its end. */
 const struct profile *profile_of_host(const struct profile *list, size_t count, struct slice host);
 
+/* The length of the longest of these suffixes that the host ends with or is; 0: none. */
+size_t profile_match(const char *const *suffixes, size_t count, struct slice host);
+
 /* As the controller takes it. Recipients of a session bound the messages of a connection, which have one
  * each at least. */
 struct learn_profile profile_learn(const struct profile *p);
+/* What a profile says nothing of begins as with `other`, within its own floor and ceiling. */
+void profile_fill(struct profile *p, const struct profile *other);
 
 /* The built-in files: made of profiles/ by the build. */
 struct profile_text {

@@ -141,6 +141,7 @@ static void lane_free(struct backlog *b, struct lane *lane) {
         b->lanes = lane->next;
     if (lane->next) lane->next->prev = lane->prev;
     b->lane_count--;
+    if (b->gone) b->gone(b->gone_ctx, lane);
     learn_done(&lane->learn);
     free(lane);
 }

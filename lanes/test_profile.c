@@ -140,7 +140,7 @@ static void test_numbers(void **state) {
         {"orange", 2, 3, 100, 0, 0, 16},      {"docomo", 1, 0, 0, 100, 1, 0},
         {"mimecast", 10, 10, 100, 100, 0, 0}, {"yahoo.co.jp", 2, 0, 20, 0, 10, 0},
         {"cisco", 0, 0, 0, 0, 0, 0},          {"comcast", 25, 25, 1000, 1000, 0, 166},
-        {"other", 0, 0, 100, 0, 0, 0},
+        {"other", 4, 0, 100, 0, 10, 0},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         const struct profile *p = profile_named(s->list, s->count, slice_of(table[i].name));
@@ -160,6 +160,25 @@ static void test_numbers(void **state) {
         for (int n = 0; n < PROFILE_SESSION_RECIPIENTS; n++)
             if (s->list[i].limits[n].bounds.ceiling > 0)
                 assert_int_equal(s->list[i].limits[n].from, PROFILE_FROM_PROVIDER);
+    set_free(s);
+}
+
+static void test_silence_is_filled(void **state) {
+    (void)state;
+    struct set *s = builtin();
+    const struct profile *other = profile_named(s->list, s->count, SLICE("other"));
+    for (size_t i = 0; i < s->count; i++) {
+        struct profile p = s->list[i];
+        profile_fill(&p, other);
+        for (int n = 0; n < PROFILE_NUMBERS; n++)
+            if (profile_bounds_fault((enum profile_number)n, &p.limits[n].bounds)) fail_msg("%s", p.name);
+        struct learn_profile before = profile_learn(&s->list[i]), after = profile_learn(&p);
+        assert_true(after.rate.start > 0 && after.connections.start > 0 && after.per_connection.start > 0);
+        if (before.rate.start > 0) assert_true(before.rate.start == after.rate.start);
+        assert_true(before.connections.ceiling == after.connections.ceiling);
+        if (strcmp(p.name, "docomo") == 0) assert_true(after.per_connection.start == 100);
+        if (strcmp(p.name, "yahoo") == 0) assert_true(after.connections.start == 4);
+    }
     set_free(s);
 }
 
@@ -276,9 +295,13 @@ static void test_faults(void **state) {
 int main(void) {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules_agree),           cmocka_unit_test(test_hosts),
-        cmocka_unit_test(test_longest_wins),          cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_controller_takes_them), cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_rules_agree),
+        cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_longest_wins),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_silence_is_filled),
+        cmocka_unit_test(test_controller_takes_them),
+        cmocka_unit_test(test_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,16 +36,6 @@ int instance_raise_files(const struct options *o, struct err *err) {
         (long long)o->deliver.max_sessions, (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
 }
 
-/* What a lane begins with, and what it never goes beyond: all else is learned. */
-static struct learn_profile profile_of(const struct option_limits *l) {
-    return (struct learn_profile){
-        .connections = {.start = 4, .ceiling = (double)l->connections},
-        .rate = {.start = 10, .ceiling = (double)l->messages_per_second},
-        .per_connection = {.start = 100, .ceiling = (double)l->messages_per_connection},
-        .new_connections = {.ceiling = (double)l->connections_per_minute},
-    };
-}
-
 static enum engine_tls tls_of(int mode) {
     static const enum engine_tls modes[] = {[OPTION_TLS_OFF] = ENGINE_TLS_OFF,
                                             [OPTION_TLS_OPPORTUNISTIC] = ENGINE_TLS_OPPORTUNISTIC,
@@ -83,19 +73,21 @@ static int fill_proxy(struct proxy_options *to, const struct option_source *s, s
 }
 
 static int fill_lists(struct instance *in, const struct options *o, struct err *err) {
-    const struct option_provider *p = o->providers.at;
+    const struct profile *p = o->known;
     const struct option_source *s = o->sources.at;
-    in->providers = calloc(o->providers.count + 1, sizeof *in->providers);
+    in->providers = calloc(o->known_count + 1, sizeof *in->providers);
     in->sources = calloc(o->sources.count + 1, sizeof *in->sources);
     in->dkim = calloc(o->dkim.count + 1, sizeof *in->dkim);
     if (!in->providers || !in->sources || !in->dkim) return err_set(err, ERR_SYSTEM, "out of memory");
-    for (size_t i = 0; i < o->providers.count; i++)
+    for (size_t i = 0; i < o->known_count; i++)
         in->providers[i] = (struct provider_options){.name = p[i].name,
-                                                     .mx_suffixes = p[i].mx.at,
-                                                     .mx_suffix_count = p[i].mx.count,
-                                                     .profile = profile_of(&p[i].limits),
-                                                     .tls = tls_of(p[i].tls),
-                                                     .bdat = p[i].bdat};
+                                                     .mx_suffixes = p[i].suffixes,
+                                                     .mx_suffix_count = p[i].suffix_count,
+                                                     .own = p[i].own,
+                                                     .by_site = p[i].by_site,
+                                                     .profile = profile_learn(&p[i]),
+                                                     .tls = tls_of(o->ways[i].tls),
+                                                     .bdat = o->ways[i].bdat};
     put_keys(in->dkim, o);
     for (size_t i = 0; i < o->sources.count; i++) {
         in->sources[i] = (struct source_options){.name = s[i].name,
@@ -123,11 +115,11 @@ static int fill_engine_options(struct instance *in, const struct options *o, str
         .dns_trust_anchor = o->dns.trust_anchor,
         .tls_ca_file = o->tls.ca_file,
         .private_hosts = o->deliver.private_hosts,
-        .default_profile = profile_of(&o->limits),
+        .default_profile = profile_learn(&o->other),
         .default_tls = tls_of(o->tls.mode),
         .default_bdat = o->deliver.bdat,
         .providers = in->providers,
-        .provider_count = o->providers.count,
+        .provider_count = o->known_count,
         .sources = in->sources,
         .source_count = o->sources.count,
         .retry = {o->deliver.retry.first, o->deliver.retry.most, o->deliver.retry.factor},

@@ -8,11 +8,12 @@
 
 static const struct command_group groups[] = {
     {"Sending", {&command_send, &command_render, &command_serve}},
-    {"What becomes of it", {&command_status, &command_report, &command_message}},
+    {"What becomes of it", {&command_status, &command_report, &command_message, &command_changes}},
     {"Changing its course", {&command_hold, &command_resume, &command_cancel, &command_suppress}},
     {"Looking after the server", {&command_doctor, &command_prune, &command_backup, &command_restore}},
     {"Setting up",
-     {&command_config, &command_dkim_key, &command_classify_reply, &command_completion, &command_manual}},
+     {&command_config, &command_providers, &command_dkim_key, &command_classify_reply, &command_completion,
+      &command_manual}},
 };
 enum { GROUPS = sizeof groups / sizeof groups[0], COMMANDS_MOST = GROUPS * COMMAND_GROUP_MOST + 1 };
 

@@ -18,17 +18,24 @@
 #define RANGE(a, b)     .least = (a), .most = (b)
 
 static const char *const tls_words[] = {"off", "opportunistic", "required", NULL};
+static const char *const by_words[] = {"provider", "site", NULL};
 static const char *const proxy_words[] = {"none", "haproxy", "socks5", NULL};
 static const char *const uncertain_words[] = {"resend", "hold", NULL};
 static const char *const level_words[] = {"error", "warn", "info", "debug", "off", NULL};
 
 static const struct option provider_fields[] = {
     {"name", OPTION_STRING, PROVIDER(name), .unset = "must be given", .sample = "google",
-     .help = "What reports and metrics call it."},
-    {"mx", OPTION_STRINGS, PROVIDER(mx), .unset = "must be given", RANGE(1, 64),
-     .sample = "[.google.com, .googlemail.com]",
+     .help =
+         "What reports and metrics call it. With the name of a built-in profile what is not given here is "
+         "that profile's (`tsubame providers` lists them); `other` is whoever nobody knows."},
+    {"mx", OPTION_STRINGS, PROVIDER(mx), .unset = "that of the built-in profile, else it must be given",
+     RANGE(1, 64), .sample = "[.google.com, .googlemail.com]",
      .help =
          "Its mail exchangers: .google.com stands for all whose names end so, mx.example.com for this one."},
+    {"by", OPTION_ENUM, PROVIDER(by), "provider", .words = by_words,
+     .help = "provider: all its exchangers share their limits. site: each set of exchangers has servers and "
+             "limits "
+             "of its own."},
     {"tls", OPTION_ENUM, PROVIDER(tls), "@tls.mode", .words = tls_words,
      .help = "As tls.mode, for this provider."},
     {"bdat", OPTION_BOOL, PROVIDER(bdat), "@deliver.bdat", .help = "As deliver.bdat, for this provider."},
@@ -175,10 +182,16 @@ static const struct option table[] = {
      .help = "Never more messages a second from one source to one provider; 0 is as learned."},
     {"limits.connections_per_minute", OPTION_INT, AT(limits.connections_per_minute), "0", RANGE(0, 1000000),
      .help = "Never more new connections a minute from one source to one provider; 0 is as learned."},
-    {"providers", OPTION_RECORDS, AT(providers), .unset = "each set of mail exchangers is its own provider",
-     RANGE(0, 1024), FIELDS(provider_fields, struct option_provider),
+    {"profiles", OPTION_BOOL, AT(profiles), "true",
      .help =
-         "Receivers with limits of their own, known by their mail exchangers. The first that fits counts."},
+         "Large providers are known from the start: their mail exchangers, and with which limits to begin. "
+         "false: only `providers` are; every other set of mail exchangers is its own provider."},
+    {"providers", OPTION_RECORDS, AT(providers), .unset = "the built-in profiles", RANGE(0, 1024),
+     FIELDS(provider_fields, struct option_provider),
+     .help = "Receivers that are known by their mail exchangers, with limits that are never passed: within "
+             "them it "
+             "is learned what they take. They come before the built-in ones; of several that fit the one "
+             "with the longest name counts."},
 
     {"replies.rules", OPTION_PATH, AT(replies.rules), .unset = "the built-in rules alone",
      .help =

@@ -8,6 +8,7 @@
 #include "addr.h"
 #include "buf.h"
 #include "clock.h"
+#include "profile.h"
 
 enum option_type {
     OPTION_BOOL,      /* bool */
@@ -62,6 +63,7 @@ struct option_records {
 struct option_place {
     const char *file; /* NULL: the default holds */
     unsigned line, column;
+    uint64_t given; /* of a record: which of its fields are there, as bits by their index */
 };
 
 struct option_limits {
@@ -72,6 +74,12 @@ struct option_provider {
     const char *name;
     struct option_strings mx;
     struct option_limits limits;
+    int by;  /* enum option_by */
+    int tls; /* enum option_tls */
+    bool bdat;
+};
+/* How mail goes to a provider, besides its profile. */
+struct option_way {
     int tls; /* enum option_tls */
     bool bdat;
 };
@@ -96,6 +104,7 @@ struct option_dkim {
 
 enum option_tls { OPTION_TLS_OFF, OPTION_TLS_OPPORTUNISTIC, OPTION_TLS_REQUIRED };
 enum option_proxy { OPTION_PROXY_NONE, OPTION_PROXY_HAPROXY, OPTION_PROXY_SOCKS5 };
+enum option_by { OPTION_BY_PROVIDER, OPTION_BY_SITE };
 enum option_uncertain { OPTION_UNCERTAIN_RESEND, OPTION_UNCERTAIN_HOLD };
 enum { OPTION_MOST = 64 };
 
@@ -131,7 +140,13 @@ struct options {
         const char *ca_file;
     } tls;
     struct option_limits limits;
-    struct option_records providers; /* struct option_provider */
+    bool profiles;                   /* the built-in ones count too */
+    struct option_records providers; /* struct option_provider, as the file has them */
+    /* What is in force, made of both (options_providers.c): the configuration's first. ways: of each. */
+    struct profile *known;
+    struct option_way *ways;
+    size_t known_count;
+    struct profile other;          /* of whoever is not known */
     struct option_records sources; /* struct option_source; never empty: made from deliver.* when not given */
     struct option_records dkim;    /* struct option_dkim */
     struct {

@@ -61,21 +61,6 @@ static void check_history(struct reader *r, const struct options *o) {
             (long long)o->history.max_size);
 }
 
-static void check_providers(struct reader *r, const struct options *o) {
-    const struct option_provider *all = o->providers.at;
-    for (size_t i = 0; i < o->providers.count; i++) {
-        if (!all[i].name) options_problem(r, &all[i].place, "providers[%zu].name is missing", i);
-        if (all[i].mx.count == 0) options_problem(r, &all[i].place, "providers[%zu].mx is missing", i);
-        if (all[i].name && strlen(all[i].name) > 100)
-            options_problem(r, &all[i].place, "providers[%zu].name: longer than 100 bytes", i);
-        for (size_t j = 0; j < i && all[i].name; j++)
-            if (all[j].name && strcmp(all[i].name, all[j].name) == 0)
-                options_problem(r, &all[i].place,
-                                "providers[%zu].name: '%s' is here twice (first in line %u)", i, all[i].name,
-                                all[j].place.line);
-    }
-}
-
 static char *address_name(struct reader *r, const struct net_addr *addr) {
     char text[NET_ADDR_TEXT_MAX];
     int n = net_addr_format(addr, text);
@@ -153,7 +138,7 @@ void options_check(struct reader *r, struct options *o) {
     check_dkim(r, o);
     check_retry(r, o);
     check_history(r, o);
-    check_providers(r, o);
+    options_make_providers(r, o);
     fill_helo(r, o);
     check_sources(r, o);
     fill_socket(r, o);

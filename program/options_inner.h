@@ -41,6 +41,9 @@ char *options_keep(struct reader *r, struct slice text);
 void options_check(struct reader *r, struct options *o);
 bool options_domain_good(struct slice name);
 
+/* options_providers.c: the configuration's providers and the built-in ones become one list. */
+void options_make_providers(struct reader *r, struct options *o);
+
 /* options_names.c: keys and how near they are to what was written. */
 const struct option *options_find(struct slice key);
 size_t options_index(const char *key); /* the key is one of the table */

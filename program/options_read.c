@@ -26,7 +26,7 @@ void options_problem(struct reader *r, const struct option_place *at, const char
 }
 
 struct option_place options_place(const struct reader *r, const struct yaml *node) {
-    return (struct option_place){r->name, r->places ? node->line : 0, node->column};
+    return (struct option_place){r->name, r->places ? node->line : 0, node->column, 0};
 }
 
 static void set_default(struct reader *r, const struct level *l, const struct option *opt,
@@ -153,6 +153,9 @@ static void read_records(struct reader *r, const struct level *l, const struct o
         else
             options_problem(r, &here, "%s[%zu]: expected a section with keys such as %s", opt->key, i,
                             opt->fields[0].key);
+        for (size_t f = 0; f < inner.count && f < 64; f++)
+            here.given |= (uint64_t)(places[f].file != NULL) << f;
+        memcpy(inner.base, &here, sizeof here);
     }
 }
 
@@ -202,7 +205,7 @@ void options_free(struct options *o) {
 static void read_set(struct reader *r, struct options *o, const char *set) {
     struct slice value = slice_of(set), key;
     slice_cut(&value, '=', &key);
-    struct option_place at = {r->name, 0, 0};
+    struct option_place at = {r->name, 0, 0, 0};
     if (!value.at) {
         options_problem(r, &at, "expected KEY=VALUE such as deliver.port=2525, got '%s'", set);
         return;

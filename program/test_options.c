@@ -117,6 +117,22 @@ static const struct bad bad[] = {
      "providers[0].limits.connections?)\n"},
     {"providers:\n- name: a\n  mx: '..a'\n", "t.yaml:3:7: providers[0].mx: expected a list of names such as "
                                              "[.example.com, mx.example.net], got '..a'\n"},
+    {"providers:\n- {name: a, mx: .com}\n",
+     "t.yaml:2:3: providers[0].mx: '.com' has one label only: too many names end so\n"},
+    {"providers:\n- {name: a, mx: .co.uk}\n",
+     "t.yaml:2:3: providers[0].mx: '.co.uk' is a registry: too many names end so\n"},
+    {"providers:\n- {name: a, mx: .a.example}\n- {name: b, mx: .A.example}\n",
+     "t.yaml:3:3: providers[1].mx: '.A.example' is in providers[0] already\n"},
+    {"providers:\n- {name: other, mx: .a.example}\n",
+     "t.yaml:2:3: providers[0].mx: other is whoever nobody knows, and has none\n"},
+    {"profiles: false\nproviders:\n- name: google\n", "t.yaml:3:3: providers[0].mx is missing\n"},
+    {"providers:\n- {name: google, by: host}\n",
+     "t.yaml:2:22: providers[0].by: expected one of provider, site, got 'host'\n"},
+    {"providers:\n- {name: google, limits: {connections: -1}}\n",
+     "t.yaml:2:40: providers[0].limits.connections: must be from 0 to 10000, got '-1'\n"},
+    {"providers:\n- {name: google, limits: {connections: .nan}}\n",
+     "t.yaml:2:40: providers[0].limits.connections: expected a whole number from 0 to 10000, got '.nan'\n"},
+    {"profiles: maybe\n", "t.yaml:1:11: profiles: expected true or false, got 'maybe'\n"},
     {"providers:\n- name: a\n  name: b\n", "t.yaml:3:3: the key 'name' is here twice (first in line 2)\n"},
     {"sources: [{address: 192.0.2.1}]\ndeliver.bind: 192.0.2.2\n",
      "t.yaml:1:10: sources: give either sources or deliver.bind, not both\n"},
@@ -222,7 +238,7 @@ static void values(void **state) {
     assert_int_equal(p[0].mx.count, 2);
     assert_int_equal(p[0].limits.connections, 7);
     assert_int_equal(p[0].limits.messages_per_second, 50);
-    assert_int_equal(p[0].limits.messages_per_connection, 100);
+    assert_int_equal(p[0].limits.messages_per_connection, 0);
     assert_int_equal(p[0].tls, OPTION_TLS_OFF);
     assert_int_equal(p[1].tls, OPTION_TLS_REQUIRED);
     assert_true(p[0].bdat && !p[1].bdat);
@@ -231,6 +247,73 @@ static void values(void **state) {
     assert_int_equal(o->sources.count, 2);
     assert_string_equal(s[1].name, "127.0.0.3");
     assert_string_equal(s[1].helo, "out.example.com");
+    options_free(o);
+}
+
+static const struct profile *known(const struct options *o, const char *name) {
+    return profile_named(o->known, o->known_count, slice_of(name));
+}
+
+static const struct option_way *way(const struct options *o, const char *name) {
+    return &o->ways[known(o, name) - o->known];
+}
+
+/* What is in force of the configuration's providers and the built-in ones. */
+static void providers_in_force(void **state) {
+    (void)state;
+    struct options *o = good("", "t.yaml");
+    size_t builtin = o->known_count;
+    assert_true(builtin > 20);
+    assert_true(known(o, "google")->limits[PROFILE_CONNECTIONS].bounds.start == 5);
+    assert_true(known(o, "google")->limits[PROFILE_CONNECTIONS].bounds.ceiling == 0);
+    assert_null(known(o, "other"));
+    assert_true(o->other.limits[PROFILE_PER_CONNECTION].bounds.start == 100);
+    assert_int_equal(way(o, "google")->tls, OPTION_TLS_OPPORTUNISTIC);
+    options_free(o);
+
+    o = good("tls.mode: off\nlimits: {connections: 6, messages_per_second: 7}\n"
+             "providers:\n- {name: orange, limits: {connections: 20, messages_per_connection: 10}}\n"
+             "- {name: big, mx: .big.example, by: site, tls: required, limits: {messages_per_second: 0}}\n"
+             "- {name: yahoo, mx: .elsewhere.example}\n- {name: qq, tls: off}\n"
+             "- {name: other, limits.connections: 2}\n",
+             "t.yaml");
+    assert_int_equal(o->known_count, builtin + 1);
+    const struct profile *p = known(o, "orange");
+    assert_true(p->own && p->suffix_count == 1);
+    assert_string_equal(p->suffixes[0], ".orange.fr");
+    assert_true(p->limits[PROFILE_CONNECTIONS].bounds.ceiling ==
+                20); /* its own word goes before what is known */
+    assert_true(p->limits[PROFILE_CONNECTIONS].bounds.start == 2);
+    assert_int_equal(p->limits[PROFILE_CONNECTIONS].from, PROFILE_FROM_OWN);
+    assert_true(p->limits[PROFILE_PER_CONNECTION].bounds.ceiling == 10);
+    assert_true(p->limits[PROFILE_PER_CONNECTION].bounds.start == 10); /* 100, but for the ceiling */
+    assert_true(p->limits[PROFILE_NEW_CONNECTIONS].bounds.ceiling == 16);
+    assert_int_equal(p->limits[PROFILE_NEW_CONNECTIONS].from, PROFILE_FROM_PROVIDER);
+    p = known(o, "big");
+    assert_true(p->own && p->by_site && p->limits[PROFILE_RATE].bounds.ceiling == 0);
+    assert_true(p->limits[PROFILE_CONNECTIONS].bounds.ceiling == 6);
+    assert_int_equal(way(o, "big")->tls, OPTION_TLS_REQUIRED);
+    assert_string_equal(known(o, "yahoo")->suffixes[0], ".elsewhere.example");
+    assert_null(profile_of_host(o->known, o->known_count, SLICE("mta5.am0.yahoodns.net")));
+    p = known(o, "google"); /* a bound for all holds beside what is known */
+    assert_true(!p->own && p->limits[PROFILE_CONNECTIONS].bounds.ceiling == 6);
+    assert_true(p->limits[PROFILE_RATE].bounds.ceiling == 7 && p->limits[PROFILE_RATE].bounds.start == 7);
+    assert_true(known(o, "apple")->limits[PROFILE_CONNECTIONS].bounds.ceiling == 6);
+    assert_true(known(o, "comcast")->limits[PROFILE_CONNECTIONS].bounds.ceiling == 6);
+    assert_int_equal(way(o, "google")->tls, OPTION_TLS_OPPORTUNISTIC); /* it wants it */
+    assert_int_equal(way(o, "yahoo")->tls, OPTION_TLS_OFF);
+    assert_int_equal(way(o, "qq")->tls, OPTION_TLS_OFF);
+    assert_true(o->other.limits[PROFILE_CONNECTIONS].bounds.ceiling == 2);
+    assert_true(o->other.limits[PROFILE_CONNECTIONS].bounds.start == 2);
+    for (size_t i = 0; i < o->known_count; i++)
+        for (int n = 0; n < PROFILE_NUMBERS; n++)
+            assert_null(profile_bounds_fault((enum profile_number)n, &o->known[i].limits[n].bounds));
+    options_free(o);
+
+    o = good("profiles: false\nproviders: [{name: google, mx: .google.test}]\n", "t.yaml");
+    assert_int_equal(o->known_count, 1);
+    assert_true(o->known[0].limits[PROFILE_CONNECTIONS].bounds.start ==
+                o->other.limits[PROFILE_CONNECTIONS].bounds.start);
     options_free(o);
 }
 
@@ -418,8 +501,9 @@ static void units(void **state) {
 int main(void) {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(malformed),   cmocka_unit_test(values),         cmocka_unit_test(sets),
-        cmocka_unit_test(round_trips), cmocka_unit_test(table_is_sound), cmocka_unit_test(units),
+        cmocka_unit_test(malformed), cmocka_unit_test(values),      cmocka_unit_test(providers_in_force),
+        cmocka_unit_test(sets),      cmocka_unit_test(round_trips), cmocka_unit_test(table_is_sound),
+        cmocka_unit_test(units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
