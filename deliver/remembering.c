@@ -39,7 +39,7 @@ void remembering_load(struct engine *e, struct lane *lane) {
     struct learn_memory m;
     struct buf key, bytes;
     mono_us now = loop_now(e->loop);
-    lane->saved_at = now;
+    lane->saved_at = now - SAVE_APART; /* what it finds first is kept at once */
     buf_init(&key, LANE_KEY_BYTES);
     buf_init(&bytes, LEDGER_LANE_BYTES);
     if (lane_key_encode(source_name(e, lane), slice_of(lane->name), lane->set, &key) &&

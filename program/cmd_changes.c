@@ -101,6 +101,7 @@ static void put_note(const struct note *n, bool colour, struct buf *out) {
     buf_put_c(out, '\n');
     if (!n->words.len) return;
     buf_printf(out, "    %s", show_dim(colour));
+    if (n->code) buf_printf(out, "%u ", n->code);
     show_text(out, n->words);
     buf_printf(out, "%s\n", show_plain(colour));
 }
