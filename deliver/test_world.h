@@ -75,6 +75,7 @@ struct world {
     int dns;
     pthread_t dns_thread;
     bool dns_broken, dns_silent, ending;
+    unsigned wanders_to; /* the host of "wanders.test" */
 };
 
 /* What a lane never goes beyond; 0: whatever it learns. */

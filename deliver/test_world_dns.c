@@ -1,6 +1,7 @@
 /* The made-up world's DNS server. "NAME.N.test" and "N.test" have one mail exchanger, "mN.test" at 127.0.7.N;
  * "A.B.two.test" has two, A before B, "A.B.equal.test" two of equal
- * preference; "nx.test", "null.test" and "broken.test" are what they say. */
+ * preference; that of "wanders.test" is wherever wanders_to says; "nx.test", "null.test" and "broken.test"
+ * are what they say. */
 #include "test_world.h"
 
 #include <netinet/in.h>
@@ -43,7 +44,7 @@ static unsigned number_in(const char *name) {
     return (unsigned)strtoul(at, NULL, 10);
 }
 
-static size_t answer_mx(uint8_t *to, const char *name, unsigned *count) {
+static size_t answer_mx(const struct world *w, uint8_t *to, const char *name, unsigned *count) {
     unsigned first = 0, second = 0, preference = 20;
     char host[32];
     *count = 1;
@@ -55,7 +56,7 @@ static size_t answer_mx(uint8_t *to, const char *name, unsigned *count) {
     else if (dot > name && *dot == '.' && strstr(dot, ".equal.test"))
         second = (unsigned)strtoul(dot + 1, NULL, 10), preference = 10;
     else
-        first = number_in(name);
+        first = strcmp(name, "wanders.test") == 0 ? w->wanders_to : number_in(name);
     snprintf(host, sizeof host, "m%u.test", first);
     size_t n = put_mx(to, 10, host);
     if (!second) return n;
@@ -82,7 +83,7 @@ static size_t dns_answer(const struct world *w, uint8_t *packet, size_t n) {
     else if (strcmp(name, "broken.test") == 0 || w->dns_broken)
         code = 2;
     else if (type == 15 && name[0] != 'm')
-        more = answer_mx(packet + end, name, &count);
+        more = answer_mx(w, packet + end, name, &count);
     else if (type == 1 && name[0] == 'm' && number_in(name)) {
         const uint8_t address[] = {127, 0, 7, (uint8_t)number_in(name)};
         more = put_record(packet + end, 1, address, 4);
