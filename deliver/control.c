@@ -90,6 +90,23 @@ static int ask(struct engine *e, struct call *call, struct err *err) {
     return call->result;
 }
 
+struct errand {
+    int (*run)(struct engine *e, void *ctx, struct err *err);
+    void *ctx;
+};
+
+static int run_errand(struct engine *e, struct call *call) {
+    const struct errand *errand = call->in;
+    return errand->run(e, errand->ctx, &call->err);
+}
+
+int control_ask(struct engine *e, int (*run)(struct engine *e, void *ctx, struct err *err), void *ctx,
+                struct err *err) {
+    struct errand errand = {run, ctx};
+    struct call call = {.run = run_errand, .in = &errand};
+    return ask(e, &call, err);
+}
+
 /* ---- campaigns ---- */
 
 struct begin {

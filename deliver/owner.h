@@ -14,6 +14,8 @@
  *     suppress.c  the suppression list before and after them
  *     commit.c    seal, submit, release of windows
  *     control.c   what other threads ask
+ *     inspect.c   what waits, and where it is bound
+ *     trace.c     who watches conversations
  *     time.c      the clock that retries and expiry go by
  *
  * All of it runs on the owner thread, save the public functions of engine.h. */
@@ -140,6 +142,7 @@ struct engine {
     int64_t grace_us;
 
     atomic_uint_fast64_t projected, committed;
+    atomic_uint traces; /* under way, or not let go of by all workers (trace.c) */
     void (*on_commit)(void *ctx, uint64_t sequence);
     void *on_commit_ctx;
     uint64_t sealed_sequence[FLIGHT_ROOM]; /* by batch number */
@@ -171,6 +174,10 @@ void feed_hold_broken(struct engine *e, struct campaign *c, const struct err *er
 /* resolve.c */
 void resolve_some(struct engine *e);
 void resolve_done(struct engine *e);
+/* The configured provider that these exchangers are of, or NULL; the source that a domain is written to from.
+ */
+const char *resolve_provider(const struct engine *e, const struct mx_answer *mx);
+unsigned resolve_source(const struct engine *e, struct slice domain);
 
 /* Looks at an answer for a domain; NXDOMAIN that is not believed becomes MX_TEMPORARY. */
 void doubt_answer(struct engine *e, struct slice domain, struct mx_answer *mx);
@@ -270,6 +277,9 @@ void control_call(struct engine *e, struct call *call);
 void control_durable(struct engine *e);
 void control_abort(struct engine *e);
 void control_expire(struct engine *e);
+/* Runs it on the owner thread, from another one, which waits. -1 with err: what it says, or ERR_BUSY. */
+int control_ask(struct engine *e, int (*run)(struct engine *e, void *ctx, struct err *err), void *ctx,
+                struct err *err);
 
 void engine_tell(struct worker *w, enum msg_kind kind, void *at);
 

@@ -63,9 +63,18 @@ static struct lane *lane_for(struct engine *e, const struct mx_answer *mx, unsig
     return lane;
 }
 
+const char *resolve_provider(const struct engine *e, const struct mx_answer *mx) {
+    const struct provider_options *p = provider_of(e, mx);
+    return p ? p->name : NULL;
+}
+
 /* Always the same source for a domain, after a restart too: greylisting looks at it. */
+unsigned resolve_source(const struct engine *e, struct slice domain) {
+    return (unsigned)(hash_bytes(domain, 0) % e->options.source_count);
+}
+
 static unsigned source_of(const struct engine *e, const struct domain *d) {
-    return (unsigned)(hash_bytes(slice_make(d->name, d->name_len), 0) % e->options.source_count);
+    return resolve_source(e, slice_make(d->name, d->name_len));
 }
 
 static void place(struct engine *e, struct domain *d, const struct mx_answer *mx, struct slice encoded) {

@@ -96,6 +96,7 @@ static bool open_session(struct engine *e, struct site *site, const struct learn
     memcpy(own, targets, n * sizeof *own);
     *s = (struct session){.worker = &e->workers[e->turn++ % e->options.workers],
                           .site = site,
+                          .lane = site->lane->name,
                           .source = site->lane->source,
                           .provider = provider_of(e, site, targets[0].name),
                           .tls = site->lane->tls,

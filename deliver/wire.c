@@ -8,6 +8,7 @@
 #include "conn.h"
 #include "flight.h"
 #include "log.h"
+#include "tap.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -33,6 +34,9 @@ struct wire {
     bool over;      /* the conversation, or the attempt at one, has ended: `leave` draws the consequences */
     enum smtp_why why; /* of that end */
     unsigned depth;    /* calls into the wire under way: what they stand on is not freed below them */
+    struct tap *taps;  /* who watches it; NULL: nobody */
+    uint64_t sent, content_end; /* bytes of this connection; behind all content that was made */
+    bool content_made;          /* and stands in the output */
 };
 
 static void try_target(struct wire *wire);
@@ -53,6 +57,7 @@ static void on_outcome(void *ctx, uint64_t tag, unsigned rcpt, const struct smtp
         wire->session->worked = true;
         wire->session->rested = false;
     }
+    if (wire->taps) tap_outcome(&wire->taps, mail_address(window, index), &window->items[index].outcome);
     if (--flight->count == 0) {
         window->mails += said->begun; /* who is refused here, is so before those that are not */
         flight_land(wire->worker, flight);
@@ -66,6 +71,7 @@ static int on_content(void *ctx, uint64_t tag, struct buf *out) {
     struct err err;
     int failed = mail_sign(wire->worker, flight->window, &flight->mail, out, &err);
     flight_unload(wire->worker, flight);
+    wire->content_made = true;
     return failed;
 }
 
@@ -126,6 +132,7 @@ static void feed(struct wire *wire) {
 static void wire_end(struct wire *wire) {
     struct worker *w = wire->worker;
     windows_give_back(wire->worker, &wire->windows);
+    if (wire->taps) tap_end(&wire->taps, SLICE("the session is over"));
     smtp_client_free(wire->smtp);
     conn_close(wire->conn);
     if (wire->prev)
@@ -144,7 +151,11 @@ static void pump(struct wire *wire) {
         if (smtp_client_is_ready(wire->smtp)) feed(wire);
         struct slice out = smtp_client_output(wire->smtp);
         if (wire->over || out.len == 0) break;
+        if (wire->content_made) wire->content_end = wire->sent + out.len;
+        wire->content_made = false;
         size_t taken = conn_write(wire->conn, out.at, out.len);
+        wire->sent += taken;
+        if (wire->taps && taken) tap_sent(wire->taps, slice_make(out.at, taken));
         if (taken) smtp_client_wrote(wire->smtp, taken, loop_now(wire->worker->loop));
         if (taken < out.len) break;
     }
@@ -156,6 +167,9 @@ static void drop_conversation(struct wire *wire) {
     conn_close(wire->conn);
     wire->smtp = NULL;
     wire->conn = NULL;
+    wire->sent = wire->content_end = 0;
+    wire->content_made = false;
+    if (wire->taps) tap_cut(wire->taps);
 }
 
 static bool may_try_next(const struct wire *wire) {
@@ -236,6 +250,7 @@ static void on_ended(void *ctx, const struct smtp_end *end) {
     if (!wire->session->ready && !wire->session->fault &&
         (end->why == SMTP_WHY_LOST || end->why == SMTP_WHY_TIMEOUT))
         wire->session->missed |= (uint8_t)(1u << wire->target);
+    if (wire->taps) tap_note(wire->taps, "%s: %.*s", smtp_why_name(end->why), SLICE_ARG(end->text));
     struct outcome_rules by = {wire->worker->options->rules, wire->session->provider};
     if (end->why == SMTP_WHY_DONE)
         wire->session->end = (struct outcome){0};
@@ -279,6 +294,7 @@ static bool may_bdat(const struct wire *wire) {
 static void conn_opened(void *ctx) {
     struct wire *wire = ctx;
     wire->session->proxy_works = true;
+    if (wire->taps) tap_note(wire->taps, "connected");
     const struct engine_options *o = wire->worker->options;
     struct session *s = wire->session;
     struct smtp_client_options options = {.helo = slice_of(o->sources[s->source].helo),
@@ -299,6 +315,7 @@ static void conn_opened(void *ctx) {
 
 static void conn_input(void *ctx, struct slice bytes) {
     struct wire *wire = ctx;
+    if (wire->taps) tap_received(wire->taps, bytes);
     enter(wire);
     smtp_client_input(wire->smtp, bytes, loop_now(wire->worker->loop));
     leave(wire);
@@ -320,6 +337,10 @@ static void conn_tls_done(void *ctx, const struct tls_info *info) {
     struct wire *wire = ctx;
     enter(wire);
     wire->session->encrypted = info->ok;
+    if (wire->taps && info->ok)
+        tap_note(wire->taps, "%s, %s%s%s", info->version, info->cipher, info->text[0] ? "; " : "",
+                 info->text);
+    if (wire->taps && !info->ok) tap_note(wire->taps, "no TLS: %s", info->text);
     smtp_client_tls_done(wire->smtp, info->ok, slice_of(info->text), loop_now(wire->worker->loop));
     leave(wire);
 }
@@ -364,6 +385,8 @@ static void try_target(struct wire *wire) {
     const struct source_options *source = &o->sources[s->source];
     struct err err = {0};
     if (!s->ready) name_target(wire); /* else it is the same one, and the owner reads its name */
+    if (wire->worker->trace_count) tap_session(wire->worker, &wire->taps, NULL, s, 0);
+    if (wire->taps) tap_note(wire->taps, "connecting to %s", s->host);
     struct conn_options options = {.remote = net_addr_with_port(target->address, o->port),
                                    .connect_deadline = loop_now(wire->worker->loop) + o->connect_us};
     if (source->proxy.protocol != PROXY_NONE)
@@ -394,6 +417,23 @@ void wire_open(struct worker *w, struct session *s) {
     try_target(wire);
 }
 
+/* So many of the bytes that it sends next may be content that was made before. */
+static uint64_t content_left(const struct wire *wire) {
+    return wire->content_end > wire->sent ? wire->content_end - wire->sent : 0;
+}
+
+void wire_trace(struct worker *w, struct trace *t) {
+    tap_trace_in(w, t);
+    for (struct wire *wire = w->wires; wire; wire = wire->next)
+        tap_session(w, &wire->taps, t, wire->session, content_left(wire));
+}
+
+void wire_untrace(struct worker *w, struct trace *t) {
+    for (struct wire *wire = w->wires; wire; wire = wire->next)
+        tap_drop(&wire->taps, t);
+    tap_trace_out(w, t);
+}
+
 void wire_window(struct worker *w, struct window *window) {
     struct wire *wire = window->session->wire;
     if (!wire || wire->over || w->draining) {
@@ -406,6 +446,7 @@ void wire_window(struct worker *w, struct window *window) {
     /* A mail that is lost with a connection closed meanwhile goes by another one and has not been tried. */
     wire->session->rested = loop_now(w->loop) - wire->asked_at >= SMTP_REST_US;
     wire->newest = part_of(window, window->count);
+    if (w->trace_count) tap_window(w, &wire->taps, window, content_left(wire));
     windows_add(&wire->windows, window);
     leave(wire);
 }

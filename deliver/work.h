@@ -99,6 +99,7 @@ struct session {
     /* Made by the owner, constant from then on. */
     struct worker *worker;
     struct site *site; /* not to be touched by the worker */
+    const char *lane;  /* its lane's name, which does not change as long as it has sessions */
     unsigned source;
     int tls; /* enum engine_tls */
     bool bdat;
@@ -152,6 +153,8 @@ enum msg_kind {
     MSG_FORGET,   /* session: the last message about it; the worker frees it */
     MSG_DRAIN,    /* begin no new mail: hand back what is not begun, end every session */
     MSG_CUT,      /* end every session now */
+    MSG_TRACE,    /* trace: tell it what is said; from whoever asks, as the next */
+    MSG_UNTRACE,  /* trace: no more */
     /* worker to owner */
     MSG_READY, /* session wants a window */
     MSG_DONE,  /* window, index: its outcome is there; of a shared one WINDOW_ALL: all of them are */

@@ -45,6 +45,8 @@ static void handle(struct worker *w, const struct msg *msg) {
         w->draining = w->quiet_due = true;
         wire_cut_all(w);
         break;
+    case MSG_TRACE: wire_trace(w, msg->at); break;
+    case MSG_UNTRACE: wire_untrace(w, msg->at); break;
     case MSG_STOP: w->stop = true; break;
     default: assert(false && "a message for the owner");
     }

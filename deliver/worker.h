@@ -12,6 +12,7 @@
 #include "render.h"
 #include "signing.h"
 #include "tls.h"
+#include "trace.h"
 #include "work.h"
 
 #include <pthread.h>
@@ -31,6 +32,8 @@ struct worker {
     struct wire *wires;   /* all of its sessions */
     struct buf spare[64]; /* buffers of mails, to be used again */
     unsigned spares;
+    struct trace *traces[TRACE_MOST]; /* that want to be told (tap.h) */
+    unsigned trace_count;
     bool draining;
     bool quiet_due; /* MSG_QUIET is to be said when the last wire is gone */
     bool stop;
@@ -54,6 +57,8 @@ void wire_window(struct worker *w, struct window *window);
 void wire_finish(struct worker *w, struct session *s);
 void wire_drain_all(struct worker *w);
 void wire_cut_all(struct worker *w);
+void wire_trace(struct worker *w, struct trace *t);
+void wire_untrace(struct worker *w, struct trace *t);
 
 /* mail.c: one recipient's mail. Renders it unsigned; -1 with err is a rendering failure. */
 int mail_render(struct worker *w, const struct window *window, unsigned index, struct buf *out,

@@ -102,11 +102,22 @@ mono_us backlog_wake_domains(struct backlog *b, mono_us now) {
 
 /* ---- domains ---- */
 
+static struct domain *find_domain(const struct backlog *b, struct slice name, uint64_t hash) {
+    struct domain *d = b->domains[hash & (b->domain_slots - 1)];
+    while (d && !(d->hash == hash && slice_eq(slice_make(d->name, d->name_len), name)))
+        d = d->same_hash;
+    return d;
+}
+
+const struct domain *backlog_domain_find(const struct backlog *b, struct slice name) {
+    return find_domain(b, name, hash_bytes(name, b->seed));
+}
+
 struct domain *backlog_domain(struct backlog *b, struct slice name) {
     if (name.len > 253) return NULL;
     uint64_t hash = hash_bytes(name, b->seed);
-    for (struct domain *d = b->domains[hash & (b->domain_slots - 1)]; d; d = d->same_hash)
-        if (d->hash == hash && slice_eq(slice_make(d->name, d->name_len), name)) return d;
+    struct domain *known = find_domain(b, name, hash);
+    if (known) return known;
     if (b->domain_count >= b->domain_slots) grow(b);
     struct domain *d = calloc(1, sizeof *d + name.len + 1);
     if (!d) return NULL;

@@ -117,6 +117,8 @@ void backlog_done(struct backlog *b, void (*release)(void *ctx, struct chunk *ch
 
 /* The domain of that name (lower case, at most 253 bytes), made when new. NULL without memory. */
 struct domain *backlog_domain(struct backlog *b, struct slice name);
+const struct domain *backlog_domain_find(const struct backlog *b,
+                                         struct slice name); /* NULL: there is none */
 
 /* Adds recipients behind those that wait; takes over the caller's hold on the chunk. A new domain joins the
  * queue of those to look up; a placed one puts its lane into the run queue. False without memory (nothing
