@@ -1,11 +1,22 @@
 /* Requests to a server, and its replies as plain data. */
 #include "asking.h"
 
+#include "options.h"
 #include "show.h"
 
 #include <stdio.h>
 
-static struct jdoc *ask(struct talk *server, struct jdoc *request, struct err *err) {
+int asking_connect(struct talk *server, const struct options *options, struct err *err) {
+    if (talk_connect(server, options->control.socket, err) == 0) return 0;
+    if (err->kind == ERR_ABSENT)
+        err_set(err, ERR_ABSENT,
+                "no server is running (nobody answers at %s): only a running one can show this; `tsubame "
+                "status` shows what stands in the store",
+                options->control.socket);
+    return -1;
+}
+
+struct jdoc *asking_for(struct talk *server, struct jdoc *request, struct err *err) {
     struct jdoc *reply = talk_ask(server, request, NULL, 0, NULL, NULL, err);
     jdoc_free(request);
     return reply;
@@ -21,7 +32,7 @@ struct jdoc *asking(struct talk *server, const char *what, const char *key, stru
                     struct err *err) {
     struct jdoc *request = request_for(what);
     if (key) jdoc_put_text(request, key, text);
-    return ask(server, request, err);
+    return asking_for(server, request, err);
 }
 
 static int take(struct jdoc *reply, struct asked *answer, struct err *err) {
@@ -38,7 +49,7 @@ int asking_campaign(struct talk *server, const char *what, uint32_t id, struct a
                     struct err *err) {
     struct jdoc *request = request_for(what);
     jdoc_put_number(request, "id", id);
-    return take(ask(server, request, err), answer, err);
+    return take(asking_for(server, request, err), answer, err);
 }
 
 int asking_find(struct talk *server, const char *name, struct asked *answer, struct err *err) {

@@ -5,6 +5,13 @@
 #include "engine.h"
 #include "talk.h"
 
+/* To the server, for what only a running one can show. -1 with err, which says what to do about it. */
+struct options;
+int asking_connect(struct talk *server, const struct options *options, struct err *err);
+
+/* A request that is made (and freed here). The reply (jdoc_free), or NULL with err. */
+struct jdoc *asking_for(struct talk *server, struct jdoc *request, struct err *err);
+
 /* A request with one text beside "do", or none (key NULL). The reply (jdoc_free), or NULL with err. */
 struct jdoc *asking(struct talk *server, const char *what, const char *key, struct slice text,
                     struct err *err);

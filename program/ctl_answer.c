@@ -2,7 +2,10 @@
 #include "ctl_answer.h"
 
 #include "content.h"
+#include "ctl_lanes.h"
+#include "ctl_queue.h"
 #include "ctl_suppress.h"
+#include "ctl_trace.h"
 #include "pruning.h"
 #include "show.h"
 #include "taking.h"
@@ -36,7 +39,7 @@ static struct jdoc *done(void) {
     return o;
 }
 
-static void put_counters(struct jdoc *o, struct instance *in) {
+void ctl_put_counters(struct jdoc *o, struct instance *in) {
     struct engine_counters c;
     struct store_health health;
     engine_counters(in->engine, &c);
@@ -75,8 +78,7 @@ static void put_proxies(struct jdoc *list, struct instance *in) {
     free(all);
 }
 
-static void put_notes(struct jdoc *list, struct instance *in, const struct campaign_status *all,
-                      size_t count) {
+void ctl_put_notes(struct jdoc *list, struct instance *in, const struct campaign_status *all, size_t count) {
     struct history_gap gap = projector_gap(in->projector);
     struct projector_stats stats;
     struct err err;
@@ -104,8 +106,8 @@ static struct jdoc *answer_status(struct instance *in) {
         for (size_t i = 0; i < n && i < SHOWN_LANES; i++)
             show_lane_json(jdoc_item_object(list), &lanes[i]);
     }
-    put_counters(jdoc_child_object(o, "counters"), in);
-    put_notes(jdoc_child_list(o, "notes"), in, campaigns, shown);
+    ctl_put_counters(jdoc_child_object(o, "counters"), in);
+    ctl_put_notes(jdoc_child_list(o, "notes"), in, campaigns, shown);
     jdoc_put_number(o, "pid", getpid());
     free(campaigns);
     free(lanes);
@@ -131,7 +133,7 @@ static struct jdoc *answer_campaign(struct instance *in, const struct jdoc *requ
     struct jdoc *o = done();
     show_campaign_json(jdoc_child_object(o, "campaign"), &c);
     jdoc_put_number(o, "busy", busy);
-    put_counters(jdoc_child_object(o, "counters"), in);
+    ctl_put_counters(jdoc_child_object(o, "counters"), in);
     free(lanes);
     return o;
 }
@@ -284,6 +286,10 @@ struct jdoc *ctl_answer(struct ctl_asker *asker, const struct jdoc *request) {
     if (slice_eq(what, SLICE("prune"))) return answer_prune(asker, request);
     if (slice_eq(what, SLICE("suppress"))) return ctl_suppress(in, request);
     if (slice_eq(what, SLICE("suppress-import"))) return answer_import(asker, request);
+    if (slice_eq(what, SLICE("trace"))) return ctl_trace(asker, request);
+    if (slice_eq(what, SLICE("queue"))) return ctl_queue(in, request);
+    if (slice_eq(what, SLICE("lanes"))) return ctl_lanes(in, request);
+    if (slice_eq(what, SLICE("explain"))) return ctl_explain(in, request);
     if (slice_eq(what, SLICE("hold")) || slice_eq(what, SLICE("resume")) || slice_eq(what, SLICE("cancel")))
         return answer_change(in, request, what);
     err_set(&err, ERR_INPUT, "this server does not know the request '%.*s'",

@@ -16,6 +16,10 @@ struct ctl_asker {
  * the caller's. */
 struct jdoc *ctl_answer(struct ctl_asker *asker, const struct jdoc *request);
 
+/* What the server has counted, and what a person must know. */
+void ctl_put_counters(struct jdoc *o, struct instance *in);
+void ctl_put_notes(struct jdoc *list, struct instance *in, const struct campaign_status *all, size_t count);
+
 /* Sends an object, and frees it. 0, or -1 when the client is not reached any more. */
 int ctl_reply(struct talk *w, struct jdoc *object);
 

@@ -99,15 +99,53 @@ void show_campaign_json(struct jdoc *o, const struct campaign_status *c) {
     put_time(o, "ended", c->ended);
 }
 
+static const char *cause_name(enum learn_cause cause) {
+    static const char *const names[] = {
+        [LEARN_BY_REPLY] = "reply",   [LEARN_BY_SILENCE] = "silence", [LEARN_BY_TRYING] = "trying",
+        [LEARN_BY_RETURN] = "return", [LEARN_BY_MEMORY] = "memory",   [LEARN_BY_LATENCY] = "latency",
+        [LEARN_BY_DOUBT] = "doubt"};
+    return names[cause];
+}
+
+/* What is not known is left out. */
+static void put_learned(struct jdoc *o, const struct lane_status *l) {
+    struct jdoc *limits = jdoc_child_object(o, "limits"), *kept = jdoc_child_object(o, "kept");
+    for (int d = LEARN_CONNECTIONS; d < LEARN_DIMENSIONS; d++) {
+        const char *name = learn_dimension_name((enum learn_dimension)d);
+        if (l->limit[d] > 0) jdoc_put_real(limits, name, l->limit[d]);
+        if (l->kept[d] > 0) jdoc_put_real(kept, name, l->kept[d]);
+    }
+    jdoc_put_bool(o, "limits_by_host", l->by_host);
+    if (l->bound)
+        jdoc_put_text(o, "bound_by", slice_of(learn_dimension_name(l->bound)));
+    else
+        jdoc_put_null(o, "bound_by");
+    put_time(o, "next_try", l->next_try);
+    if (l->next_try && l->next_value > 0) jdoc_put_real(o, "next_value", l->next_value);
+    if (l->since.at) {
+        struct jdoc *since = jdoc_child_object(o, "since");
+        put_time(since, "at", l->since.at);
+        jdoc_put_text(since, "cause", slice_of(cause_name(l->since.cause)));
+        jdoc_put_number(since, "code", l->since.code);
+        jdoc_put_text(since, "words", slice_of(l->since.words));
+    }
+    jdoc_put_text(o, "why", slice_of(l->sentence));
+}
+
 void show_lane_json(struct jdoc *o, const struct lane_status *l) {
     jdoc_put_text(o, "provider", slice_of(l->provider));
+    jdoc_put_text(o, "source", slice_of(l->source));
     jdoc_put_number(o, "sessions", l->sessions);
     jdoc_put_number(o, "waiting", l->waiting);
     jdoc_put_number(o, "delivered", (int64_t)l->delivered);
     jdoc_put_number(o, "deferred", (int64_t)l->deferred);
     jdoc_put_number(o, "failed", (int64_t)l->failed);
     jdoc_put_bool(o, "down", l->down);
+    jdoc_put_bool(o, "tail", l->tail);
     jdoc_put_text(o, "last_error", slice_of(l->last_error));
+    jdoc_put_number(o, "in_flight", l->in_flight);
+    jdoc_put_real(o, "messages_per_second", l->rate);
+    put_learned(o, l);
 }
 
 static uint64_t count_of(const struct jdoc *o, const char *key) {

@@ -133,16 +133,20 @@ struct jdoc *talk_ask(struct talk *w, const struct jdoc *request, const int *fds
         if (!reply) return NULL;
         if (jdoc_bool(reply, "ok", false)) return reply;
         if (!jdoc_bool(reply, "more", false)) {
-            int64_t kind = jdoc_number(reply, "kind", ERR_SYSTEM);
-            struct slice text = jdoc_text(reply, "error");
-            err_set(err, kind >= ERR_INPUT && kind <= ERR_ABSENT ? (enum err_kind)kind : ERR_SYSTEM, "%.*s",
-                    SLICE_ARG(text));
+            talk_take_refusal(reply, err);
             jdoc_free(reply);
             return NULL;
         }
         if (progress) progress(ctx, reply);
         jdoc_free(reply);
     }
+}
+
+void talk_take_refusal(const struct jdoc *reply, struct err *err) {
+    int64_t kind = jdoc_number(reply, "kind", ERR_SYSTEM);
+    struct slice text = jdoc_text(reply, "error");
+    err_set(err, kind >= ERR_INPUT && kind <= ERR_ABSENT ? (enum err_kind)kind : ERR_SYSTEM, "%.*s",
+            SLICE_ARG(text));
 }
 
 struct jdoc *talk_refusal(const struct err *err) {

@@ -37,7 +37,8 @@ struct jdoc *talk_receive(struct talk *w, struct err *err);
 struct jdoc *talk_ask(struct talk *w, const struct jdoc *request, const int *fds, unsigned count,
                       void (*progress)(void *ctx, const struct jdoc *reply), void *ctx, struct err *err);
 
-/* {"ok": false, ...} of an error. */
+/* {"ok": false, ...} of an error, and the error of such an object. */
 struct jdoc *talk_refusal(const struct err *err);
+void talk_take_refusal(const struct jdoc *reply, struct err *err);
 
 #endif
