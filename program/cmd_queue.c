@@ -29,19 +29,28 @@ static void put_number(struct buf *out, int64_t n) {
     buf_done(&text);
 }
 
-static void put_row(struct buf *out, struct slice name, const struct jdoc *row, bool under_way) {
-    struct slice due = jdoc_text(row, "next_due");
+/* RFC 3339 in UTC: earlier ones are smaller. */
+static void put_due(struct buf *out, struct slice due, struct slice now) {
+    if (due.len <= 19) return;
+    if (slice_cmp(due, now) <= 0)
+        buf_put_text(out, "  now");
+    else
+        buf_printf(out, "  %.10s %.8s", due.at, due.at + 11);
+}
+
+static void put_row(struct buf *out, struct slice name, const struct jdoc *row, struct slice now,
+                    bool under_way) {
     cells_put(out, name, NAME_CELLS, CELLS_LEFT);
     put_number(out, jdoc_number(row, "waiting", 0));
     if (under_way) put_number(out, jdoc_number(row, "under_way", 0));
     put_number(out, jdoc_number(row, "deferred", 0));
-    if (due.len > 19) buf_printf(out, "  %.10s %.8s", due.at, due.at + 11);
+    put_due(out, jdoc_text(row, "next_due"), now);
     buf_put_c(out, '\n');
 }
 
 static void put_table(struct buf *out, const struct jdoc *reply, bool colour) {
     const struct jdoc *list = jdoc_get(reply, "rows"), *rest = jdoc_get(reply, "rest");
-    struct slice by = jdoc_text(reply, "by");
+    struct slice by = jdoc_text(reply, "by"), now = jdoc_text(reply, "time");
     bool under_way = slice_eq(by, SLICE("campaign"));
     int64_t more = jdoc_number(rest, "rows", 0);
     if (!jdoc_count(list)) return;
@@ -51,12 +60,12 @@ static void put_table(struct buf *out, const struct jdoc *reply, bool colour) {
     if (under_way) buf_printf(out, " %12s", "under way");
     buf_printf(out, " %12s  next try (UTC)%s\n", "deferred", show_plain(colour));
     for (size_t i = 0; i < jdoc_count(list); i++)
-        put_row(out, jdoc_text(jdoc_item(list, i), "name"), jdoc_item(list, i), under_way);
+        put_row(out, jdoc_text(jdoc_item(list, i), "name"), jdoc_item(list, i), now, under_way);
     if (more) {
         struct buf name;
         buf_init(&name, 64);
         buf_printf(&name, "%lld more", (long long)more);
-        put_row(out, buf_slice(&name), rest, under_way);
+        put_row(out, buf_slice(&name), rest, now, under_way);
         buf_done(&name);
     }
     buf_put_c(out, '\n');
@@ -80,8 +89,10 @@ static void put_sums(struct buf *out, const struct jdoc *reply) {
     put_sum(out, all, "deferred", "were refused for now", &first);
     put_sum(out, all, "held", "are held with their campaign", &first);
     buf_put_text(out, first ? "Nothing waits.\n" : ".\n");
-    if (due.len > 19)
+    if (due.len > 19 && slice_cmp(due, jdoc_text(reply, "time")) > 0)
         buf_printf(out, "The next of those refused is tried at %.8s UTC on %.10s.\n", due.at + 11, due.at);
+    else if (due.len > 19)
+        buf_put_text(out, "Some of those refused are due now, and go as soon as there is room.\n");
     struct buf text;
     buf_init(&text, 4096);
     put_sum(&text, not_known, "looked_up_now", "whose mail exchangers are being looked up", &none);

@@ -272,7 +272,21 @@ static void put_rows(struct jdoc *o, struct queue *q) {
     put_row(one, q, &rest);
 }
 
-static void put_sums(struct jdoc *o, const struct queue *q) {
+/* Of a provider or a domain: what its rows have. */
+static void sum_rows(struct queue *q) {
+    q->waiting = q->rows.other.waiting;
+    q->deferred = q->rows.other.deferred;
+    q->under_way = q->held = 0;
+    q->next_due = q->rows.other.next_due;
+    for (size_t i = 0; i < q->rows.count; i++) {
+        q->waiting += q->rows.all[i].waiting;
+        q->deferred += q->rows.all[i].deferred;
+        if (q->rows.all[i].next_due < q->next_due) q->next_due = q->rows.all[i].next_due;
+    }
+}
+
+static void put_sums(struct jdoc *o, struct queue *q) {
+    if (q->provider.len || q->domain.len) sum_rows(q);
     struct jdoc *in_all = jdoc_child_object(o, "in_all"), *not_known = jdoc_child_object(o, "not_known");
     jdoc_put_number(in_all, "waiting", (int64_t)q->waiting);
     jdoc_put_number(in_all, "under_way", (int64_t)q->under_way);
@@ -330,6 +344,7 @@ struct jdoc *ctl_queue(struct instance *in, const struct jdoc *request) {
     struct jdoc *o = failed ? talk_refusal(&err) : jdoc_object();
     if (!failed) {
         jdoc_put_bool(o, "ok", true);
+        put_time(o, "time", q.now);
         jdoc_put_text(o, "by", slice_of(by_names[q.by]));
         put_rows(o, &q);
         put_sums(o, &q);

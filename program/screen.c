@@ -139,16 +139,34 @@ static const struct {
 } sequences[] = {{"\033[A", SCREEN_UP},   {"\033[B", SCREEN_DOWN},     {"\033OA", SCREEN_UP},
                  {"\033OB", SCREEN_DOWN}, {"\033[5~", SCREEN_PAGE_UP}, {"\033[6~", SCREEN_PAGE_DOWN}};
 
-/* A key's bytes come at once. 0: none that is known. -1: the terminal is gone. */
-static int read_key(void) {
-    char bytes[16];
-    ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes - 1);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return 0;
-    if (n <= 0) return -1;
-    bytes[n] = 0;
+static char typed[64]; /* and not taken */
+static size_t typed_len;
+
+/* The first key of what was typed. 0: one that means nothing, or none. */
+static int take_key(void) {
+    size_t n = 1;
+    int key = (unsigned char)typed[0];
+    if (!typed_len) return 0;
+    if (typed[0] == '\033') { /* its bytes come at once; up to a letter or '~' */
+        key = 0;
+        if (typed_len > 1 && (typed[1] == '[' || typed[1] == 'O')) n = 2;
+        while (n > 1 && n < typed_len && !ascii_alpha(typed[n]) && typed[n] != '~')
+            n++;
+        if (n > 1 && n < typed_len) n++;
+    }
     for (size_t i = 0; i < sizeof sequences / sizeof sequences[0]; i++)
-        if (strncmp(bytes, sequences[i].bytes, strlen(sequences[i].bytes)) == 0) return sequences[i].key;
-    return bytes[0] == '\033' ? 0 : (unsigned char)bytes[0];
+        if (n == strlen(sequences[i].bytes) && memcmp(typed, sequences[i].bytes, n) == 0) key = sequences[i].key;
+    typed_len -= n;
+    memmove(typed, typed + n, typed_len);
+    return key;
+}
+
+/* False: the terminal is gone. */
+static bool read_keys(void) {
+    ssize_t n = read(STDIN_FILENO, typed + typed_len, sizeof typed - typed_len);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return true;
+    if (n > 0) typed_len += (size_t)n;
+    return n > 0;
 }
 
 enum screen_event screen_wait(mono_us until, int *key) {
@@ -158,6 +176,8 @@ enum screen_event screen_wait(mono_us until, int *key) {
         mono_us left = until - clock_mono();
         struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
         struct timespec wait = {0};
+        while (typed_len)
+            if ((*key = take_key())) return SCREEN_KEY;
         if (left > 0) wait = (struct timespec){left / US_PER_SEC, (long)(left % US_PER_SEC) * 1000};
         int n = ppoll(&in, 1, &wait, &none);
         if (over) return SCREEN_OVER;
@@ -171,9 +191,7 @@ enum screen_event screen_wait(mono_us until, int *key) {
         }
         if (n == 0) return SCREEN_TIME;
         if (n < 0) continue;
-        *key = read_key();
-        if (*key < 0) return SCREEN_OVER;
-        if (*key) return SCREEN_KEY;
+        if (!read_keys()) return SCREEN_OVER;
     }
 }
 
