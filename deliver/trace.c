@@ -219,7 +219,6 @@ void tap_cut(struct tap *taps) {
 static void leave(struct tap **at, struct slice why) {
     struct tap *tap = *at;
     *at = tap->next;
-    transcript_end(&tap->transcript);
     tell(tap, TRACE_END, why, 0);
     atomic_fetch_add(&tap->trace->ended, 1);
     free(tap);
@@ -238,6 +237,7 @@ void tap_outcome(struct tap **taps, struct slice to, const struct outcome *o) {
 }
 
 void tap_end(struct tap **taps, struct slice why) {
+    tap_cut(*taps);
     while (*taps)
         leave(taps, why);
 }
