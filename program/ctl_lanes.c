@@ -17,10 +17,10 @@ struct lanes {
 
 /* May be more by the time that they are asked for: those beyond are the tail's. */
 static int take_lanes(struct lanes *l, struct instance *in, struct err *err) {
-    size_t room = engine_lanes(in->engine, NULL, 0) + 64;
+    size_t room = engine_lanes(in->engine, NULL, NULL, 0) + 64;
     l->all = calloc(room, sizeof *l->all);
     if (!l->all) return err_set(err, ERR_SYSTEM, "out of memory");
-    size_t n = engine_lanes(in->engine, l->all, room);
+    size_t n = engine_lanes(in->engine, NULL, l->all, room);
     l->count = n < room ? n : room;
     return 0;
 }
