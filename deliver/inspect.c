@@ -101,12 +101,10 @@ static void show_site(const struct site *site, struct domain_place *out) {
         snprintf(out->host, sizeof out->host, "%s", mx.hosts[0].name);
 }
 
-static void show_known(struct engine *e, const struct domain *d, struct domain_place *out) {
+static void show_known(const struct domain *d, struct domain_place *out) {
     out->waiting = d->waiting;
-    out->again = d->again;
     out->kind = d->site ? DOMAIN_IS_HERE : d->state == DOMAIN_WAITING ? DOMAIN_IS_PUT_OFF : DOMAIN_IS_ASKED;
     if (d->site) show_site(d->site, out);
-    (void)e;
 }
 
 static int run_domain(struct engine *e, void *ctx, struct err *err) {
@@ -115,9 +113,9 @@ static int run_domain(struct engine *e, void *ctx, struct err *err) {
     struct mx_answer mx;
     const struct domain *d = backlog_domain_find(&e->backlog, w->domain);
     (void)err;
-    *out = (struct domain_place){.kind = DOMAIN_IS_STRANGE, .again = NEVER};
+    *out = (struct domain_place){.kind = DOMAIN_IS_STRANGE};
     if (d && (d->waiting || d->asked || d->site)) {
-        show_known(e, d, out);
+        show_known(d, out);
         return 0;
     }
     buf_reset(&e->scratch);
@@ -135,7 +133,58 @@ static int run_domain(struct engine *e, void *ctx, struct err *err) {
     return 0;
 }
 
+/* ---- mail exchangers ---- */
+
+/* Through the sites, as through the domains above. */
+struct search {
+    struct slice host; /* lower case */
+    struct domain_place *out;
+    size_t buckets, next;
+    bool found;
+};
+
+/* Names stand in the encoded answer as they are; few have to be decoded. */
+static bool has_host(const struct site *site, struct slice host) {
+    struct mx_answer mx;
+    if (!memmem(site->mx.at, site->mx.len, host.at, host.len) || !mx_answer_decode(site->mx, &mx))
+        return false;
+    for (unsigned i = 0; i < mx.host_count; i++)
+        if (slice_eq(slice_of(mx.hosts[i].name), host)) return true;
+    return false;
+}
+
+static int run_search(struct engine *e, void *ctx, struct err *err) {
+    struct search *s = ctx;
+    const struct backlog *b = &e->backlog;
+    unsigned sites = 0;
+    (void)err;
+    if (!s->buckets) s->buckets = b->site_slots;
+    for (unsigned n = 0; n < SLICE_BUCKETS && sites < SLICE_DOMAINS && s->next < s->buckets; n++, s->next++)
+        for (size_t i = s->next; i < b->site_slots; i += s->buckets)
+            for (const struct site *site = b->sites[i]; site && !s->found; site = site->same_key, sites++)
+                if (has_host(site, s->host)) {
+                    show_site(site, s->out);
+                    s->out->kind = DOMAIN_IS_EXCHANGER;
+                    s->found = true;
+                }
+    return 0;
+}
+
+static int find_exchanger(struct engine *e, struct slice host, struct domain_place *out, struct err *err) {
+    struct search search = {.host = host, .out = out};
+    do {
+        if (control_ask(e, run_search, &search, err)) return -1;
+    } while (!search.found && search.next < search.buckets);
+    return 0;
+}
+
 int engine_domain(struct engine *e, struct slice domain, struct domain_place *out, struct err *err) {
-    struct where where = {domain, out};
-    return control_ask(e, run_domain, &where, err);
+    char name[MX_NAME_MAX];
+    struct where where = {{name, domain.len}, out};
+    *out = (struct domain_place){.kind = DOMAIN_IS_STRANGE};
+    if (domain.len == 0 || domain.len > sizeof name) return 0;
+    for (size_t i = 0; i < domain.len; i++)
+        name[i] = ascii_lower(domain.at[i]);
+    if (control_ask(e, run_domain, &where, err)) return -1;
+    return out->kind == DOMAIN_IS_STRANGE ? find_exchanger(e, where.domain, out, err) : 0;
 }

@@ -34,10 +34,11 @@ int engine_each_waiting(struct engine *e, uint32_t campaign, waiting_fn *fn, voi
 enum domain_place_kind {
     DOMAIN_IS_STRANGE,    /* nothing waits for it, and nothing is remembered of it */
     DOMAIN_IS_ASKED,      /* its exchangers are being looked up, or are next */
-    DOMAIN_IS_PUT_OFF,    /* the look-up failed; tried again at `again` */
+    DOMAIN_IS_PUT_OFF,    /* the look-up failed and is tried again */
     DOMAIN_IS_HERE,       /* something waits for it under `lane` */
     DOMAIN_IS_REMEMBERED, /* nothing waits for it; its mail would go to `lane` */
-    DOMAIN_IS_NOWHERE     /* it takes no mail: `text` */
+    DOMAIN_IS_NOWHERE,    /* it takes no mail: `text` */
+    DOMAIN_IS_EXCHANGER   /* it is a mail exchanger of `lane` */
 };
 struct domain_place {
     enum domain_place_kind kind;
@@ -46,7 +47,6 @@ struct domain_place {
     bool tail;      /* the lane is of these exchangers alone */
     char host[256]; /* its first exchanger; "" where it is not known */
     uint32_t waiting;
-    mono_us again;
     char text[256];
 };
 int engine_domain(struct engine *e, struct slice domain, struct domain_place *out, struct err *err);

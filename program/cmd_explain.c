@@ -103,9 +103,14 @@ static void put_domain(struct buf *out, const struct jdoc *d, size_t width) {
     struct buf text;
     if (!d) return;
     buf_init(&text, 64 << 10);
-    buf_put_text(&text, "Mail for ");
+    bool exchanger = slice_eq(state, SLICE("exchanger"));
+    buf_put_text(&text, exchanger ? "" : "Mail for ");
     buf_put_slice(&text, jdoc_text(d, "name"));
-    if (slice_eq(state, SLICE("looked-up-now"))) {
+    if (exchanger) {
+        buf_put_text(&text, " is a mail exchanger of the lane ");
+        buf_put_slice(&text, jdoc_text(d, "provider"));
+        buf_put_c(&text, '.');
+    } else if (slice_eq(state, SLICE("looked-up-now"))) {
         buf_put_text(&text, " waits for the look-up of its mail exchangers, which is under way or next: its "
                             "lane is not known yet.");
     } else if (slice_eq(state, SLICE("look-up-failed"))) {

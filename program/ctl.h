@@ -4,9 +4,10 @@
  * descriptors of the CSV file, the encoded content and, if wanted, a file for rejected rows | hold, resume,
  * cancel {id} | backup {dir} | suppress {change: add or remove, addresses: [{address}], reason, note} |
  * suppress-import {address_column, reason} with descriptors of the CSV file and, if wanted, a file for
- * rejected rows. A thread for each client, CTL_CLIENTS at most; the owner thread is only ever
- * asked, never held up. A client that leaves before its campaign is loaded takes it along. Only root, the
- * server's user and members of its group are answered. */
+ * rejected rows | lanes, explain (ctl_lanes.h) | queue (ctl_queue.h) | trace (ctl_trace.h). A thread for each
+ * client, CTL_CLIENTS at most; the owner thread is only ever asked, never held up. A client that leaves
+ * before its campaign is loaded takes it along. Only root, the server's user and members of its group are
+ * answered. */
 #ifndef TSUBAME_CTL_H
 #define TSUBAME_CTL_H
 

@@ -156,7 +156,8 @@ static const char *place_name(enum domain_place_kind kind) {
     static const char *const names[] = {
         [DOMAIN_IS_STRANGE] = "strange",        [DOMAIN_IS_ASKED] = "looked-up-now",
         [DOMAIN_IS_PUT_OFF] = "look-up-failed", [DOMAIN_IS_HERE] = "waiting",
-        [DOMAIN_IS_REMEMBERED] = "remembered",  [DOMAIN_IS_NOWHERE] = "takes-no-mail"};
+        [DOMAIN_IS_REMEMBERED] = "remembered",  [DOMAIN_IS_NOWHERE] = "takes-no-mail",
+        [DOMAIN_IS_EXCHANGER] = "exchanger"};
     return names[kind];
 }
 

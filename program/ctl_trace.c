@@ -2,6 +2,7 @@
  * alone. */
 #include "ctl_trace.h"
 
+#include "log.h"
 #include "trace.h"
 
 #include <errno.h>
@@ -104,6 +105,19 @@ static int read_filter(struct trace_filter *f, struct instance *in, const struct
     return 0;
 }
 
+/* Addresses, and mails perhaps, are shown: that stands in the log. */
+static void log_trace(const struct trace_filter *f) {
+    if (!log_on(LOG_LEVEL_INFO)) return;
+    log_begin(LOG_LEVEL_INFO, "trace");
+    log_text("provider", f->lane);
+    log_text("source", f->source);
+    log_text("host", f->host);
+    log_text("to", f->to);
+    log_number("campaign", f->campaign);
+    log_text("content", f->content ? "shown" : "left out");
+    log_end();
+}
+
 struct jdoc *ctl_trace(struct ctl_asker *asker, const struct jdoc *request) {
     struct engine *e = asker->instance->engine;
     struct trace_filter filter;
@@ -121,6 +135,7 @@ struct jdoc *ctl_trace(struct ctl_asker *asker, const struct jdoc *request) {
         free(lines);
         return talk_refusal(&err);
     }
+    log_trace(&filter);
     while (tell_some(&t, lines))
         ;
     trace_close(e, t.trace);

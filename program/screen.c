@@ -155,7 +155,8 @@ static int take_key(void) {
         if (n > 1 && n < typed_len) n++;
     }
     for (size_t i = 0; i < sizeof sequences / sizeof sequences[0]; i++)
-        if (n == strlen(sequences[i].bytes) && memcmp(typed, sequences[i].bytes, n) == 0) key = sequences[i].key;
+        if (n == strlen(sequences[i].bytes) && memcmp(typed, sequences[i].bytes, n) == 0)
+            key = sequences[i].key;
     typed_len -= n;
     memmove(typed, typed + n, typed_len);
     return key;

@@ -101,9 +101,9 @@ void show_campaign_json(struct jdoc *o, const struct campaign_status *c) {
 
 static const char *cause_name(enum learn_cause cause) {
     static const char *const names[] = {
-        [LEARN_BY_REPLY] = "reply",   [LEARN_BY_SILENCE] = "silence", [LEARN_BY_TRYING] = "trying",
-        [LEARN_BY_RETURN] = "return", [LEARN_BY_MEMORY] = "memory",   [LEARN_BY_LATENCY] = "latency",
-        [LEARN_BY_DOUBT] = "doubt"};
+        [LEARN_BY_REPLY] = "reply",     [LEARN_BY_SILENCE] = "silence", [LEARN_BY_TRYING] = "trying",
+        [LEARN_BY_RETURN] = "return",   [LEARN_BY_MEMORY] = "memory",   [LEARN_BY_LATENCY] = "latency",
+        [LEARN_BY_DOUBT] = "refutation"};
     return names[cause];
 }
 

@@ -165,8 +165,8 @@ static void at_80_columns(void **state) {
     (void)state;
     struct top_frame f = frame();
     static const char *const lines[] = {
-        "btsubame  14:03:07 UTC   2 campaigns   1,234,580 pending   40 under way   17 ref…",
-        " 12.8 messages/s ▁▂▃▅█   6 sessions   97 delivered   10 deferrals   0 failed",
+        "btsubame  14:03:07 UTC  2 campaigns  1,234,580 pending  40 under way  17 deferred",
+        " 12.8 messages/s ▁▂▃▅█  6 sessions  97 delivered  10 deferrals  0 failed",
         " ",
         "bLANE                          WAITING SESSIONS       MSG/S DEFER BOUND BY",
         "rgoogle                      1,234,567      5/5        12.3   10% connections",
@@ -187,8 +187,8 @@ static void at_200_columns(void **state) {
     f.selected = 1;
     f.trouble = SLICE("the disk is full\x1b[2J");
     static const char *const lines[] = {
-        "btsubame  14:03:07 UTC   2 campaigns   1,234,580 pending   40 under way   17 refused for now",
-        " 12.8 messages/s ▁▂▃▅█   6 sessions   97 delivered   10 deferrals   0 failed",
+        "btsubame  14:03:07 UTC  2 campaigns  1,234,580 pending  40 under way  17 deferred",
+        " 12.8 messages/s ▁▂▃▅█  6 sessions  97 delivered  10 deferrals  0 failed",
         "!Trouble: the disk is full?[2J",
         " ",
         "bLANE                                        SOURCE           WAITING SESSIONS       MSG/S DEFER "
@@ -211,8 +211,8 @@ static void small_windows(void **state) {
     (void)state;
     struct top_frame f = frame();
     f.keys = true;
-    static const char *const three[] = {"btsubame  14:03:07 UTC   2 cam…", "rgoogle                    12.3",
-                                        " ドコモ・メール        0.50/1.0", NULL};
+    static const char *const three[] = {"btsubame  14:03:07 UTC  2 camp…", "rgoogle                    12.3",
+                                        "d... and 2 lanes more, for whi…", NULL};
     expect(&f, 30, 3, three);
 }
 
@@ -257,6 +257,8 @@ static void the_chosen_lane_is_seen(void **state) {
     f.lane_count = 100;
     f.keys = true;
     f.more_lanes = 7;
+    f.more_waiting = 1000;
+    many[99].waiting = 234;
     for (f.selected = 0; f.selected < 100; f.selected += 9) {
         struct buf out;
         char wanted[16];
@@ -264,6 +266,9 @@ static void the_chosen_lane_is_seen(void **state) {
         top_layout(&f, 80, 24, &out);
         snprintf(wanted, sizeof wanted, "rlane%zu ", f.selected);
         assert_true(slice_find_nocase(buf_slice(&out), slice_of(wanted)) >= 0);
+        const char *more =
+            f.selected == 99 ? " lanes more, for which 1,000 wait" : " lanes more, for which 1,234 wait";
+        assert_true(slice_find_nocase(buf_slice(&out), slice_of(more)) >= 0);
         buf_done(&out);
     }
 }

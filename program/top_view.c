@@ -19,7 +19,7 @@ static void line(struct page *p, char style, struct slice text) {
 }
 
 static void put_count(struct buf *out, int64_t n, const char *what) {
-    buf_put_text(out, out->len ? "   " : "");
+    buf_put_text(out, "  ");
     units_put_grouped(out, (uint64_t)n);
     buf_printf(out, " %s", what);
 }
@@ -32,7 +32,7 @@ static void put_sum_line(struct page *p, const struct top_frame *f) {
     put_count(&text, f->campaigns, f->campaigns == 1 ? "campaign" : "campaigns");
     put_count(&text, f->pending, "pending");
     put_count(&text, f->under_way, "under way");
-    put_count(&text, f->deferred, "refused for now");
+    put_count(&text, f->deferred, "deferred");
     line(p, 'b', buf_slice(&text));
     buf_done(&text);
 }
@@ -57,7 +57,7 @@ static void put_rate_line(struct page *p, const struct top_frame *f) {
     buf_init(&text, 4096);
     lane_view_number(&text, f->rate);
     buf_put_text(&text, " messages/s ");
-    put_spark(&text, f, p->width / 5 < 16 ? 16 : p->width / 5 > 60 ? 60 : p->width / 5);
+    put_spark(&text, f, p->width / 8);
     put_count(&text, f->sessions, "sessions");
     put_count(&text, f->delivered, "delivered");
     put_count(&text, f->refused, "deferrals");
@@ -82,7 +82,8 @@ static void put_warnings(struct page *p, const struct top_frame *f) {
 
 static void put_lanes(struct page *p, const struct top_frame *f, size_t room) {
     struct buf text;
-    size_t rows = room && f->more_lanes ? room - 1 : room;
+    bool all = f->lane_count <= room && !f->more_lanes;
+    size_t rows = room && !all ? room - 1 : room; /* the last line sums up the others */
     size_t first = f->selected >= rows && rows ? f->selected - rows + 1 : 0;
     buf_init(&text, 64 << 10);
     for (size_t i = first; i < f->lane_count && i < first + rows; i++) {
@@ -91,9 +92,12 @@ static void put_lanes(struct page *p, const struct top_frame *f, size_t room) {
         line(p, f->lost ? 'd' : i == f->selected ? 'r' : f->lanes[i].down ? '!' : ' ', buf_slice(&text));
     }
     buf_reset(&text);
-    if (f->more_lanes && room) {
-        buf_printf(&text, "... and %lld lanes more, for which ", (long long)f->more_lanes);
-        units_put_grouped(&text, (uint64_t)f->more_waiting);
+    if (!all && room) {
+        int64_t lanes = f->more_lanes, waiting = f->more_waiting;
+        for (size_t i = 0; i < f->lane_count; i++)
+            if (i < first || i >= first + rows) lanes++, waiting += f->lanes[i].waiting;
+        buf_printf(&text, "... and %lld lanes more, for which ", (long long)lanes);
+        units_put_grouped(&text, (uint64_t)waiting);
         buf_put_text(&text, " wait");
         line(p, 'd', buf_slice(&text));
     }

@@ -23,7 +23,7 @@ providers:
   - name: slow
     weight: 4
     domains: [slow.test, more.slow.test]
-    hosts: [mx.slow.test]
+    hosts: [mx.slow.test, mx2.slow.test]
     limits: {connections: 1, rate: 8, burst: 8}
   - {name: quick, weight: 1, domains: [quick.test], hosts: [mx.quick.test]}
   - {name: shut, weight: 1, domains: [shut.test], hosts: [mx.shut.test], maintenance: [{at: 0s, for: 100h, how: refuse}]}
@@ -42,7 +42,7 @@ def lab(tmp_path_factory, build):
         lab.template.write_text(laboratory.TEMPLATE)
         lab.configure(log__level="warn", deliver__grace="1s", deliver__retry={"first": "30s", "most": "60s"},
                       sources=[{"name": "s1", "address": "127.0.0.11"}, {"name": "s2", "address": "127.0.0.12"}],
-                      providers=[{"name": "slow", "mx": ["mx.slow.test"]}, {"name": "quick", "mx": ["mx.quick.test"]},
+                      providers=[{"name": "slow", "mx": [".slow.test"]}, {"name": "quick", "mx": ["mx.quick.test"]},
                                  {"name": "never", "mx": ["mx.never.test"]}])
         lab.list.write_text("email,name,city,company,amount\n" +
                             "".join(f"u{n}@{domain},A,B,C,1\n" for domain, n in PEOPLE))
@@ -131,10 +131,11 @@ def test_explain(lab):
     assert [lane["source"] for lane in lab.json("explain", "slow", "--source", source)["lanes"]] == [source]
 
     text = lab.run("explain", "slow.test").stdout.replace("\n", " ")
-    assert "Mail for slow.test goes to the lane slow from s" in text and "mx.slow.test" in text
+    assert "Mail for slow.test goes to the lane slow from s" in text and "slow.test, of that provider by the configuration" in text
     assert "by the configuration" in text and "recipients of it wait" in text
     text = lab.run("explain", "shut.test").stdout.replace("\n", " ")
     assert "lane mx.shut.test" in text and "of no provider in the configuration" in text
+    assert "is a mail exchanger of the lane slow" in lab.run("explain", "MX2.slow.test").stdout
     text = lab.run("explain", "mx.shut.test").stdout
     assert "The last refusal or failure" in text and "wait" in text
     assert "could not be looked up" in lab.run("explain", "nodns.test").stdout.replace("\n", " ") or \
@@ -153,7 +154,7 @@ def lines_of(lab, *args):
 
 def test_trace(lab):
     lines = lines_of(lab, "slow", "--to", "slow.test", "--all", "--count", "200", "--for", "60s")
-    assert lines[0]["what"] == "begin" and lines[0]["provider"] == "slow" and "mx.slow.test" in lines[0]["host"]
+    assert lines[0]["what"] == "begin" and lines[0]["provider"] == "slow" and ".slow.test [" in lines[0]["host"]
     assert len(lines) == 200 and {line["session"] for line in lines} == set(range(1, lines[-1]["session"] + 1))
     for session in {line["session"] for line in lines}:
         times = [line["seconds"] for line in lines if line["session"] == session]
@@ -195,7 +196,7 @@ def test_who_reads_slowly_holds_nobody_up(lab):
 
 def test_frames(lab):
     frame = lab.run("top", "--once").stdout.splitlines()
-    assert re.match(r"tsubame  \d\d:\d\d:\d\d UTC   1 campaign   [\d,]+ pending", frame[0])
+    assert re.match(r"tsubame  \d\d:\d\d:\d\d UTC  1 campaign  [\d,]+ pending", frame[0])
     assert "messages/s" in frame[1] and any(line.startswith("LANE") for line in frame)
     seen = lab.json("top", "--once")
     assert seen["queue"]["campaigns"] == 1 and seen["counters"]["delivered"] > 0 and seen["lanes"]
