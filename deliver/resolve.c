@@ -138,7 +138,7 @@ static void place_public(struct engine *e, struct domain *d, const struct mx_ans
 
 static void place_or_not(struct engine *e, struct domain *d, const struct mx_answer *mx,
                          struct slice encoded) {
-    if (!d->first || e->draining) { /* cancelled meanwhile; or the next start sees to it */
+    if (!d->queues || e->draining) { /* cancelled meanwhile; or the next start sees to it */
         d->asked = false;
         d->state = DOMAIN_PLACED;
         backlog_domain_check(&e->backlog, d);

@@ -164,7 +164,7 @@ static struct window *make_window(struct engine *e, struct session *s, struct ch
                          .chunk = chunk,
                          .chunk_id = chunk->id,
                          .tenant = chunk->campaign->row.tenant,
-                         .date = chunk->campaign->row.ready,
+                         .date = campaign_row_begins(&chunk->campaign->row),
                          .table = feed_table(chunk),
                          .content = chunk->campaign->user,
                          .count = n,
@@ -222,7 +222,7 @@ static bool is_shared(const struct chunk *chunk) {
 
 /* Will the next window be of a shared mail? As far as can be told without taking it. */
 static bool shared_next(const struct site *site) {
-    return site->turn->first && is_shared(site->turn->first->chunk);
+    return is_shared(backlog_next_chunk(site));
 }
 
 /* What was taken in the belief that it was shared goes back, but for the first `most`. */

@@ -5,7 +5,7 @@ int backlog_init(struct backlog *b, uint64_t seed) {
     *b = (struct backlog){.seed = seed, .domain_slots = 1024, .site_slots = 1024};
     b->domains = calloc(b->domain_slots, sizeof *b->domains);
     b->sites = calloc(b->site_slots, sizeof *b->sites);
-    if (b->domains && b->sites) return 0;
+    if (b->domains && b->sites && pairs_init(&b->pairs, seed)) return 0;
     free(b->domains);
     free(b->sites);
     return -1;
@@ -144,13 +144,11 @@ static void unlink_asking(struct backlog *b, struct domain *d) {
 }
 
 void backlog_domain_check(struct backlog *b, struct domain *d) {
-    if (d->first || d->asked) return;
+    if (d->queues || d->asked) return;
     if (d->state == DOMAIN_WAITING)
         unlink_waiting(b, d);
     else if (d->state == DOMAIN_UNKNOWN)
         unlink_asking(b, d);
-    else if (d->site)
-        backlog_ring_out(d);
     struct domain **at = &b->domains[d->hash & (b->domain_slots - 1)];
     while (*at != d)
         at = &(*at)->same_hash;
@@ -161,75 +159,102 @@ void backlog_domain_check(struct backlog *b, struct domain *d) {
 
 /* ---- batches ---- */
 
-static void count(struct backlog *b, struct domain *d, int64_t change) {
+static void count(struct backlog *b, struct queue *q, int64_t change) {
+    struct domain *d = queue_domain(q);
+    q->waiting += (uint32_t)change;
     d->waiting += (uint32_t)change;
     b->recipients += (uint64_t)change;
     if (!d->site) return;
+    q->flow->share->waiting += (uint64_t)change;
     d->site->waiting += (uint32_t)change;
     d->site->lane->waiting += (uint32_t)change;
 }
 
-static struct batch *new_batch(struct chunk *chunk, const struct slots *slots) {
-    struct batch *batch = calloc(1, sizeof *batch);
-    if (batch) *batch = (struct batch){.chunk = chunk, .slots = *slots};
-    return batch;
+/* The domain's queue for that campaign, made when new; NULL without memory. */
+static struct queue *queue_for(struct backlog *b, struct domain *d, const struct campaign *c) {
+    if (d->own.pair.whose == c && d->own.pair.of) return &d->own;
+    struct queue *q = (struct queue *)pairs_find(&b->pairs, d, c);
+    if (q) return q;
+    q = d->own.pair.of ? malloc(sizeof *q) : &d->own;
+    if (!q) return NULL;
+    *q = (struct queue){.pair = {.of = d, .whose = c}, .sibling = d->queues};
+    if (q->sibling) q->sibling->before = q;
+    d->queues = q;
+    pairs_add(&b->pairs, &q->pair);
+    return q;
 }
 
-static void added(struct backlog *b, struct domain *d, const struct slots *slots) {
-    if (d->site && !d->next) backlog_ring_in(d);
-    count(b, d, slots_count(slots));
+/* It is empty. */
+static void queue_free(struct backlog *b, struct queue *q) {
+    struct domain *d = queue_domain(q);
+    assert(!q->first && !q->waiting);
+    if (q->flow) flows_out(b, q);
+    if (q->before)
+        q->before->sibling = q->sibling;
+    else
+        d->queues = q->sibling;
+    if (q->sibling) q->sibling->before = q->before;
+    pairs_drop(&b->pairs, &q->pair);
+    if (q == &d->own)
+        *q = (struct queue){0};
+    else
+        free(q);
+}
+
+static bool put(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots,
+                bool in_front) {
+    struct batch *batch = calloc(1, sizeof *batch);
+    struct queue *q = batch ? queue_for(b, d, chunk->campaign) : NULL;
+    if (!q) {
+        free(batch);
+        return false;
+    }
+    *batch = (struct batch){.chunk = chunk, .slots = *slots, .next = in_front ? q->first : NULL};
+    if (in_front || !q->first)
+        q->first = batch;
+    else
+        q->last->next = batch;
+    if (!batch->next) q->last = batch;
+    if (d->site && !q->flow) flows_in(b, q, d->site);
+    count(b, q, slots_count(slots));
     if (d->site) backlog_run(b, d->site->lane);
+    return true;
 }
 
 bool backlog_add(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots) {
-    struct batch *batch = new_batch(chunk, slots);
-    if (!batch) return false;
-    if (d->last)
-        d->last->next = batch;
-    else
-        d->first = batch;
-    d->last = batch;
-    added(b, d, slots);
-    return true;
+    return put(b, d, chunk, slots, false);
 }
 
 bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots) {
-    struct batch *batch = new_batch(chunk, slots);
-    if (!batch) return false;
-    batch->next = d->first;
-    d->first = batch;
-    if (!d->last) d->last = batch;
-    added(b, d, slots);
-    return true;
+    return put(b, d, chunk, slots, true);
 }
 
-/* Takes the first batch off; its hold on the chunk is the caller's. */
-static struct batch pop(struct backlog *b, struct domain *d) {
-    struct batch *first = d->first, copy = *first;
-    d->first = first->next;
-    if (!d->first) d->last = NULL;
-    count(b, d, -(int64_t)slots_count(&copy.slots));
-    if (!d->first && d->site) backlog_ring_out(d);
+/* Takes the first batch off; its hold on the chunk is the caller's. An empty queue is the caller's to free. */
+static struct batch pop(struct backlog *b, struct queue *q) {
+    struct batch *first = q->first, copy = *first;
+    q->first = first->next;
+    if (!q->first) q->last = NULL;
+    count(b, q, -(int64_t)slots_count(&copy.slots));
     free(first);
     return copy;
 }
 
 void backlog_drain(struct backlog *b, struct domain *d,
                    void (*fn)(void *, struct chunk *, const struct slots *), void *ctx) {
-    while (d->first) {
-        struct batch batch = pop(b, d);
-        fn(ctx, batch.chunk, &batch.slots);
+    while (d->queues) {
+        struct queue *q = d->queues;
+        while (q->first) {
+            struct batch batch = pop(b, q);
+            fn(ctx, batch.chunk, &batch.slots);
+        }
+        queue_free(b, q);
     }
-}
-
-static bool may_go(const struct chunk *chunk) {
-    return chunk->campaign->row.state == CAMPAIGN_READY && !chunk->campaign->sweeping;
 }
 
 /* Those of the batch that may go out now. */
 static struct slots live_slots(const struct batch *batch) {
     struct slots live = {{0}};
-    if (!may_go(batch->chunk)) return live;
+    if (!backlog_may_go(batch->chunk->campaign)) return live;
     for (int i = slots_next(&batch->slots, 0); i >= 0; i = slots_next(&batch->slots, (unsigned)i + 1))
         if (batch->chunk->states[i] == SLOT_PENDING) slots_add(&live, (unsigned)i);
     return live;
@@ -245,28 +270,46 @@ static struct slots move_slots(struct slots *from, unsigned most) {
     return moved;
 }
 
+const struct chunk *backlog_next_chunk(const struct site *site) {
+    const struct flow *f = flows_first(site);
+    return f ? f->turn->first->chunk : NULL;
+}
+
+/* An empty queue goes, and its domain with it when it was the last. */
+static void forget_empty(struct backlog *b, struct queue *q) {
+    struct domain *d = queue_domain(q);
+    if (q->first) return;
+    queue_free(b, q);
+    backlog_domain_check(b, d);
+}
+
 unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struct chunk **chunk,
                       struct slots *slots, void (*drop)(void *, struct chunk *, const struct slots *),
                       void *ctx) {
-    while (site->turn) {
-        struct domain *d = site->turn;
-        struct batch batch = pop(b, d);
-        struct slots live = live_slots(&batch);
-        unsigned n = slots_count(&live);
-        if (n == 0) {
-            drop(ctx, batch.chunk, &batch.slots);
-            backlog_domain_check(b, d);
+    struct flow *f;
+    while ((f = flows_first(site))) {
+        struct queue *q = f->turn;
+        struct batch *batch = q->first;
+        struct slots live = live_slots(batch);
+        if (slots_count(&live) == 0) {
+            struct batch stale = pop(b, q);
+            drop(ctx, stale.chunk, &stale.slots);
+            forget_empty(b, q);
             continue;
         }
+        unsigned before = slots_count(&batch->slots), rest;
         *slots = move_slots(&live, most);
-        *chunk = batch.chunk;
-        n = slots_count(slots);
-        if (slots_count(&live)) {
-            ledger_hold(batch.chunk); /* the rest keeps a hold, the caller gets one */
-            if (!backlog_put_back(b, d, batch.chunk, &live)) abort();
+        *chunk = batch->chunk;
+        if ((rest = slots_count(&live))) {
+            ledger_hold(batch->chunk); /* the rest keeps a hold, the caller gets one */
+            batch->slots = live;
+            count(b, q, (int64_t)rest - before);
+        } else {
+            pop(b, q);
         }
-        if (site->turn == d) site->turn = d->next;
-        backlog_domain_check(b, d);
+        unsigned n = slots_count(slots);
+        flows_charge(site, f, n);
+        forget_empty(b, q);
         return n;
     }
     return 0;
@@ -274,22 +317,19 @@ unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struc
 
 static void purge_domain(struct backlog *b, struct domain *d,
                          void (*drop)(void *, struct chunk *, const struct slots *), void *ctx) {
-    struct batch **at = &d->first, *batch;
-    d->last = NULL;
-    while ((batch = *at)) {
-        if (may_go(batch->chunk)) {
-            d->last = batch;
-            at = &batch->next;
-            continue;
-        }
-        *at = batch->next;
-        count(b, d, -(int64_t)slots_count(&batch->slots));
-        drop(ctx, batch->chunk, &batch->slots);
-        free(batch);
-    }
-    if (d->first) return;
     struct site *site = d->site;
-    if (site) backlog_ring_out(d);
+    bool any = false;
+    for (struct queue *q = d->queues, *next; q; q = next) {
+        next = q->sibling;
+        if (backlog_may_go(q->first->chunk->campaign)) continue;
+        any = true;
+        while (q->first) {
+            struct batch batch = pop(b, q);
+            drop(ctx, batch.chunk, &batch.slots);
+        }
+        queue_free(b, q);
+    }
+    if (!any || d->queues) return;
     backlog_domain_check(b, d);
     if (site) backlog_site_check(b, site);
 }
@@ -306,12 +346,17 @@ void backlog_done(struct backlog *b, void (*release)(void *, struct chunk *), vo
     for (size_t i = 0; i < b->domain_slots; i++)
         while (b->domains[i]) {
             struct domain *d = b->domains[i];
-            while (d->first)
-                release(ctx, pop(b, d).chunk);
+            while (d->queues) {
+                struct queue *q = d->queues;
+                while (q->first)
+                    release(ctx, pop(b, q).chunk);
+                queue_free(b, q);
+            }
             b->domains[i] = d->same_hash;
             free(d);
         }
     backlog_sites_done(b);
+    pairs_done(&b->pairs);
     free(b->domains);
     free(b->sites);
 }
@@ -325,17 +370,15 @@ void backlog_place(struct backlog *b, struct domain *d, struct site *site, mono_
     d->failures = 0;
     d->placed_until = until;
     d->site = site;
-    site->waiting += d->waiting;
-    site->lane->waiting += d->waiting;
-    if (d->first) backlog_ring_in(d);
+    for (struct queue *q = d->queues; q; q = q->sibling)
+        flows_in(b, q, site);
     backlog_run(b, site->lane);
 }
 
 void backlog_unplace(struct backlog *b, struct domain *d) {
     assert(d->state == DOMAIN_PLACED);
-    if (d->next) backlog_ring_out(d);
-    d->site->waiting -= d->waiting;
-    d->site->lane->waiting -= d->waiting;
+    for (struct queue *q = d->queues; q; q = q->sibling)
+        flows_out(b, q);
     d->site = NULL;
     queue_to_ask_first(b, d);
 }

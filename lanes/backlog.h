@@ -5,11 +5,14 @@
  *     lane (source x provider: limits)  <-  site (mail exchangers)  <-  domain  <-  batch (slots of one
  * chunk)
  *
+ * Which of them is taken next is decided at the site, by priority and then by fair shares: flows.h.
+ *
  * A domain without batches and a site without domains and sessions are forgotten: tail lanes come and go. */
 #ifndef TSUBAME_BACKLOG_H
 #define TSUBAME_BACKLOG_H
 
 #include "buf.h"
+#include "flows.h"
 #include "learn.h"
 #include "ledger.h"
 
@@ -28,15 +31,16 @@ enum domain_state {
 struct domain {
     uint64_t hash;
     struct domain *same_hash;
-    struct batch *first, *last;
-    uint32_t waiting; /* recipients in its batches */
+    struct queue *queues; /* one for each campaign that has something here */
+    struct queue own;     /* the first of them has its place here; pair.of is NULL while it is free */
+    uint32_t waiting;     /* recipients in its batches */
     enum domain_state state;
     bool asked; /* a look-up is under way */
     uint8_t failures;
     mono_us again;
     mono_us placed_until; /* then its exchangers are looked up anew */
     struct site *site;
-    struct domain *next, *prev; /* in its site's ring, or in the list of those that wait or ask */
+    struct domain *next, *prev; /* in the list of those that wait or ask */
     uint8_t name_len;
     char name[];
 };
@@ -45,8 +49,10 @@ struct site {
     uint64_t key; /* hash of its host names */
     struct site *same_key;
     struct lane *lane;
-    struct domain *turn; /* ring of its domains with work: whose turn it is */
-    uint32_t waiting;    /* recipients */
+    struct domain *turn; /* whose turn it is; NULL: there is no work */
+    struct flow_heap flows[PRIORITIES];
+    struct tenant_share *tenants;
+    uint32_t waiting; /* recipients */
     uint32_t sessions;   /* open or connecting */
     uint32_t connecting;
     uint32_t rotation;
@@ -55,6 +61,8 @@ struct site {
     void *idle;               /* sessions that wait for work: the engine's */
     void *marks;              /* addresses where nobody was: the engine's, freed with the site */
     struct site *next, *prev; /* in its lane's ring */
+    struct site *next_urgent, *prev_urgent; /* among those with transactional work; prev of the first is NULL */
+    bool urgent;                            /* it is one of them */
     struct slice mx;          /* mx_answer, encoded; the site's own */
 };
 
@@ -72,7 +80,9 @@ struct lane {
     bool unsaved;      /* it has learned something since it was kept: the engine's */
     mono_us saved_at;  /* the same */
     bool tail;         /* lives as long as its one site */
-    struct site *turn; /* ring of its sites */
+    struct site *turn; /* ring of its sites with work */
+    struct site *urgent, *urgent_last; /* those of them with transactional work: to be looked at first */
+    struct share *shares;              /* what campaigns have waiting in it */
     uint32_t sites;
     uint32_t waiting;
     uint64_t delivered, deferred, failed;
@@ -97,6 +107,8 @@ struct backlog {
     size_t domain_slots, domain_count;
     struct site **sites;
     size_t site_slots, site_count;
+    struct pairs pairs; /* queues, flows and shares */
+    uint64_t flow_order;
     struct lane *lanes; /* all */
     size_t lane_count;
     struct domain *asking, *asking_last; /* FIFO of domains to look up */
@@ -120,7 +132,7 @@ struct domain *backlog_domain(struct backlog *b, struct slice name);
 const struct domain *backlog_domain_find(const struct backlog *b,
                                          struct slice name); /* NULL: there is none */
 
-/* Adds recipients behind those that wait; takes over the caller's hold on the chunk. A new domain joins the
+/* Adds recipients behind those of their campaign that wait; takes over the caller's hold on the chunk. A new domain joins the
  * queue of those to look up; a placed one puts its lane into the run queue. False without memory (nothing
  * changed). */
 bool backlog_add(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots);
@@ -149,17 +161,24 @@ void backlog_ask_first(struct backlog *b, struct domain *d);
 struct lane *backlog_lane(struct backlog *b, struct slice name, unsigned source); /* NULL: none */
 struct lane *backlog_lane_new(struct backlog *b, struct slice name, unsigned source, bool tail);
 
-/* Takes up to `most` waiting recipients of one chunk from the site, its domains in turn: only slots that are
- * SLOT_PENDING and whose campaign is `ready`. What is stale is dropped on the way through `drop` (which gets
+/* Takes up to `most` waiting recipients of one chunk from the site, as flows.h says whose: only slots that are
+ * SLOT_PENDING and whose campaign may go. What is stale is dropped on the way through `drop` (which gets
  * the hold back). Returns the number; the caller holds *chunk (a hold of its own). A domain without more is
  * forgotten.
  */
 unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struct chunk **chunk,
                       struct slots *slots,
                       void (*drop)(void *ctx, struct chunk *chunk, const struct slots *slots), void *ctx);
-/* Puts recipients back in front (a window that was not sent). Takes over the caller's hold. */
+/* The chunk that the next window would be of, or NULL. */
+const struct chunk *backlog_next_chunk(const struct site *site);
+/* Has it transactional work? */
+static inline bool backlog_urgent(const struct site *site) {
+    return site->flows[PRIORITY_TRANSACTIONAL].count > 0;
+}
+/* Puts recipients back in front of those of their campaign (a window that was not sent). Takes over the
+ * caller's hold. */
 bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots);
-/* Drops whatever belongs to campaigns that are not `ready`, or are being swept. */
+/* Drops whatever belongs to campaigns that may not go: not `ready`, being swept, or waiting for their time. */
 void backlog_purge(struct backlog *b, void (*drop)(void *ctx, struct chunk *chunk, const struct slots *slots),
                    void *ctx);
 /* Takes everything of a domain: fn gets each batch with its hold. */
@@ -167,6 +186,10 @@ void backlog_drain(struct backlog *b, struct domain *d,
                    void (*fn)(void *ctx, struct chunk *chunk, const struct slots *slots), void *ctx);
 /* Forgets the domain if nothing waits under it and nobody asks for it. */
 void backlog_domain_check(struct backlog *b, struct domain *d);
+/* May mails of the campaign be begun? */
+static inline bool backlog_may_go(const struct campaign *c) {
+    return c->row.state == CAMPAIGN_READY && !c->sweeping && !c->waits;
+}
 /* Forgets the site (and its tail lane) if nothing needs it. */
 void backlog_site_check(struct backlog *b, struct site *site);
 

@@ -1,5 +1,5 @@
 /* Inside of the backlog: domains and batches (backlog.c), sites and lanes (sites.c), lanes that sleep
- * (sleepers.c). */
+ * (sleepers.c), campaigns at a site (flows.c). */
 #ifndef TSUBAME_BACKLOG_PRIV_H
 #define TSUBAME_BACKLOG_PRIV_H
 
@@ -9,9 +9,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Into and out of its site's ring of domains with work. next is NULL outside. */
-void backlog_ring_in(struct domain *d);
-void backlog_ring_out(struct domain *d);
+static inline struct domain *queue_domain(const struct queue *q) {
+    return (struct domain *)(uintptr_t)q->pair.of;
+}
+
+/* What is waiting at the site has changed: into its lane's rings or out of them, and whose turn it is. */
+void backlog_site_turn(struct site *site);
 void backlog_sites_done(struct backlog *b);
 /* A tail lane without sites goes when no list has it any more. */
 bool backlog_free_if_dead(struct backlog *b, struct lane *lane);

@@ -3,22 +3,12 @@
 
 #include <stdio.h>
 
-void backlog_ring_in(struct domain *d) {
-    struct site *site = d->site;
+static void site_in(struct site *site) {
     struct lane *lane = site->lane;
-    if (!site->turn) {
-        d->next = d->prev = d;
-        site->turn = d;
-    } else { /* last of the round */
-        d->next = site->turn;
-        d->prev = site->turn->prev;
-        d->prev->next = d->next->prev = d;
-    }
-    if (site->next) return; /* the site has work now: into its lane's ring */
     if (!lane->turn) {
         site->next = site->prev = site;
         lane->turn = site;
-    } else {
+    } else { /* last of the round */
         site->next = lane->turn;
         site->prev = lane->turn->prev;
         site->prev->next = site->next->prev = site;
@@ -37,18 +27,39 @@ static void site_out(struct site *site) {
     site->next = site->prev = NULL;
 }
 
-void backlog_ring_out(struct domain *d) {
-    struct site *site = d->site;
-    if (!d->next) return;
-    if (d->next == d) {
-        site->turn = NULL;
-        site_out(site);
-    } else {
-        d->prev->next = d->next;
-        d->next->prev = d->prev;
-        if (site->turn == d) site->turn = d->next;
-    }
-    d->next = d->prev = NULL;
+static void urgent_in(struct site *site) {
+    struct lane *lane = site->lane;
+    site->next_urgent = NULL;
+    site->prev_urgent = lane->urgent_last;
+    if (lane->urgent_last)
+        lane->urgent_last->next_urgent = site;
+    else
+        lane->urgent = site;
+    lane->urgent_last = site;
+    site->urgent = true;
+}
+
+static void urgent_out(struct site *site) {
+    struct lane *lane = site->lane;
+    if (site->prev_urgent)
+        site->prev_urgent->next_urgent = site->next_urgent;
+    else
+        lane->urgent = site->next_urgent;
+    if (site->next_urgent)
+        site->next_urgent->prev_urgent = site->prev_urgent;
+    else
+        lane->urgent_last = site->prev_urgent;
+    site->next_urgent = site->prev_urgent = NULL;
+    site->urgent = false;
+}
+
+void backlog_site_turn(struct site *site) {
+    const struct flow *first = flows_first(site);
+    site->turn = first ? queue_domain(first->turn) : NULL;
+    if (site->turn && !site->next) site_in(site);
+    if (!site->turn && site->next) site_out(site);
+    if (backlog_urgent(site) && !site->urgent) urgent_in(site);
+    if (!backlog_urgent(site) && site->urgent) urgent_out(site);
 }
 
 /* ---- sites ---- */
@@ -84,7 +95,8 @@ void backlog_site_refresh(struct site *site, struct slice mx) {
     site->mx = slice_make(copy, mx.len);
 }
 
-static void site_free(struct site *site) {
+static void site_free(struct backlog *b, struct site *site) {
+    flows_done(b, site);
     free((char *)site->mx.at);
     free(site->marks);
     free(site);
@@ -162,7 +174,7 @@ void backlog_site_check(struct backlog *b, struct site *site) {
         at = &(*at)->same_key;
     *at = site->same_key;
     b->site_count--;
-    site_free(site);
+    site_free(b, site);
     lane->sites--;
     backlog_free_if_dead(b, lane);
 }
@@ -172,7 +184,7 @@ void backlog_sites_done(struct backlog *b) {
         while (b->sites[i]) {
             struct site *site = b->sites[i];
             b->sites[i] = site->same_key;
-            site_free(site);
+            site_free(b, site);
         }
     for (struct lane *lane = b->lanes, *next; lane; lane = next) {
         next = lane->next;

@@ -12,7 +12,7 @@
 #ifndef TSUBAME_LEDGER_H
 #define TSUBAME_LEDGER_H
 
-#include "row.h"
+#include "course.h"
 #include "store.h"
 
 struct ledger;
@@ -26,6 +26,7 @@ struct campaign {
     uint32_t sweep;                /* next chunk that cancelling or expiring looks at; chunks: done */
     uint64_t swept_due, swept_rid; /* and the place in the retry table */
     bool sweeping;
+    bool waits; /* for its not_before: nothing of it is begun (ledger_set_waits) */
     uint64_t
         sweep_after; /* the batch that must be durable before the retry table shows all of this campaign */
     bool dirty;      /* the stored row is older than this */
@@ -97,6 +98,14 @@ void ledger_abandon(struct ledger *l, struct campaign *c, wall_us now);
 
 /* READY <-> HELD; CANCELLED begins a sweep. The caller has checked that the change makes sense. */
 void ledger_set_state(struct ledger *l, struct campaign *c, enum campaign_state state, wall_us now);
+
+/* Changes its course (campaign_course_change). Nothing of it may be in the owner's hands that goes by the old
+ * one. -1 with err, and nothing is changed. */
+int ledger_set_course(struct ledger *l, struct campaign *c, const struct campaign_change *change, wall_us now,
+                      struct err *err);
+/* Does it wait for its not_before? While it does, those of it that are due again are passed over, as when it
+ * is held. Not stored: the owner compares not_before with its clock. */
+void ledger_set_waits(struct ledger *l, struct campaign *c, bool waits);
 
 /* Begins to settle everything that waits as expired (READY or HELD) or cancelled. ledger_sweep does it piece
  * by piece, at most `work` chunks and 64 x work retry rows a call; true while there is more. */

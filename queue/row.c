@@ -1,7 +1,7 @@
 /* Encodings of the ledger's rows, and the tally's arithmetic. Pure. */
 #include "row.h"
 
-enum { ROW_VERSION = 1 };
+enum { ROW_VERSION = 1, CAMPAIGN_VERSION = 2 /* 1: without a course */ };
 
 static int corrupt(struct err *err, const char *row) {
     return err_set(err, ERR_CORRUPT, "the store holds a broken %s row", row);
@@ -70,8 +70,27 @@ static bool take_tally(struct slice *rest, struct tally *t) {
     return true;
 }
 
+static void put_course(struct buf *out, const struct campaign_course *c) {
+    buf_put_u8(out, (uint8_t)c->priority);
+    buf_put_u16(out, (uint16_t)(c->weight ? c->weight : WEIGHT_DEFAULT));
+    buf_put_u64le(out, (uint64_t)c->not_before);
+    buf_put_u64le(out, (uint64_t)c->deadline);
+}
+
+static bool take_course(struct slice *rest, struct campaign_course *c) {
+    uint8_t priority;
+    uint16_t weight;
+    bool ok = take_u8(rest, &priority) && priority < PRIORITIES && take_u16(rest, &weight) && weight >= 1 &&
+              weight <= WEIGHT_MOST && take_time64(rest, &c->not_before) && c->not_before >= 0 &&
+              take_time64(rest, &c->deadline) && c->deadline >= 0;
+    if (!ok) return false;
+    c->priority = priority;
+    c->weight = weight;
+    return true;
+}
+
 bool campaign_row_encode(struct buf *out, const struct campaign_row *row) {
-    buf_put_u8(out, ROW_VERSION);
+    buf_put_u8(out, CAMPAIGN_VERSION);
     buf_put_u32(out, row->id);
     buf_put_u32(out, row->tenant);
     buf_put_u8(out, (uint8_t)row->state);
@@ -85,20 +104,22 @@ bool campaign_row_encode(struct buf *out, const struct campaign_row *row) {
     buf_put_bytes(out, row->name);
     buf_put_bytes(out, row->columns);
     put_tally(out, &row->tally);
+    put_course(out, &row->course);
     return !out->failed;
 }
 
 int campaign_row_decode(struct slice bytes, struct campaign_row *row, struct err *err) {
-    uint8_t state, hold;
-    *row = (struct campaign_row){0};
-    bool ok = take_version(&bytes) && take_u32(&bytes, &row->id) && take_u32(&bytes, &row->tenant) &&
+    uint8_t version, state, hold;
+    *row = (struct campaign_row){.course.weight = WEIGHT_DEFAULT};
+    bool ok = take_u8(&bytes, &version) && version >= 1 && version <= CAMPAIGN_VERSION && take_u32(&bytes, &row->id) && take_u32(&bytes, &row->tenant) &&
               take_u8(&bytes, &state) && state >= CAMPAIGN_LOADING && state <= CAMPAIGN_DONE &&
               take_u8(&bytes, &hold) && hold <= 1 && take_time64(&bytes, &row->created) &&
               take_time64(&bytes, &row->ready) && take_time64(&bytes, &row->expires) &&
               take_time64(&bytes, &row->ended) && take_u64le(&bytes, &row->payload) &&
               take_u32(&bytes, &row->chunks) && row->chunks <= RID_CHUNK_MAX + 1 &&
               take_u64le(&bytes, &row->hash_seed) && take_bytes(&bytes, &row->name) &&
-              take_bytes(&bytes, &row->columns) && take_tally(&bytes, &row->tally) && bytes.len == 0;
+              take_bytes(&bytes, &row->columns) && take_tally(&bytes, &row->tally) &&
+              (version == 1 || take_course(&bytes, &row->course)) && bytes.len == 0;
     if (!ok) return corrupt(err, "campaign");
     row->state = state;
     row->hold_uncertain = hold;

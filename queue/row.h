@@ -34,6 +34,17 @@ uint64_t tally_pending(const struct tally *t);
  * events of recipients that stand in the retry table carry their row's `due`. */
 void tally_fold(struct tally *t, const struct event *e);
 
+/* How a campaign is to be treated among others (course.h changes it). {0} is the default: bulk, of weight
+ * WEIGHT_DEFAULT, at once, no deadline. */
+enum campaign_priority { PRIORITY_BULK, PRIORITY_TRANSACTIONAL, PRIORITIES };
+enum { WEIGHT_DEFAULT = 100, WEIGHT_MOST = 1000 };
+struct campaign_course {
+    enum campaign_priority priority;
+    uint32_t weight;    /* among those of its priority: 1 to WEIGHT_MOST; 0 stands for WEIGHT_DEFAULT */
+    wall_us not_before; /* nothing of it is begun earlier; 0: at once */
+    wall_us deadline;   /* a wish: when it should be through; 0: none */
+};
+
 struct campaign_row {
     uint32_t id; /* 1.. */
     uint32_t tenant;
@@ -49,8 +60,10 @@ struct campaign_row {
     uint64_t hash_seed;   /* of its address hashes */
     struct slice columns; /* names of the variables, joined by \n */
     struct tally tally;
+    struct campaign_course course;
 };
 bool campaign_row_encode(struct buf *out, const struct campaign_row *row);
+/* Rows of earlier releases, which know of no course, have the default one. */
 int campaign_row_decode(struct slice bytes, struct campaign_row *row, struct err *err);
 
 struct chunk_row {

@@ -10,6 +10,18 @@ void ledger_set_state(struct ledger *l, struct campaign *c, enum campaign_state 
     if (state == CAMPAIGN_CANCELLED) ledger_sweep_start(l, c);
 }
 
+int ledger_set_course(struct ledger *l, struct campaign *c, const struct campaign_change *change, wall_us now,
+                      struct err *err) {
+    if (campaign_course_change(&c->row, change, now, err)) return -1;
+    ledger_note_campaign(l, c, now);
+    return 0;
+}
+
+void ledger_set_waits(struct ledger *l, struct campaign *c, bool waits) {
+    if (c->waits && !waits) l->scanned_due = 0, l->scanned_rid = 0; /* what came due meanwhile */
+    c->waits = waits;
+}
+
 void ledger_sweep_start(struct ledger *l, struct campaign *c) {
     c->sweeping = true;
     c->sweep = 0;
@@ -159,7 +171,7 @@ static int wake(struct ledger *l, const struct retry_found *f, wall_us now, stru
         ledger_campaign_check(l, c, now);
         return 0;
     }
-    if (c->row.state == CAMPAIGN_HELD) return 0;
+    if (c->row.state == CAMPAIGN_HELD || c->waits) return 0;
     if (f->damaged)
         return err_set(
             err, ERR_CORRUPT,
@@ -219,8 +231,9 @@ void ledger_unwake(struct ledger *l, struct chunk *chunk, const struct slots *sl
         uint64_t rid = chunk_rid(chunk->id, (unsigned)slot);
         struct retry_work *work = ledger_at_work(l, rid);
         if (chunk->states[slot] != SLOT_PENDING || !work) continue;
-        /* While held it is passed over; resuming reads the table from its beginning. */
-        if (chunk->campaign->row.state == CAMPAIGN_READY && work->due <= l->scanned_due)
+        /* While held or waiting it is passed over; its going on reads the table from its beginning. */
+        if (chunk->campaign->row.state == CAMPAIGN_READY && !chunk->campaign->waits &&
+            work->due <= l->scanned_due)
             l->scanned_due = work->due, l->scanned_rid = 0;
         retry_map_drop(&l->work, rid);
         chunk->states[slot] = SLOT_DEFERRED;

@@ -24,7 +24,13 @@ static const struct campaign_row full_row = {
     .hash_seed = UINT64_C(0x8000000000000001),
     .columns = {"email\nname", 10},
     .tally = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, UINT64_MAX},
+    .course = {PRIORITY_TRANSACTIONAL, 1000, INT64_C(1700000000000001), INT64_C(1800000000000002)},
 };
+
+static bool same_course(const struct campaign_course *a, const struct campaign_course *b) {
+    return a->priority == b->priority && a->weight == b->weight && a->not_before == b->not_before &&
+           a->deadline == b->deadline;
+}
 
 static void campaign_rows_come_back(void **state) {
     (void)state;
@@ -41,6 +47,7 @@ static void campaign_rows_come_back(void **state) {
     assert_true(back.ended == a->ended && back.hold_uncertain && back.payload == a->payload);
     assert_true(back.chunks == a->chunks && back.hash_seed == a->hash_seed);
     assert_memory_equal(&back.tally, &a->tally, sizeof a->tally);
+    assert_true(same_course(&back.course, &a->course));
     for (size_t n = 0; n < out.len; n++) {
         assert_int_equal(campaign_row_decode(slice_make(out.at, n), &back, &err), -1);
         assert_int_equal(err.kind, ERR_CORRUPT);
@@ -49,7 +56,7 @@ static void campaign_rows_come_back(void **state) {
         size_t at;
         char value;
     } wrong[] = {
-        {0, 2}, {9, 0}, {9, 6}, {10, 2}, {54, 127}}; /* version, states, hold, chunks past their number */
+        {0, 3}, {9, 0}, {9, 6}, {10, 2}, {54, 127}}; /* version, states, hold, chunks past their number */
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char old = out.at[wrong[i].at];
         out.at[wrong[i].at] = wrong[i].value;
@@ -65,6 +72,59 @@ static void campaign_rows_come_back(void **state) {
     buf_done(&out);
     assert_string_equal(campaign_state_name(CAMPAIGN_DONE), "done");
     assert_string_equal(campaign_state_name((enum campaign_state)9), "?");
+}
+
+/* As the release before wrote it: version 1, no course. */
+static void campaign_rows_of_before_are_read(void **state) {
+    (void)state;
+    static const unsigned char stored[] = {
+        1,    12, 0,   0,   0,   3,   0,   0,   0,   2,   1,                               /* to hold */
+        1,    0,  0,   0,   0,   0,   0,   0,   2,   0,   0,   0,   0,    0,    0,    0,   /* created, ready */
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 4, 0, 0, 0, 0, 0, 0, 0,            /* expires, ended */
+        12,   0,  0,   0,   0,   0,   0,   0,   3,   0,   0,   0,                          /* payload, chunks */
+        9,    0,  0,   0,   0,   0,   0,   0x80, 6,  's', 'p', 'r', 'i',  'n',  'g',       /* seed, name */
+        5,    'e', 'm', 'a', 'i', 'l', 0x80, 1, 2,  3,   4,   5,   6,   7,    8,    9,    10, 11, 12};
+    struct campaign_row row;
+    struct err err = {0};
+    struct slice bytes = slice_make((const char *)stored, sizeof stored);
+    assert_int_equal(campaign_row_decode(bytes, &row, &err), 0);
+    assert_true(row.id == 12 && row.tenant == 3 && row.state == CAMPAIGN_READY && row.hold_uncertain);
+    assert_true(row.created == 1 && row.ready == 2 && row.expires == NEVER && row.ended == 4);
+    assert_true(row.payload == 12 && row.chunks == 3 && row.hash_seed == UINT64_C(0x8000000000000009));
+    assert_true(slice_eq(row.name, SLICE("spring")) && slice_eq(row.columns, SLICE("email")));
+    assert_true(row.tally.planned == 128 && row.tally.delivered == 2 && row.tally.deferred == 12);
+    struct campaign_course want = {PRIORITY_BULK, WEIGHT_DEFAULT, 0, 0};
+    assert_true(same_course(&row.course, &want));
+    struct buf out; /* and is written as one of now */
+    struct campaign_row back;
+    buf_init(&out, 1024);
+    assert_true(campaign_row_encode(&out, &row));
+    assert_int_equal(campaign_row_decode(buf_slice(&out), &back, &err), 0);
+    assert_true(back.id == 12 && same_course(&back.course, &want));
+    buf_done(&out);
+    for (size_t n = 0; n < sizeof stored; n++)
+        assert_int_equal(campaign_row_decode(slice_make(bytes.at, n), &row, &err), -1);
+}
+
+static void courses_that_cannot_be_are_broken(void **state) {
+    (void)state;
+    static const struct {
+        size_t from_end;
+        char value;
+    } wrong[] = {{19, PRIORITIES}, {17, 4}, {9, -1}, {1, -1}}; /* priority, weight, times before 1970 */
+    struct buf out;
+    struct campaign_row back;
+    buf_init(&out, 1024);
+    assert_true(campaign_row_encode(&out, &full_row));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char *at = out.at + out.len - wrong[i].from_end, old = *at;
+        *at = wrong[i].value;
+        assert_int_equal(campaign_row_decode(buf_slice(&out), &back, NULL), -1);
+        *at = old;
+    }
+    memset(out.at + out.len - 18, 0, 2); /* no weight */
+    assert_int_equal(campaign_row_decode(buf_slice(&out), &back, NULL), -1);
+    buf_done(&out);
 }
 
 static void chunk_rows_come_back(void **state) {
@@ -214,7 +274,8 @@ static void the_map_of_retries_is_a_map(void **state) {
 int main(void) {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(campaign_rows_come_back), cmocka_unit_test(chunk_rows_come_back),
+        cmocka_unit_test(campaign_rows_come_back), cmocka_unit_test(campaign_rows_of_before_are_read),
+        cmocka_unit_test(courses_that_cannot_be_are_broken), cmocka_unit_test(chunk_rows_come_back),
         cmocka_unit_test(retry_rows_come_back),    cmocka_unit_test(progress_comes_back),
         cmocka_unit_test(the_tally_folds),         cmocka_unit_test(the_map_of_retries_is_a_map),
     };
