@@ -172,6 +172,7 @@ static int run_ready(struct engine *e, struct call *call) {
     if (ledger_ready(e->ledger, c, (uint32_t)call->count, call->in, call->flag, clock_wall(), flush, e,
                      &call->err))
         return -1;
+    control_look(e, c);
     return call->flag ? 0 : ledger_each_chunk(e->ledger, c, feed_chunk, e, &call->err);
 }
 
@@ -225,6 +226,58 @@ int engine_campaign_resume(struct engine *e, uint32_t id, struct err *err) {
     return ask(e, &call, err);
 }
 
+/* ---- the course ---- */
+
+void control_look(struct engine *e, struct campaign *c) {
+    ledger_set_waits(e->ledger, c, c->row.course.not_before > time_now(e));
+}
+
+/* All of it that waits comes into the backlog; nothing of it is there. */
+static int feed_all(struct engine *e, struct campaign *c, struct err *err) {
+    if (!backlog_may_go(c)) return 0;
+    e->next_due = 0;
+    return ledger_each_chunk(e->ledger, c, feed_chunk, e, err);
+}
+
+/* What is changed decides where it stands in the backlog: so it leaves that and comes in anew. A deadline
+ * decides nothing. */
+static int run_change(struct engine *e, struct call *call) {
+    const struct campaign_change *change = call->in;
+    struct campaign *c = ledger_under_way(e->ledger, call->id, &call->err);
+    if (!c) return -1;
+    struct campaign_row row = c->row;
+    if (campaign_course_change(&row, change, clock_wall(), &call->err)) return -1;
+    bool moves = change->priority || change->weight || change->not_before;
+    if (moves) {
+        ledger_set_waits(e->ledger, c, true);
+        feed_purge(e);
+    }
+    int failed = ledger_set_course(e->ledger, c, change, clock_wall(), &call->err);
+    if (!moves) return failed;
+    control_look(e, c);
+    return feed_all(e, c, &call->err) || failed ? -1 : 0;
+}
+
+int engine_campaign_change(struct engine *e, uint32_t id, const struct campaign_change *change,
+                           struct err *err) {
+    struct campaign_change copy = *change;
+    struct call call = {.run = run_change, .id = id, .in = &copy, .durable = true};
+    return ask(e, &call, err);
+}
+
+/* The time of those that waited for it may have come. */
+static void begin_some(struct engine *e, struct err *err) {
+    for (struct campaign *c = ledger_campaigns(e->ledger); c; c = c->next) {
+        if (!c->waits || c->row.ended) continue;
+        control_look(e, c);
+        if (c->waits) continue;
+        log_begin(LOG_LEVEL_INFO, "campaign-begins");
+        log_number("campaign", c->row.id);
+        log_end();
+        feed_all(e, c, err);
+    }
+}
+
 static int run_cancel(struct engine *e, struct call *call) {
     struct campaign *c = ledger_under_way(e->ledger, call->id, &call->err);
     if (!c) return -1;
@@ -269,6 +322,7 @@ void control_expire(struct engine *e) {
     wall_us now = time_now(e);
     struct err err = {0};
     e->sweep_due = false;
+    begin_some(e, &err);
     for (struct campaign *c = ledger_campaigns(e->ledger); c && !commit_late(e); c = c->next) {
         if (!c->sweeping && past_end(c, now)) {
             ledger_sweep_start(e->ledger, c);
@@ -290,6 +344,9 @@ static void show_campaign(const struct campaign *c, struct campaign_status *out)
                                     .tally = c->row.tally,
                                     .leased = c->leased,
                                     .deferred = c->row.tally.deferred,
+                                    .course = c->row.course,
+                                    .waits = c->waits,
+                                    .expires = c->row.expires,
                                     .created = c->row.created,
                                     .ready = c->row.ready,
                                     .ended = c->row.ended};

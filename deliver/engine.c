@@ -208,6 +208,8 @@ static int open_ledger(struct engine *e, struct err *err) {
     if (!e->ledger) return -1;
     ledger_on_forget(e->ledger, feed_forget, e);
     ledger_on_done(e->ledger, feed_campaign_done, e);
+    for (struct campaign *c = ledger_campaigns(e->ledger); c; c = c->next)
+        control_look(e, c);
     return ledger_each_chunk(e->ledger, NULL, feed_chunk, e, err);
 }
 

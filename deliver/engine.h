@@ -7,6 +7,7 @@
 
 #include "addr.h"
 #include "classify.h"
+#include "course.h"
 #include "err.h"
 #include "learn.h"
 #include "proxy.h"
@@ -109,6 +110,10 @@ int engine_campaign_abandon(struct engine *e, uint32_t id, struct err *err);
 int engine_campaign_hold(struct engine *e, uint32_t id, struct err *err);
 int engine_campaign_resume(struct engine *e, uint32_t id, struct err *err);
 int engine_campaign_cancel(struct engine *e, uint32_t id, struct err *err);
+/* Its priority, weight, not_before or deadline. Mail that is on its way to a session goes on. ERR_INPUT as
+ * campaign_course_change. */
+int engine_campaign_change(struct engine *e, uint32_t id, const struct campaign_change *change,
+                           struct err *err);
 
 /* The suppression list is changed, durably on return; who is on it is not begun from then on. Each entry is
  * told what came of it. row: parts may be left open (suppress_merge). -1 with err: ERR_INPUT (no address),
@@ -131,7 +136,9 @@ struct campaign_status {
     enum campaign_state state;
     struct tally tally;
     uint64_t leased, deferred; /* parts of pending */
-    wall_us created, ready, ended;
+    wall_us created, ready, expires, ended;
+    struct campaign_course course;
+    bool waits; /* for its not_before */
 };
 /* Fills at most `most`, the newest first; returns how many there are. */
 size_t engine_campaigns(struct engine *e, struct campaign_status *out, size_t most);

@@ -35,9 +35,18 @@ static struct domain *add(struct engine *e, struct slice name, struct chunk *chu
     return d;
 }
 
+static void list_in(struct feed_list *list, struct feed_item *item) {
+    item->next = NULL;
+    if (list->last)
+        list->last->next = item;
+    else
+        list->first = item;
+    list->last = item;
+}
+
 void feed_chunk(void *ctx, struct chunk *chunk, const struct chunk_row *row) {
     struct engine *e = ctx;
-    if (chunk->campaign->row.state != CAMPAIGN_READY || !chunk->pending) return;
+    if (!backlog_may_go(chunk->campaign) || !chunk->pending) return;
     ledger_hold(chunk);
     if (row->domain.len) {
         struct slots slots = pending_slots(chunk);
@@ -47,11 +56,7 @@ void feed_chunk(void *ctx, struct chunk *chunk, const struct chunk_row *row) {
     struct feed_item *item = calloc(1, sizeof *item);
     if (!item) abort();
     item->chunk = chunk;
-    if (e->mixed_last)
-        e->mixed_last->next = item;
-    else
-        e->mixed = item;
-    e->mixed_last = item;
+    list_in(&e->mixed[chunk->campaign->row.course.priority], item);
 }
 
 static struct slice domain_of(struct slice address) {
@@ -235,15 +240,15 @@ static void count_mixed(struct engine *e, struct chunk *chunk) {
 
 /* The tables of chunks taken apart stay in memory until the last of their recipients is through: so many at a
  * time. */
-void feed_mixed(struct engine *e) {
-    while (e->mixed && e->mixed_bytes < MIXED_BYTES_MAX && !commit_late(e)) {
-        struct feed_item *item = e->mixed;
+static void feed_list(struct engine *e, struct feed_list *list, size_t most_bytes) {
+    while (list->first && e->mixed_bytes < most_bytes && !commit_late(e)) {
+        struct feed_item *item = list->first;
         struct chunk *chunk = item->chunk;
-        e->mixed = item->next;
-        if (!e->mixed) e->mixed_last = NULL;
+        list->first = item->next;
+        if (!list->first) list->last = NULL;
         free(item);
         struct slots slots = pending_slots(chunk);
-        bool wanted = chunk->campaign->row.state == CAMPAIGN_READY && slots_count(&slots);
+        bool wanted = backlog_may_go(chunk->campaign) && slots_count(&slots);
         if (wanted && feed_load(e, chunk)) {
             count_mixed(e, chunk);
             take_apart(e, chunk, &slots);
@@ -252,29 +257,27 @@ void feed_mixed(struct engine *e) {
     }
 }
 
-static bool stays_mixed(const struct chunk *chunk) {
-    return chunk->campaign->row.state == CAMPAIGN_READY && !chunk->campaign->sweeping;
+void feed_mixed(struct engine *e) {
+    feed_list(e, &e->mixed[PRIORITY_TRANSACTIONAL], MIXED_BYTES_URGENT);
+    feed_list(e, &e->mixed[PRIORITY_BULK], MIXED_BYTES_MAX);
 }
 
 /* What may not go out leaves the backlog, so that no session is opened and nothing looked up for it. When its
- * campaign is resumed all that waits is fed anew. */
+ * campaign goes on all that waits is fed anew. */
 void feed_purge(struct engine *e) {
-    struct feed_item *item = e->mixed, *next;
     e->purge_due = false;
-    e->mixed = e->mixed_last = NULL;
-    for (; item; item = next) {
-        next = item->next;
-        item->next = NULL;
-        if (!stays_mixed(item->chunk)) {
+    for (int p = 0; p < PRIORITIES; p++) {
+        struct feed_item *item = e->mixed[p].first, *next;
+        e->mixed[p] = (struct feed_list){0};
+        for (; item; item = next) {
+            next = item->next;
+            if (backlog_may_go(item->chunk->campaign)) {
+                list_in(&e->mixed[p], item);
+                continue;
+            }
             ledger_release(e->ledger, item->chunk);
             free(item);
-            continue;
         }
-        if (e->mixed_last)
-            e->mixed_last->next = item;
-        else
-            e->mixed = item;
-        e->mixed_last = item;
     }
     backlog_purge(&e->backlog, feed_drop, e);
 }
@@ -302,7 +305,7 @@ void feed_retries(struct engine *e) {
 }
 
 void feed_return(struct engine *e, struct chunk *chunk, const struct slots *slots) {
-    if (chunk->campaign->row.state == CAMPAIGN_READY)
+    if (chunk->campaign->row.state == CAMPAIGN_READY && !chunk->campaign->waits)
         take_apart(e, chunk, slots);
     else
         ledger_unwake(e->ledger, chunk, slots, clock_wall());
@@ -320,11 +323,12 @@ static void release(void *ctx, struct chunk *chunk) {
 }
 
 void feed_done(struct engine *e) {
-    for (struct feed_item *item = e->mixed, *next; item; item = next) {
-        next = item->next;
-        ledger_release(e->ledger, item->chunk);
-        free(item);
-    }
+    for (int p = 0; p < PRIORITIES; p++)
+        for (struct feed_item *item = e->mixed[p].first, *next; item; item = next) {
+            next = item->next;
+            ledger_release(e->ledger, item->chunk);
+            free(item);
+        }
     backlog_done(&e->backlog, release, e->ledger);
     for (struct campaign *c = ledger_campaigns(e->ledger); c; c = c->next)
         content_free(c->user);

@@ -9,6 +9,7 @@
  *     learning.c  what they meet with, told to their lane
  *     lane_show.c lanes for people
  *     remembering.c what they have learned, kept; the audit trail
+ *     overtake.c  a session of bulk ends for transactional mail
  *     source.c    proxies that do not work
  *     settle.c    outcomes into the ledger
  *     suppress.c  the suppression list before and after them
@@ -39,6 +40,7 @@ enum {
     SEAL_EVENTS = 512,              /* events that are committed without waiting for the time */
     UNSEALED_MAX = 8 * SEAL_EVENTS, /* more than that: nothing new before a commit has come through */
     MIXED_BYTES_MAX = 24 << 20,     /* tables of chunks of many domains, taken apart at a time */
+    MIXED_BYTES_URGENT = 32 << 20,  /* the same for transactional mail */
     RETRIES_AT_WORK_MAX = 8192,     /* recipients taken from the retry table at a time */
     LANES_A_TURN = 256,
     BIG_WAITING = 64,   /* a lane for which so many wait counts as big */
@@ -58,6 +60,9 @@ enum {
 struct feed_item {
     struct chunk *chunk; /* held */
     struct feed_item *next;
+};
+struct feed_list {
+    struct feed_item *first, *last;
 };
 
 struct call;
@@ -114,7 +119,7 @@ struct engine {
     uint32_t ending; /* sessions told to finish that are not gone */
     struct question *questions;
     struct dns_doubt doubt;
-    struct feed_item *mixed, *mixed_last;  /* chunks of many domains, not taken apart yet */
+    struct feed_list mixed[PRIORITIES];    /* chunks of many domains, not taken apart yet */
     size_t mixed_bytes;                    /* of the tables of such chunks */
     struct window *waiting, *waiting_last; /* for their commit */
     unsigned windows_out;                  /* with workers */
@@ -221,6 +226,9 @@ void remembering_load(struct engine *e, struct lane *lane); /* a new one, after 
 void remembering_changed(struct engine *e, struct lane *lane, const struct learn_change *change);
 void remembering_tick(struct engine *e);
 void remembering_end(struct engine *e); /* before the last checkpoint */
+/* overtake.c: transactional mail waits for a session of that lane (NULL: of any), and there is no place: one
+ * that has bulk mail ends, unless one is ending there already. */
+void overtake(struct engine *e, const struct lane *lane);
 
 /* source.c */
 int source_init(struct engine *e, struct err *err);
@@ -280,6 +288,8 @@ void control_expire(struct engine *e);
 /* Runs it on the owner thread, from another one, which waits. -1 with err: what it says, or ERR_BUSY. */
 int control_ask(struct engine *e, int (*run)(struct engine *e, void *ctx, struct err *err), void *ctx,
                 struct err *err);
+/* Does the campaign have to wait for its not_before? */
+void control_look(struct engine *e, struct campaign *c);
 
 void engine_tell(struct worker *w, enum msg_kind kind, void *at);
 

@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { LOOKUPS_MAX = 500, LOOKUPS_A_TURN = 256 };
+enum { LOOKUPS_MAX = 500, LOOKUPS_URGENT = 100 /* beyond, for transactional mail */, LOOKUPS_A_TURN = 256 };
 #define FIRST_PAUSE (10 * US_PER_SEC)
 #define MOST_PAUSE  (600 * US_PER_SEC)
 
@@ -215,10 +215,11 @@ static void ask(struct engine *e, struct domain *d) {
 
 void resolve_some(struct engine *e) {
     mono_us now = loop_now(e->loop);
-    for (unsigned n = 0; n < LOOKUPS_A_TURN && resolver_pending(e->resolver) < LOOKUPS_MAX; n++) {
-        struct domain *d = e->backlog.asking;
+    for (unsigned n = 0; n < LOOKUPS_A_TURN; n++) {
+        struct domain *d = backlog_to_ask(&e->backlog);
         if (!d || commit_late(e) || source_all_down(e, now)) return;
-        if (e->backlog.starving_count[0] >= LANES_AHEAD && d->waiting < BIG_WAITING) return;
+        if (resolver_pending(e->resolver) >= LOOKUPS_MAX + (d->urgent ? LOOKUPS_URGENT : 0)) return;
+        if (e->backlog.starving_count[0] >= LANES_AHEAD && d->waiting < BIG_WAITING && !d->urgent) return;
         backlog_next_to_ask(&e->backlog);
         unsigned source = source_of(e, d);
         if (source_is_down(e, source, now)) /* nothing could go there now */

@@ -321,7 +321,9 @@ static void serve(struct engine *e, struct session *s, mono_us now) {
 }
 
 static void make_place_for_starving(struct engine *e, bool big) {
-    if (e->ending > e->backlog.starving_count[0] + e->backlog.starving_count[1]) return;
+    if (e->ending > e->backlog.starving_count[0] + e->backlog.starving_count[1] +
+                        (e->backlog.starving_urgent.first != NULL))
+        return;
     resting_make_place(e, NULL, e->session_count >= e->options.max_sessions, big);
 }
 
@@ -341,14 +343,22 @@ void schedule_ready(struct engine *e, struct session *s) {
 
 /* ---- lanes ---- */
 
+/* Those with transactional mail to send first. */
 static void serve_parked(struct engine *e, struct lane *lane, mono_us now) {
-    struct session *s = lane->parked;
+    struct session *all = lane->parked, *others = NULL;
     lane->parked = NULL;
-    while (s) {
-        struct session *next = s->next_idle;
-        s->parked = false;
-        serve(e, s, now);
-        s = next;
+    for (int urgent = 1; urgent >= 0; urgent--) {
+        for (struct session *s = all, *next; s; s = next) {
+            next = s->next_idle;
+            if (urgent && !backlog_urgent(s->site)) {
+                s->next_idle = others;
+                others = s;
+                continue;
+            }
+            s->parked = false;
+            serve(e, s, now);
+        }
+        all = others;
     }
 }
 
@@ -392,8 +402,10 @@ static bool open_for(struct engine *e, struct lane *lane, struct site *site, mon
     unsigned count;
     mono_us when;
     bool big = is_big(lane);
-    if (is_full(e, big)) {
+    bool urgent = backlog_urgent(site);
+    if (urgent ? e->session_count >= e->options.max_sessions : is_full(e, big)) {
         make_place_for_starving(e, big);
+        if (urgent && site->sessions == 0) overtake(e, NULL);
         backlog_starve(&e->backlog, lane, big);
         return false;
     }
@@ -413,6 +425,7 @@ static bool open_for(struct engine *e, struct lane *lane, struct site *site, mon
         }
     } else if (when == NEVER) {
         resting_make_place(e, lane, true, big);
+        if (urgent && site->sessions == 0) overtake(e, lane);
     }
     mono_us turn = learn_tick(&lane->learn, now);
     backlog_sleep(&e->backlog, lane, when < turn ? when : turn);
@@ -445,8 +458,21 @@ static bool look_at_site(struct engine *e, struct lane *lane, struct site *site,
     return true;
 }
 
+/* Those with transactional work come before all others, each once. */
+static bool look_at_urgent(struct engine *e, struct lane *lane, mono_us now) {
+    struct site *site = lane->urgent, *next;
+    for (unsigned i = 0; site && i < SITES_A_LOOK; i++, site = next) {
+        next = site->next_urgent;
+        bool more = look_at_site(e, lane, site, now);
+        if (!more || !site->turn) backlog_site_check(&e->backlog, site);
+        if (!more) return false;
+    }
+    return true;
+}
+
 static void look_at_lane(struct engine *e, struct lane *lane, mono_us now) {
     if (lane->parked) serve_parked(e, lane, now);
+    if (lane->urgent && !lane->tail && !look_at_urgent(e, lane, now)) return;
     unsigned sites = lane->sites < SITES_A_LOOK ? lane->sites : SITES_A_LOOK;
     bool single = lane->tail;
     for (unsigned i = 0; i < sites && lane->turn; i++) {
@@ -465,6 +491,9 @@ static void look_at_lane(struct engine *e, struct lane *lane, mono_us now) {
 
 /* As many of those that wait for a session as there is room for. */
 static void feed_starving(struct engine *e) {
+    struct lane *urgent;
+    while (e->session_count < e->options.max_sessions && (urgent = backlog_next_urgent(&e->backlog)))
+        backlog_run(&e->backlog, urgent);
     for (int big = 1; big >= 0; big--) {
         uint32_t room = e->options.max_sessions - e->session_count;
         struct lane *lane;

@@ -57,11 +57,18 @@ static uint64_t jitter_seed(wall_us now) {
     return (uint64_t)(now / US_PER_SEC);
 }
 
+static struct retry_options retry_of(const struct engine *e, const struct chunk *chunk) {
+    bool urgent = chunk->campaign->row.course.priority == PRIORITY_TRANSACTIONAL;
+    return urgent ? retry_soon(&e->options.retry) : e->options.retry;
+}
+
 /* When a recipient is tried again. Greylisting names its pause mostly, and wants the same source: a domain's
  * source is fixed. */
-static wall_us due_at(const struct engine *e, const struct window_item *item, wall_us now) {
+static wall_us due_at(const struct engine *e, const struct chunk *chunk, const struct window_item *item,
+                      wall_us now) {
     int64_t least = (int64_t)item->outcome.wait_s * US_PER_SEC;
-    return now + retry_pause(&e->options.retry, item->attempt, jitter_seed(now), least);
+    struct retry_options options = retry_of(e, chunk);
+    return now + retry_pause(&options, item->attempt, jitter_seed(now), least);
 }
 
 /* That many more of its items are settled; with the last of them the window goes. */
@@ -90,7 +97,7 @@ static void settle(struct engine *e, struct window *w, unsigned index, struct sl
                        .host = slice_of(w->session->host)};
     fill_event(&ev, &item->outcome);
     if (event_is_unmade(ev.kind, ev.class, ev.code)) ev.host = (struct slice){0};
-    if (ev.kind == EVENT_DEFERRED || ev.kind == EVENT_UNCERTAIN) ev.due = due_at(e, item, now);
+    if (ev.kind == EVENT_DEFERRED || ev.kind == EVENT_UNCERTAIN) ev.due = due_at(e, w->chunk, item, now);
     if (ev.kind == EVENT_RETURNED) ev.at = now; /* is its campaign past its end? */
     if (ev.kind == EVENT_RETURNED) ev.attempt = 0, ev.provider = ev.host = ev.text = (struct slice){0};
     ledger_settle(e->ledger, w->chunk, &ev);
@@ -154,6 +161,7 @@ static void settle_waiting(void *ctx, struct chunk *chunk, const struct slots *s
     wall_us now = time_now(e);
     struct event ev = {.at = clock_wall(), .chunk = chunk->id, .attempt = 1, .provider = settling->provider};
     struct slots rest = *slots;
+    struct retry_options retry = retry_of(e, chunk);
     fill_event(&ev, settling->outcome);
     if (ledger_suppress_any(e->ledger) && feed_load(e, chunk)) suppress_screen(e, chunk, &rest);
     for (int i = slots_next(&rest, 0); i >= 0; i = slots_next(&rest, (unsigned)i + 1)) {
@@ -167,13 +175,13 @@ static void settle_waiting(void *ctx, struct chunk *chunk, const struct slots *s
         again.slots = slots_one((unsigned)i);
         again.attempt = (uint16_t)(row.attempts + 1);
         if (ev.kind == EVENT_DEFERRED)
-            again.due = now + retry_pause(&e->options.retry, again.attempt, jitter_seed(now), 0);
+            again.due = now + retry_pause(&retry, again.attempt, jitter_seed(now), 0);
         ledger_settle(e->ledger, chunk, &again);
         count_waiting(e, settling->outcome, 1);
     }
     if (slots_count(&ev.slots)) {
         count_waiting(e, settling->outcome, slots_count(&ev.slots));
-        if (ev.kind == EVENT_DEFERRED) ev.due = now + retry_pause(&e->options.retry, 1, jitter_seed(now), 0);
+        if (ev.kind == EVENT_DEFERRED) ev.due = now + retry_pause(&retry, 1, jitter_seed(now), 0);
         ledger_settle(e->ledger, chunk, &ev);
     }
     ledger_release(e->ledger, chunk);

@@ -30,39 +30,55 @@ static void grow(struct backlog *b) {
 /* ---- the queue of those to look up ---- */
 
 static void queue_to_ask(struct backlog *b, struct domain *d) {
+    struct domain_list *list = &b->asking[d->urgent];
     d->state = DOMAIN_UNKNOWN;
     d->asked = false;
     d->next = NULL;
-    d->prev = b->asking_last;
-    if (b->asking_last)
-        b->asking_last->next = d;
+    d->prev = list->last;
+    if (list->last)
+        list->last->next = d;
     else
-        b->asking = d;
-    b->asking_last = d;
+        list->first = d;
+    list->last = d;
 }
 
 static void queue_to_ask_first(struct backlog *b, struct domain *d) {
+    struct domain_list *list = &b->asking[d->urgent];
     d->state = DOMAIN_UNKNOWN;
     d->asked = false;
     d->prev = NULL;
-    d->next = b->asking;
-    if (b->asking)
-        b->asking->prev = d;
+    d->next = list->first;
+    if (list->first)
+        list->first->prev = d;
     else
-        b->asking_last = d;
-    b->asking = d;
+        list->last = d;
+    list->first = d;
+}
+
+static void unlink_asking(struct backlog *b, struct domain *d) {
+    struct domain_list *list = &b->asking[d->urgent];
+    if (d->prev)
+        d->prev->next = d->next;
+    else
+        list->first = d->next;
+    if (d->next)
+        d->next->prev = d->prev;
+    else
+        list->last = d->prev;
+    d->next = d->prev = NULL;
+}
+
+struct domain *backlog_to_ask(const struct backlog *b) {
+    struct domain *d = b->asking[PRIORITY_TRANSACTIONAL].first;
+    return d ? d : b->asking[PRIORITY_BULK].first;
 }
 
 struct domain *backlog_next_to_ask(struct backlog *b) {
-    struct domain *d = b->asking;
+    struct domain *d = backlog_to_ask(b);
     if (!d) return NULL;
-    b->asking = d->next;
-    if (d->next)
-        d->next->prev = NULL;
-    else
-        b->asking_last = NULL;
-    d->next = d->prev = NULL;
+    unlink_asking(b, d);
     d->asked = true;
+    d->urgent = false;
     return d;
 }
 
@@ -132,17 +148,6 @@ struct domain *backlog_domain(struct backlog *b, struct slice name) {
     return d;
 }
 
-static void unlink_asking(struct backlog *b, struct domain *d) {
-    if (d->prev)
-        d->prev->next = d->next;
-    else
-        b->asking = d->next;
-    if (d->next)
-        d->next->prev = d->prev;
-    else
-        b->asking_last = d->prev;
-}
-
 void backlog_domain_check(struct backlog *b, struct domain *d) {
     if (d->queues || d->asked) return;
     if (d->state == DOMAIN_WAITING)
@@ -201,6 +206,13 @@ static void queue_free(struct backlog *b, struct queue *q) {
         free(q);
 }
 
+static void ask_urgently(struct backlog *b, struct domain *d) {
+    if (d->state != DOMAIN_UNKNOWN || d->asked || d->urgent) return;
+    unlink_asking(b, d);
+    d->urgent = true;
+    queue_to_ask(b, d);
+}
+
 static bool put(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots,
                 bool in_front) {
     struct batch *batch = calloc(1, sizeof *batch);
@@ -215,6 +227,7 @@ static bool put(struct backlog *b, struct domain *d, struct chunk *chunk, const 
     else
         q->last->next = batch;
     if (!batch->next) q->last = batch;
+    if (chunk->campaign->row.course.priority == PRIORITY_TRANSACTIONAL) ask_urgently(b, d);
     if (d->site && !q->flow) flows_in(b, q, d->site);
     count(b, q, slots_count(slots));
     if (d->site) backlog_run(b, d->site->lane);
@@ -229,7 +242,8 @@ bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, 
     return put(b, d, chunk, slots, true);
 }
 
-/* Takes the first batch off; its hold on the chunk is the caller's. An empty queue is the caller's to free. */
+/* Takes the first batch off; its hold on the chunk is the caller's. An empty queue is the caller's to free.
+ */
 static struct batch pop(struct backlog *b, struct queue *q) {
     struct batch *first = q->first, copy = *first;
     q->first = first->next;
@@ -377,14 +391,16 @@ void backlog_place(struct backlog *b, struct domain *d, struct site *site, mono_
 
 void backlog_unplace(struct backlog *b, struct domain *d) {
     assert(d->state == DOMAIN_PLACED);
-    for (struct queue *q = d->queues; q; q = q->sibling)
+    for (struct queue *q = d->queues; q; q = q->sibling) {
+        d->urgent |= q->flow->priority == PRIORITY_TRANSACTIONAL;
         flows_out(b, q);
+    }
     d->site = NULL;
     queue_to_ask_first(b, d);
 }
 
 void backlog_ask_first(struct backlog *b, struct domain *d) {
-    if (d->state != DOMAIN_UNKNOWN || d->asked || b->asking == d) return;
+    if (d->state != DOMAIN_UNKNOWN || d->asked || b->asking[d->urgent].first == d) return;
     unlink_asking(b, d);
     queue_to_ask_first(b, d);
 }

@@ -35,7 +35,8 @@ struct domain {
     struct queue own;     /* the first of them has its place here; pair.of is NULL while it is free */
     uint32_t waiting;     /* recipients in its batches */
     enum domain_state state;
-    bool asked; /* a look-up is under way */
+    bool asked;  /* a look-up is under way */
+    bool urgent; /* in the queue of those to be asked before all others */
     uint8_t failures;
     mono_us again;
     mono_us placed_until; /* then its exchangers are looked up anew */
@@ -52,8 +53,8 @@ struct site {
     struct domain *turn; /* whose turn it is; NULL: there is no work */
     struct flow_heap flows[PRIORITIES];
     struct tenant_share *tenants;
-    uint32_t waiting; /* recipients */
-    uint32_t sessions;   /* open or connecting */
+    uint32_t waiting;  /* recipients */
+    uint32_t sessions; /* open or connecting */
     uint32_t connecting;
     uint32_t rotation;
     uint8_t failures; /* in a row, without a session that worked */
@@ -61,9 +62,10 @@ struct site {
     void *idle;               /* sessions that wait for work: the engine's */
     void *marks;              /* addresses where nobody was: the engine's, freed with the site */
     struct site *next, *prev; /* in its lane's ring */
-    struct site *next_urgent, *prev_urgent; /* among those with transactional work; prev of the first is NULL */
-    bool urgent;                            /* it is one of them */
-    struct slice mx;          /* mx_answer, encoded; the site's own */
+    struct site *next_urgent,
+        *prev_urgent; /* among those with transactional work; prev of the first is NULL */
+    bool urgent;      /* it is one of them */
+    struct slice mx;  /* mx_answer, encoded; the site's own */
 };
 
 struct lane {
@@ -91,14 +93,18 @@ struct lane {
     void *parked;     /* sessions that wait for the lane's rate: the engine's */
     mono_us wake;     /* it sleeps until then */
     size_t sleeper;   /* its place among the sleepers, from 1; 0: it is awake */
-    bool queued, starving;
+    bool queued, starving, starving_urgent;
     struct lane *next, *prev;  /* all lanes */
     struct lane *next_in_list; /* of the run queue */
-    struct lane *next_starving;
+    struct lane *next_starving, *next_starving_urgent;
 };
 
 struct lane_list {
     struct lane *first, *last;
+};
+
+struct domain_list {
+    struct domain *first, *last;
 };
 
 struct backlog {
@@ -111,12 +117,13 @@ struct backlog {
     uint64_t flow_order;
     struct lane *lanes; /* all */
     size_t lane_count;
-    struct domain *asking, *asking_last; /* FIFO of domains to look up */
-    struct domain *waiting;              /* those whose look-up failed, unordered */
-    struct lane_list run;                /* lanes that may have something to do */
-    struct lane **sleepers;              /* lanes that wait for a time: a heap, the first to wake on top */
+    struct domain_list asking[PRIORITIES]; /* FIFOs of domains to look up */
+    struct domain *waiting;                /* those whose look-up failed, unordered */
+    struct lane_list run;                  /* lanes that may have something to do */
+    struct lane **sleepers;                /* lanes that wait for a time: a heap, the first to wake on top */
     size_t sleeping, sleepers_room;
-    struct lane_list starving[2]; /* lanes that wait for a session: small ones, big ones */
+    struct lane_list starving[2];     /* lanes that wait for a session: small ones, big ones */
+    struct lane_list starving_urgent; /* those of them with transactional work */
     size_t starving_count[2];
     uint64_t recipients;
     void (*gone)(void *ctx, struct lane *lane); /* called before a tail lane is freed; may be NULL */
@@ -132,12 +139,14 @@ struct domain *backlog_domain(struct backlog *b, struct slice name);
 const struct domain *backlog_domain_find(const struct backlog *b,
                                          struct slice name); /* NULL: there is none */
 
-/* Adds recipients behind those of their campaign that wait; takes over the caller's hold on the chunk. A new domain joins the
- * queue of those to look up; a placed one puts its lane into the run queue. False without memory (nothing
- * changed). */
+/* Adds recipients behind those of their campaign that wait; takes over the caller's hold on the chunk. A new
+ * domain joins the queue of those to look up; a placed one puts its lane into the run queue. False without
+ * memory (nothing changed). */
 bool backlog_add(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots);
 
-/* The next domain to look up, or NULL; it counts as asked. */
+/* The next domain to look up, or NULL: those with transactional mail first. */
+struct domain *backlog_to_ask(const struct backlog *b);
+/* The same; it counts as asked from then on. */
 struct domain *backlog_next_to_ask(struct backlog *b);
 /* Its look-up failed for now: it waits until `again`. */
 void backlog_postpone(struct backlog *b, struct domain *d, mono_us again);
@@ -161,8 +170,8 @@ void backlog_ask_first(struct backlog *b, struct domain *d);
 struct lane *backlog_lane(struct backlog *b, struct slice name, unsigned source); /* NULL: none */
 struct lane *backlog_lane_new(struct backlog *b, struct slice name, unsigned source, bool tail);
 
-/* Takes up to `most` waiting recipients of one chunk from the site, as flows.h says whose: only slots that are
- * SLOT_PENDING and whose campaign may go. What is stale is dropped on the way through `drop` (which gets
+/* Takes up to `most` waiting recipients of one chunk from the site, as flows.h says whose: only slots that
+ * are SLOT_PENDING and whose campaign may go. What is stale is dropped on the way through `drop` (which gets
  * the hold back). Returns the number; the caller holds *chunk (a hold of its own). A domain without more is
  * forgotten.
  */
@@ -178,7 +187,8 @@ static inline bool backlog_urgent(const struct site *site) {
 /* Puts recipients back in front of those of their campaign (a window that was not sent). Takes over the
  * caller's hold. */
 bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots);
-/* Drops whatever belongs to campaigns that may not go: not `ready`, being swept, or waiting for their time. */
+/* Drops whatever belongs to campaigns that may not go: not `ready`, being swept, or waiting for their time.
+ */
 void backlog_purge(struct backlog *b, void (*drop)(void *ctx, struct chunk *chunk, const struct slots *slots),
                    void *ctx);
 /* Takes everything of a domain: fn gets each batch with its hold. */
@@ -200,8 +210,9 @@ void backlog_wake_lanes(struct backlog *b, mono_us now);
 mono_us backlog_next_wake(const struct backlog *b); /* NEVER: nobody sleeps */
 
 /* There is no session left for the lane: it waits for one behind others of its kind (once), whatever else it
- * does meanwhile. */
+ * does meanwhile. One with transactional work waits among those alone. */
 void backlog_starve(struct backlog *b, struct lane *lane, bool big);
 struct lane *backlog_next_starving(struct backlog *b, bool big); /* out of that queue, or NULL */
+struct lane *backlog_next_urgent(struct backlog *b); /* the same of those with transactional work */
 
 #endif

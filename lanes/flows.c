@@ -168,7 +168,8 @@ static struct flow *flow_for(struct backlog *b, struct site *site, const struct 
     struct flow *f = (struct flow *)pairs_find(&b->pairs, site, c);
     if (f && f->turn) return f;
     if (f) recall(&site->flows[f->priority], f);
-    if (f && f->priority != c->row.course.priority) { /* it was changed: what it had there is not counted here */
+    if (f &&
+        f->priority != c->row.course.priority) { /* it was changed: what it had there is not counted here */
         flow_free(b, site, f);
         f = NULL;
     }

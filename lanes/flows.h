@@ -1,12 +1,12 @@
 /* How campaigns share a site: which of them is taken from next.
  *
- * A *flow* is what a campaign has waiting at a site. Transactional flows go before bulk ones. Among those of a
- * priority each has a start tag: the least is next, and is moved on by what was taken of it, counted in
+ * A *flow* is what a campaign has waiting at a site. Transactional flows go before bulk ones. Among those of
+ * a priority each has a start tag: the least is next, and is moved on by what was taken of it, counted in
  * recipients and divided by its share (start-time fair queueing). Tenants share alike, the campaigns of a
- * tenant by their weights: a flow's share is its weight in the sum of its tenant's at work here, so a tenant's
- * flows together move like one. A flow that begins starts where the site is now: it catches up on nothing. One
- * that runs empty while others wait is remembered until the site has come to its tag: coming back, it pays for
- * what it had. O(log n) in the flows of the site.
+ * tenant by their weights: a flow's share is its weight in the sum of its tenant's at work here, so a
+ * tenant's flows together move like one. A flow that begins starts where the site is now: it catches up on
+ * nothing. One that runs empty while others wait is remembered until the site has come to its tag: coming
+ * back, it pays for what it had. O(log n) in the flows of the site.
  *
  * Within a flow its domains take turns. Internal to the backlog. */
 #ifndef TSUBAME_FLOWS_H
@@ -27,9 +27,9 @@ struct site;
 struct queue {
     struct pair pair; /* of a domain, whose campaign */
     struct batch *first, *last;
-    struct flow *flow; /* NULL: its domain is under no site */
-    uint32_t waiting;  /* recipients */
-    struct queue *next, *prev;       /* in its flow's ring */
+    struct flow *flow;              /* NULL: its domain is under no site */
+    uint32_t waiting;               /* recipients */
+    struct queue *next, *prev;      /* in its flow's ring */
     struct queue *sibling, *before; /* of its domain */
 };
 

@@ -3,6 +3,12 @@
 
 #include "hash.h"
 
+struct retry_options retry_soon(const struct retry_options *options) {
+    struct retry_options soon = *options;
+    soon.first_us /= 5;
+    return soon;
+}
+
 int64_t retry_pause(const struct retry_options *options, unsigned attempts, uint64_t seed, int64_t least_us) {
     double pause = (double)options->first_us;
     for (unsigned i = 1; i < attempts && pause < (double)options->most_us; i++)

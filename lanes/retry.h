@@ -11,6 +11,10 @@ struct retry_options {
     double factor; /* at least 1 */
 };
 
+/* The same for mail that somebody waits for: it begins with a fifth of the first pause, and comes to the same
+ * longest one. */
+struct retry_options retry_soon(const struct retry_options *options);
+
 /* The pause after `attempts` attempts (from 1): first x factor^(attempts - 1), at most `most`, times 0.85
  * to 1.15 by a hash of seed and attempts, so that those deferred together do not come back together.
  * least_us: what the receiver asked for, or 0; the pause is never shorter. */

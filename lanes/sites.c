@@ -159,7 +159,7 @@ static void lane_free(struct backlog *b, struct lane *lane) {
 }
 
 bool backlog_free_if_dead(struct backlog *b, struct lane *lane) {
-    if (!lane->tail || lane->sites || lane->queued || lane->starving) return false;
+    if (!lane->tail || lane->sites || lane->queued || lane->starving || lane->starving_urgent) return false;
     if (lane->sleeper) backlog_rouse(b, lane);
     lane_free(b, lane);
     return true;
@@ -234,7 +234,36 @@ struct lane *backlog_next_to_run(struct backlog *b) {
     return NULL;
 }
 
+static void starve_urgently(struct backlog *b, struct lane *lane) {
+    struct lane_list *list = &b->starving_urgent;
+    if (lane->starving_urgent) return;
+    lane->starving_urgent = true;
+    lane->next_starving_urgent = NULL;
+    if (list->last)
+        list->last->next_starving_urgent = lane;
+    else
+        list->first = lane;
+    list->last = lane;
+}
+
+struct lane *backlog_next_urgent(struct backlog *b) {
+    struct lane_list *list = &b->starving_urgent;
+    struct lane *lane;
+    while ((lane = list->first)) {
+        list->first = lane->next_starving_urgent;
+        if (!list->first) list->last = NULL;
+        lane->starving_urgent = false;
+        if (!lane->tail || lane->sites) return lane;
+        backlog_free_if_dead(b, lane);
+    }
+    return NULL;
+}
+
 void backlog_starve(struct backlog *b, struct lane *lane, bool big) {
+    if (lane->urgent) {
+        starve_urgently(b, lane);
+        return;
+    }
     if (lane->starving) return;
     struct lane_list *list = &b->starving[big];
     lane->starving = true;

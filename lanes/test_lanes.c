@@ -313,7 +313,8 @@ static void nothing_is_lost_or_doubled(void **state) {
         struct chunk *from;
         struct slots slots;
         if (!site) continue;
-        for (struct queue *q = site->turn ? site->turn->queues : NULL; q; q = q->sibling) /* they may go out */
+        for (struct queue *q = site->turn ? site->turn->queues : NULL; q;
+             q = q->sibling) /* they may go out */
             for (struct batch *batch = q->first; batch; batch = batch->next)
                 for (int i = slots_next(&batch->slots, 0); i >= 0;
                      i = slots_next(&batch->slots, (unsigned)i + 1))

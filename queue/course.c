@@ -25,8 +25,8 @@ static int check(const struct campaign_course *c, bool new_deadline, wall_us now
     if (new_deadline && c->deadline && c->deadline <= now)
         return err_set(err, ERR_INPUT, "the deadline %s has passed", deadline);
     if (c->deadline && c->deadline <= c->not_before)
-        return err_set(err, ERR_INPUT, "the deadline %s is not after %s, before which nothing is sent", deadline,
-                       begin);
+        return err_set(err, ERR_INPUT, "the deadline %s is not after %s, before which nothing is sent",
+                       deadline, begin);
     return 0;
 }
 

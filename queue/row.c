@@ -111,15 +111,16 @@ bool campaign_row_encode(struct buf *out, const struct campaign_row *row) {
 int campaign_row_decode(struct slice bytes, struct campaign_row *row, struct err *err) {
     uint8_t version, state, hold;
     *row = (struct campaign_row){.course.weight = WEIGHT_DEFAULT};
-    bool ok = take_u8(&bytes, &version) && version >= 1 && version <= CAMPAIGN_VERSION && take_u32(&bytes, &row->id) && take_u32(&bytes, &row->tenant) &&
-              take_u8(&bytes, &state) && state >= CAMPAIGN_LOADING && state <= CAMPAIGN_DONE &&
-              take_u8(&bytes, &hold) && hold <= 1 && take_time64(&bytes, &row->created) &&
-              take_time64(&bytes, &row->ready) && take_time64(&bytes, &row->expires) &&
-              take_time64(&bytes, &row->ended) && take_u64le(&bytes, &row->payload) &&
-              take_u32(&bytes, &row->chunks) && row->chunks <= RID_CHUNK_MAX + 1 &&
-              take_u64le(&bytes, &row->hash_seed) && take_bytes(&bytes, &row->name) &&
-              take_bytes(&bytes, &row->columns) && take_tally(&bytes, &row->tally) &&
-              (version == 1 || take_course(&bytes, &row->course)) && bytes.len == 0;
+    bool ok = take_u8(&bytes, &version) && version >= 1 && version <= CAMPAIGN_VERSION &&
+              take_u32(&bytes, &row->id) && take_u32(&bytes, &row->tenant) && take_u8(&bytes, &state) &&
+              state >= CAMPAIGN_LOADING && state <= CAMPAIGN_DONE && take_u8(&bytes, &hold) && hold <= 1 &&
+              take_time64(&bytes, &row->created) && take_time64(&bytes, &row->ready) &&
+              take_time64(&bytes, &row->expires) && take_time64(&bytes, &row->ended) &&
+              take_u64le(&bytes, &row->payload) && take_u32(&bytes, &row->chunks) &&
+              row->chunks <= RID_CHUNK_MAX + 1 && take_u64le(&bytes, &row->hash_seed) &&
+              take_bytes(&bytes, &row->name) && take_bytes(&bytes, &row->columns) &&
+              take_tally(&bytes, &row->tally) && (version == 1 || take_course(&bytes, &row->course)) &&
+              bytes.len == 0;
     if (!ok) return corrupt(err, "campaign");
     row->state = state;
     row->hold_uncertain = hold;

@@ -35,7 +35,11 @@ static void changes_are_checked_and_kept(void **state) {
         {NULL, {0, 100, 0, 0}, {.priority = true, .to.priority = 1}, {1, 100, 0, 0}, 2000 * S},
         {"1 to 1000", {0, 100, 0, 0}, {.weight = true, .to.weight = 1001}, {0, 100, 0, 0}, 2000 * S},
         /* the end moves with the beginning, both ways; a beginning in the past is none */
-        {NULL, {0, 100, 0, 0}, {.not_before = true, .to.not_before = 1500 * S}, {0, 100, 1500 * S, 0}, 2600 * S},
+        {NULL,
+         {0, 100, 0, 0},
+         {.not_before = true, .to.not_before = 1500 * S},
+         {0, 100, 1500 * S, 0},
+         2600 * S},
         {NULL, {0, 100, 1500 * S, 0}, {.not_before = true}, {0, 100, 0, 0}, 1400 * S},
         {NULL, {0, 100, 0, 0}, {.not_before = true, .to.not_before = 10 * S}, {0, 100, 10 * S, 0}, 2000 * S},
         {NULL, {0, 100, 0, 0}, {.deadline = true, .to.deadline = 1001 * S}, {0, 100, 0, 1001 * S}, 2000 * S},

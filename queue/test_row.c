@@ -77,13 +77,18 @@ static void campaign_rows_come_back(void **state) {
 /* As the release before wrote it: version 1, no course. */
 static void campaign_rows_of_before_are_read(void **state) {
     (void)state;
-    static const unsigned char stored[] = {
-        1,    12, 0,   0,   0,   3,   0,   0,   0,   2,   1,                               /* to hold */
-        1,    0,  0,   0,   0,   0,   0,   0,   2,   0,   0,   0,   0,    0,    0,    0,   /* created, ready */
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 4, 0, 0, 0, 0, 0, 0, 0,            /* expires, ended */
-        12,   0,  0,   0,   0,   0,   0,   0,   3,   0,   0,   0,                          /* payload, chunks */
-        9,    0,  0,   0,   0,   0,   0,   0x80, 6,  's', 'p', 'r', 'i',  'n',  'g',       /* seed, name */
-        5,    'e', 'm', 'a', 'i', 'l', 0x80, 1, 2,  3,   4,   5,   6,   7,    8,    9,    10, 11, 12};
+    static const unsigned char stored[] = {1,    12,   0,    0,    0,    3,    0,    0,    0, 2,
+                                           1, /* to hold */
+                                           1,    0,    0,    0,    0,    0,    0,    0,    2, 0,
+                                           0,    0,    0,    0,    0,    0, /* created, ready */
+                                           0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 4, 0,
+                                           0,    0,    0,    0,    0,    0, /* expires, ended */
+                                           12,   0,    0,    0,    0,    0,    0,    0,    3, 0,
+                                           0,    0, /* payload, chunks */
+                                           9,    0,    0,    0,    0,    0,    0,    0x80, 6, 's',
+                                           'p',  'r',  'i',  'n',  'g', /* seed, name */
+                                           5,    'e',  'm',  'a',  'i',  'l',  0x80, 1,    2, 3,
+                                           4,    5,    6,    7,    8,    9,    10,   11,   12};
     struct campaign_row row;
     struct err err = {0};
     struct slice bytes = slice_make((const char *)stored, sizeof stored);
@@ -274,10 +279,14 @@ static void the_map_of_retries_is_a_map(void **state) {
 int main(void) {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(campaign_rows_come_back), cmocka_unit_test(campaign_rows_of_before_are_read),
-        cmocka_unit_test(courses_that_cannot_be_are_broken), cmocka_unit_test(chunk_rows_come_back),
-        cmocka_unit_test(retry_rows_come_back),    cmocka_unit_test(progress_comes_back),
-        cmocka_unit_test(the_tally_folds),         cmocka_unit_test(the_map_of_retries_is_a_map),
+        cmocka_unit_test(campaign_rows_come_back),
+        cmocka_unit_test(campaign_rows_of_before_are_read),
+        cmocka_unit_test(courses_that_cannot_be_are_broken),
+        cmocka_unit_test(chunk_rows_come_back),
+        cmocka_unit_test(retry_rows_come_back),
+        cmocka_unit_test(progress_comes_back),
+        cmocka_unit_test(the_tally_folds),
+        cmocka_unit_test(the_map_of_retries_is_a_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
