@@ -1,6 +1,7 @@
 /* Requests to a server, and its replies as plain data. */
 #include "asking.h"
 
+#include "course_args.h"
 #include "options.h"
 #include "show.h"
 
@@ -49,6 +50,14 @@ int asking_campaign(struct talk *server, const char *what, uint32_t id, struct a
                     struct err *err) {
     struct jdoc *request = request_for(what);
     jdoc_put_number(request, "id", id);
+    return take(asking_for(server, request, err), answer, err);
+}
+
+int asking_course(struct talk *server, uint32_t id, const struct campaign_change *change,
+                  struct asked *answer, struct err *err) {
+    struct jdoc *request = request_for("course");
+    jdoc_put_number(request, "id", id);
+    course_change_to_json(request, change);
     return take(asking_for(server, request, err), answer, err);
 }
 

@@ -26,6 +26,9 @@ struct asked {
 /* what: campaign (nothing is changed), hold, resume or cancel. */
 int asking_campaign(struct talk *server, const char *what, uint32_t id, struct asked *answer,
                     struct err *err);
+/* Its course is changed. */
+int asking_course(struct talk *server, uint32_t id, const struct campaign_change *change,
+                  struct asked *answer, struct err *err);
 /* By its name, of several the newest, or its number as text. ERR_ABSENT: there is none. */
 int asking_find(struct talk *server, const char *name, struct asked *answer, struct err *err);
 

@@ -1,9 +1,9 @@
 /* tsubame hold, resume, cancel: a campaign's course is changed, in a running server or in the store. */
 #include "asking.h"
 #include "command.h"
+#include "finding.h"
 #include "instance.h"
 #include "offline.h"
-#include "reading.h"
 #include "show.h"
 
 #include <stdio.h>
@@ -12,20 +12,6 @@
 static const struct arg args[] = {
     {"yes", 'y', NULL, "do not ask"},
 };
-
-static int find_here(struct invocation *in, struct campaign_status *c) {
-    struct reading r;
-    int code = reading_open(&r, in->options, 0);
-    if (code) return code;
-    const struct campaign_row *row = reading_campaign(&r, in->operands[0]);
-    if (row) {
-        *c = (struct campaign_status){
-            .id = row->id, .state = row->state, .tally = row->tally, .ended = row->ended};
-        snprintf(c->name, sizeof c->name, "%.*s", SLICE_ARG(row->name));
-    }
-    reading_close(&r);
-    return row ? EXIT_DONE : EXIT_ABSENT;
-}
 
 static int change_here(struct invocation *in, enum offline_change change, struct campaign_status *c,
                        struct err *err) {
@@ -39,20 +25,6 @@ static int change_here(struct invocation *in, enum offline_change change, struct
     c->tally = row.tally;
     c->ended = row.ended;
     return 0;
-}
-
-/* What is touched: the campaign as it stands. A server is asked, which needs no rights on its store; each
- * question by a connection of its own, for a person may think for long in between. */
-static int find(struct invocation *in, struct campaign_status *c) {
-    struct talk server;
-    struct asked answer = {0};
-    struct err err;
-    if (talk_connect(&server, in->options->control.socket, &err))
-        return err.kind == ERR_ABSENT ? find_here(in, c) : command_fail(&err);
-    int failed = asking_find(&server, in->operands[0], &answer, &err);
-    talk_done(&server);
-    *c = answer.campaign;
-    return failed ? command_fail(&err) : EXIT_DONE;
 }
 
 static int change(struct invocation *in, enum offline_change what, struct campaign_status *c) {
@@ -70,22 +42,6 @@ static int change(struct invocation *in, enum offline_change what, struct campai
         failed = -1;
     }
     return failed ? command_fail(&err) : EXIT_DONE;
-}
-
-static int tell(struct invocation *in, const struct campaign_status *c) {
-    struct buf out;
-    buf_init(&out, 65536);
-    if (in->json) {
-        struct jdoc *o = jdoc_object();
-        show_campaign_json(o, c);
-        jdoc_write(o, true, &out);
-        jdoc_free(o);
-    } else {
-        show_campaigns(&out, c, 1, show_is_terminal(STDOUT_FILENO));
-    }
-    int code = command_print(&out);
-    buf_done(&out);
-    return code;
 }
 
 /* Only what cannot be undone is asked about. */
@@ -109,10 +65,10 @@ static int confirm(struct invocation *in, const struct campaign_status *c) {
 
 static int run_as(struct invocation *in, enum offline_change what) {
     struct campaign_status c = {0};
-    int code = find(in, &c);
+    int code = finding_campaign(in, &c);
     if (code == EXIT_DONE && what == OFFLINE_CANCEL && !c.ended) code = confirm(in, &c);
     if (code == EXIT_DONE) code = change(in, what, &c);
-    return code ? code : tell(in, &c);
+    return code ? code : finding_tell(in, &c);
 }
 
 static int run_hold(struct invocation *in) {

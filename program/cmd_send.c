@@ -2,6 +2,7 @@
  * work, or does it here. */
 #include "address.h"
 #include "content.h"
+#include "course_args.h"
 #include "dkim_check.h"
 #include "sendjob.h"
 #include "taking.h"
@@ -24,6 +25,7 @@ static const struct arg args[] = {
     {"charset", 0, "CHARSET", "of the list: utf-8 or cp932 (else it is found out)"},
     {"rejects", 0, "FILE", "where rows that cannot be used are written, with line and reason"},
     {"hold", 0, NULL, "load and hold; `tsubame resume` lets it go"},
+    COURSE_ARGS,
     {"dry-run", 0, NULL, "send nothing: count, check, show the first mail"},
     {"resume", 0, "CAMPAIGN", "load nothing: bring this campaign to its end"},
     {"detach", 0, NULL, "with a server: return when loaded, not when sent"},
@@ -166,6 +168,11 @@ static int prepare(struct sendjob *job) {
         snprintf(job->name, sizeof job->name, "%s", name);
     else
         default_name(template, job->name, sizeof job->name);
+    struct campaign_change change;
+    int wrong = course_from_args(in, &change);
+    if (!wrong && campaign_course_check(&change.to, clock_wall(), &err)) wrong = command_fail(&err);
+    if (wrong) return wrong;
+    job->course = change.to;
     job->address_column = slice_of(column);
     if (charset && !list_charset_parse(slice_of(charset), &job->charset))
         return command_complain(EXIT_USAGE, "--charset: '%s' is not known here: give utf-8 or cp932",
@@ -240,6 +247,8 @@ const struct command command_send = {
     .examples = "  tsubame send --template news.yaml --to list.csv --dry-run\n"
                 "  tsubame send --template news.yaml --to list.csv --name spring-news --rejects bad.csv\n"
                 "  zcat list.csv.gz | tsubame send -t news.yaml --to -\n"
+                "  tsubame send -t reset.yaml --to one.csv --priority transactional\n"
+                "  tsubame send -t news.yaml --to list.csv --not-before 2026-07-01T07:00:00Z --deadline +8h\n"
                 "  tsubame send --resume spring-news\n",
     .args = args,
     .arg_count = sizeof args / sizeof args[0],

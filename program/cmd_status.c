@@ -1,6 +1,7 @@
 /* tsubame status: what a running server does, or what stands in the store. */
 #include "asking.h"
 #include "command.h"
+#include "finding.h"
 #include "reading.h"
 #include "show.h"
 #include "units.h"
@@ -96,16 +97,6 @@ static int from_server(struct invocation *in, struct talk *server) {
     return code;
 }
 
-static void copy_row(struct campaign_status *to, const struct campaign_row *row) {
-    *to = (struct campaign_status){.id = row->id,
-                                   .state = row->state,
-                                   .tally = row->tally,
-                                   .created = row->created,
-                                   .ready = row->ready,
-                                   .ended = row->ended};
-    snprintf(to->name, sizeof to->name, "%.*s", SLICE_ARG(row->name));
-}
-
 static void put_store(struct invocation *in, const struct campaign_status *all, size_t count,
                       const struct history_gap *gap, struct store *store, struct buf *out) {
     if (!in->json) {
@@ -137,7 +128,7 @@ static int from_store(struct invocation *in) {
     struct campaign_status *all = calloc(count + 1, sizeof *all);
     buf_init(&out, 64 << 20);
     for (size_t i = 0; all && i < count; i++)
-        copy_row(&all[i], &rows[i]);
+        finding_copy(&all[i], &rows[i], clock_wall());
     struct history_gap gap = view_gap(r.view);
     if (all) put_store(in, all, count, &gap, r.store, &out);
     code = all ? command_print(&out) : command_complain(EXIT_FAILED, "out of memory");

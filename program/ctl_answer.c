@@ -2,6 +2,7 @@
 #include "ctl_answer.h"
 
 #include "content.h"
+#include "course_args.h"
 #include "ctl_lanes.h"
 #include "ctl_queue.h"
 #include "ctl_suppress.h"
@@ -147,6 +148,15 @@ static struct jdoc *answer_change(struct instance *in, const struct jdoc *reques
     return failed ? talk_refusal(&err) : answer_campaign(in, request);
 }
 
+static struct jdoc *answer_course(struct instance *in, const struct jdoc *request) {
+    struct campaign_change change;
+    struct err err;
+    if (course_from_json(request, &change, &err) ||
+        engine_campaign_change(in->engine, id_of(request), &change, &err))
+        return talk_refusal(&err);
+    return answer_campaign(in, request);
+}
+
 static struct jdoc *answer_backup(struct instance *in, const struct jdoc *request) {
     struct err err;
     struct buf dir;
@@ -221,6 +231,8 @@ static struct jdoc *answer_send(struct ctl_asker *asker, const struct jdoc *requ
         err_set(&err, ERR_INPUT, "send: the charset '%.*s' is not known", SLICE_ARG(named));
         return talk_refusal(&err);
     }
+    struct campaign_change change;
+    if (course_from_json(request, &change, &err)) return talk_refusal(&err);
     buf_init(&payload, PAYLOAD_MAX + 1);
     snprintf(rejects, sizeof rejects, "/proc/self/fd/%d", w->fd_count > 2 ? w->fds[2] : -1);
     struct taking t = {.fd = w->fds[0],
@@ -231,6 +243,7 @@ static struct jdoc *answer_send(struct ctl_asker *asker, const struct jdoc *requ
                        .list = jdoc_text(request, "list"),
                        .template = jdoc_text(request, "template"),
                        .hold = jdoc_bool(request, "hold", false),
+                       .course = change.to,
                        .stop = asker->stop,
                        .progress = tell_load,
                        .ctx = asker};
@@ -281,6 +294,7 @@ struct jdoc *ctl_answer(struct ctl_asker *asker, const struct jdoc *request) {
     struct slice what = jdoc_text(request, "do");
     if (slice_eq(what, SLICE("status"))) return answer_status(in);
     if (slice_eq(what, SLICE("campaign"))) return answer_campaign(in, request);
+    if (slice_eq(what, SLICE("course"))) return answer_course(in, request);
     if (slice_eq(what, SLICE("send"))) return answer_send(asker, request);
     if (slice_eq(what, SLICE("backup"))) return answer_backup(in, request);
     if (slice_eq(what, SLICE("prune"))) return answer_prune(asker, request);

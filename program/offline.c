@@ -56,6 +56,20 @@ int offline_apply(struct store *store, uint32_t id, enum offline_change change, 
     return failed;
 }
 
+int offline_course(struct store *store, uint32_t id, const struct campaign_change *change,
+                   struct campaign_row *row, struct err *err) {
+    wall_us now = clock_wall();
+    struct ledger *l = ledger_open(store, now, err);
+    struct campaign *c = l ? ledger_under_way(l, id, err) : NULL;
+    int failed = !c || ledger_set_course(l, c, change, now, err) || commit(store, l, true, err);
+    if (!failed) {
+        *row = c->row;
+        row->name = row->columns = (struct slice){0};
+    }
+    ledger_free(l);
+    return failed ? -1 : 0;
+}
+
 int offline_settle(struct store *store, int64_t memory, struct err *err) {
     struct projector_options options = {0, 0, (size_t)memory};
     struct projector *p = projector_open(store, &options, err);

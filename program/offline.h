@@ -2,6 +2,7 @@
 #ifndef TSUBAME_OFFLINE_H
 #define TSUBAME_OFFLINE_H
 
+#include "course.h"
 #include "err.h"
 #include "row.h"
 #include "store.h"
@@ -12,6 +13,10 @@ enum offline_change { OFFLINE_HOLD, OFFLINE_RESUME, OFFLINE_CANCEL };
  * campaign; ERR_INPUT: at its end, loading, or cancelled already. */
 int offline_apply(struct store *store, uint32_t id, enum offline_change change, struct campaign_row *row,
                   struct err *err);
+
+/* The same: its course. ERR_INPUT also as campaign_course_change. */
+int offline_course(struct store *store, uint32_t id, const struct campaign_change *change,
+                   struct campaign_row *row, struct err *err);
 
 /* Brings the history up to the ledger and lets the ledger drop what it kept for it. memory: as
  * history.memory. */

@@ -83,6 +83,7 @@ static int load(struct working *w) {
                        .list = slice_of(job->list),
                        .template = slice_of(job->template),
                        .hold = job->hold,
+                       .course = job->course,
                        .stop = (const int *)(uintptr_t)&sendjob_interrupted,
                        .progress = tell_load,
                        .ctx = job};

@@ -1,5 +1,6 @@
 /* `send` with a running server: files go over as descriptors, progress comes back. */
 #include "asking.h"
+#include "course_args.h"
 #include "memfile.h"
 #include "sendjob.h"
 #include "taking.h"
@@ -31,6 +32,7 @@ static struct jdoc *ask_send(struct sendjob *job, struct talk *server, int paylo
     jdoc_put_text(request, "list", slice_of(job->list));
     jdoc_put_text(request, "template", slice_of(job->template));
     jdoc_put_bool(request, "hold", job->hold);
+    course_to_json(request, &job->course);
     struct jdoc *reply = talk_ask(server, request, fds, rejects >= 0 ? 3 : 2, tell_load, job, err);
     jdoc_free(request);
     return reply;

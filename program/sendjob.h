@@ -16,6 +16,7 @@ struct sendjob {
     const char *list, *template; /* the files' names; NULL when nothing is loaded */
     const char *rejects;
     bool hold;
+    struct campaign_course course;
     bool detach;
     struct progress progress;
 };

@@ -87,15 +87,53 @@ static void put_time(struct jdoc *object, const char *key, wall_us at) {
         jdoc_put_null(object, key);
 }
 
+void show_course_json(struct jdoc *o, const struct campaign_course *c) {
+    jdoc_put_text(o, "priority", slice_of(campaign_priority_name(c->priority)));
+    jdoc_put_number(o, "weight", c->weight ? c->weight : WEIGHT_DEFAULT);
+    put_time(o, "not_before", c->not_before);
+    put_time(o, "deadline", c->deadline);
+}
+
+static void put_moment(struct buf *out, wall_us at) {
+    char text[CLOCK_TEXT_MAX];
+    int n = clock_rfc3339(at / US_PER_SEC * US_PER_SEC, text);
+    shown_put(out, slice_make(text, (size_t)n));
+}
+
+void show_course(struct buf *out, const struct campaign_course *c, bool waits) {
+    buf_put_text(out, campaign_priority_name(c->priority));
+    if (c->weight && c->weight != WEIGHT_DEFAULT) buf_printf(out, ", weight %u", c->weight);
+    if (c->not_before) {
+        buf_put_text(out, waits ? ", waits until " : ", not before ");
+        put_moment(out, c->not_before);
+    }
+    if (c->deadline) {
+        buf_put_text(out, ", wanted by ");
+        put_moment(out, c->deadline);
+    }
+}
+
+bool show_course_is_plain(const struct campaign_course *c) {
+    return c->priority == PRIORITY_BULK && (!c->weight || c->weight == WEIGHT_DEFAULT) && !c->not_before &&
+           !c->deadline;
+}
+
+static const char *state_word(const struct campaign_status *c) {
+    return c->state == CAMPAIGN_READY && c->waits && !c->ended ? "scheduled" : campaign_state_name(c->state);
+}
+
 void show_campaign_json(struct jdoc *o, const struct campaign_status *c) {
     jdoc_put_number(o, "id", c->id);
     jdoc_put_text(o, "name", slice_of(c->name));
     jdoc_put_text(o, "state", slice_of(campaign_state_name(c->state)));
+    jdoc_put_bool(o, "scheduled", c->waits);
+    show_course_json(o, &c->course);
     show_tally_json(o, &c->tally);
     jdoc_put_number(o, "leased", (int64_t)c->leased);
     jdoc_put_number(o, "deferred", (int64_t)c->deferred);
     put_time(o, "created", c->created);
     put_time(o, "ready", c->ready);
+    put_time(o, "expires", c->expires == NEVER ? 0 : c->expires);
     put_time(o, "ended", c->ended);
 }
 
@@ -175,6 +213,11 @@ bool show_campaign_from_json(const struct jdoc *o, struct campaign_status *c) {
     c->leased = count_of(o, "leased");
     c->deferred = count_of(o, "deferred");
     c->ended = jdoc_text(o, "ended").len > 0;
+    c->waits = jdoc_bool(o, "scheduled", false);
+    campaign_priority_parse(jdoc_text(o, "priority"), &c->course.priority);
+    c->course.weight = (uint32_t)jdoc_number(o, "weight", 0);
+    if (!units_time(jdoc_text(o, "not_before"), &c->course.not_before)) c->course.not_before = 0;
+    if (!units_time(jdoc_text(o, "deadline"), &c->course.deadline)) c->course.deadline = 0;
     return c->id != 0 && c->state != 0;
 }
 
@@ -187,7 +230,11 @@ void show_campaigns(struct buf *out, const struct campaign_status *all, size_t c
         const struct campaign_status *c = &all[i];
         buf_printf(out, "%s%u  ", show_bold(colour), c->id);
         show_text(out, slice_of(c->name));
-        buf_printf(out, "%s  %s\n    ", show_plain(colour), campaign_state_name(c->state));
+        buf_printf(out, "%s  %s\n    ", show_plain(colour), state_word(c));
+        if (!show_course_is_plain(&c->course)) {
+            show_course(out, &c->course, c->waits);
+            buf_put_text(out, "\n    ");
+        }
         show_equation(out, &c->tally);
         buf_put_c(out, '\n');
         if (c->leased || c->deferred) {

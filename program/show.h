@@ -26,6 +26,10 @@ void show_equation(struct buf *out, const struct tally *t);
 
 /* {"planned": ..., "delivered": ..., ...} into `object`. */
 void show_tally_json(struct jdoc *object, const struct tally *t);
+/* "transactional, weight 10, waits until 2026-...", and the same as JSON. waits: its time has not come. */
+void show_course(struct buf *out, const struct campaign_course *c, bool waits);
+void show_course_json(struct jdoc *object, const struct campaign_course *c);
+bool show_course_is_plain(const struct campaign_course *c); /* the default */
 void show_campaign_json(struct jdoc *object, const struct campaign_status *c);
 void show_lane_json(struct jdoc *object, const struct lane_status *l);
 bool show_campaign_from_json(const struct jdoc *object, struct campaign_status *c);

@@ -49,9 +49,10 @@ int taking_check_name(struct slice name, struct err *err) {
 
 static int load(struct instance *in, const struct taking *t, struct load *l, uint32_t *id,
                 struct load_counts *counts, struct err *err) {
-    wall_us now = clock_wall();
+    wall_us now = clock_wall(), begins = t->course.not_before > now ? t->course.not_before : now;
     struct campaign_row row = {.name = t->name,
-                               .expires = now + in->options->deliver.expire,
+                               .course = t->course,
+                               .expires = begins + in->options->deliver.expire,
                                .hold_uncertain = in->options->deliver.uncertain == OPTION_UNCERTAIN_HOLD,
                                .columns = load_columns_text(l)};
     if (engine_campaign_begin(in->engine, &row, t->payload, err)) return -1;
@@ -81,7 +82,7 @@ int taking_run(struct instance *in, const struct taking *t, uint32_t *id, struct
                               .progress = t->progress,
                               .ctx = t->ctx,
                               .stop = t->stop};
-    if (taking_check_name(t->name, err)) return -1;
+    if (taking_check_name(t->name, err) || campaign_course_check(&t->course, clock_wall(), err)) return -1;
     struct load *l = load_open(&lo, err);
     if (!l) return taking_blame(t->list, err);
     size_t columns;

@@ -16,6 +16,7 @@ struct taking {
     const char *rejects;         /* path, or NULL */
     struct slice list, template; /* names of the files, for errors; may be empty */
     bool hold;
+    struct campaign_course course;
     const int *stop; /* NULL, or set to other than 0 from outside to give up */
     void (*progress)(void *ctx, const struct load_counts *so_far);
     void *ctx;
