@@ -405,6 +405,20 @@ int engine_campaign_find(struct engine *e, struct slice name, struct campaign_st
     return ask(e, &call, err);
 }
 
+static int run_plan(struct engine *e, struct call *call) {
+    struct campaign *c = find(e, call);
+    struct plan *plan = call->out;
+    if (!c) return -1;
+    show_campaign(c, &plan->campaign);
+    return plan_make(e, c, plan);
+}
+
+int engine_plan(struct engine *e, uint32_t id, struct plan *plan, struct err *err) {
+    struct call call = {.run = run_plan, .id = id, .out = plan};
+    *plan = (struct plan){0};
+    return ask(e, &call, err);
+}
+
 static int run_lanes(struct engine *e, struct call *call) {
     struct lane_status *out = call->out;
     const char *provider = call->in;

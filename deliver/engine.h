@@ -9,6 +9,7 @@
 #include "classify.h"
 #include "course.h"
 #include "err.h"
+#include "forecast.h"
 #include "learn.h"
 #include "proxy.h"
 #include "retry.h"
@@ -145,6 +146,30 @@ size_t engine_campaigns(struct engine *e, struct campaign_status *out, size_t mo
 int engine_campaign(struct engine *e, uint32_t id, struct campaign_status *out, struct err *err);
 /* Of that name (of several the newest), else with that number. */
 int engine_campaign_find(struct engine *e, struct slice name, struct campaign_status *out, struct err *err);
+
+/* When a campaign will be through, as things are now. */
+struct plan_lane {
+    char provider[128];
+    char source[64];
+    uint64_t waiting; /* of the campaign */
+    uint64_t others;  /* of all others */
+    double rate;      /* recipients a second; 0: not known yet */
+    bool measured;    /* else it is the limit that was learned */
+    double seconds;   /* until it is through; INFINITY: not known */
+    enum forecast_help help;
+};
+enum { PLAN_LANES = 64 };
+struct plan {
+    struct campaign_status campaign;
+    wall_us made;
+    struct plan_lane lanes[PLAN_LANES]; /* the last to be through first */
+    size_t count;                       /* of lanes; those beyond PLAN_LANES are told of in the sums */
+    uint64_t waiting;                   /* in all lanes */
+    uint64_t unplaced; /* their lanes are not known yet: not looked up, or the campaign has not begun */
+    uint64_t unknown;  /* in lanes whose rate is not known */
+    double seconds;    /* of the last lane whose rate is known */
+};
+int engine_plan(struct engine *e, uint32_t id, struct plan *plan, struct err *err);
 
 struct lane_status {
     char provider[128], source[128];

@@ -17,6 +17,7 @@
  *     control.c   what other threads ask
  *     inspect.c   what waits, and where it is bound
  *     trace.c     who watches conversations
+ *     plan.c      when a campaign will be through
  *     time.c      the clock that retries and expiry go by
  *
  * All of it runs on the owner thread, save the public functions of engine.h. */
@@ -279,6 +280,9 @@ int time_init(struct engine *e, struct err *err);
 wall_us time_now(struct engine *e);
 void time_put(struct engine *e, struct store_batch *batch);
 void time_watch(struct engine *e);
+
+/* plan.c */
+int plan_make(struct engine *e, const struct campaign *c, struct plan *plan);
 
 /* control.c */
 void control_call(struct engine *e, struct call *call);

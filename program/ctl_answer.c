@@ -7,6 +7,7 @@
 #include "ctl_queue.h"
 #include "ctl_suppress.h"
 #include "ctl_trace.h"
+#include "plan_json.h"
 #include "pruning.h"
 #include "show.h"
 #include "taking.h"
@@ -157,6 +158,22 @@ static struct jdoc *answer_course(struct instance *in, const struct jdoc *reques
     return answer_campaign(in, request);
 }
 
+static struct jdoc *answer_plan(struct instance *in, const struct jdoc *request) {
+    struct campaign_status c;
+    struct err err;
+    struct jdoc *o = NULL;
+    struct plan *plan = malloc(sizeof *plan);
+    int failed = plan ? find_campaign(in, request, &c, &err) || engine_plan(in->engine, c.id, plan, &err)
+                      : err_set(&err, ERR_SYSTEM, "out of memory");
+    if (!failed) {
+        o = done();
+        show_campaign_json(jdoc_child_object(o, "campaign"), &plan->campaign);
+        plan_json(jdoc_child_object(o, "plan"), plan);
+    }
+    free(plan);
+    return failed ? talk_refusal(&err) : o;
+}
+
 static struct jdoc *answer_backup(struct instance *in, const struct jdoc *request) {
     struct err err;
     struct buf dir;
@@ -294,6 +311,7 @@ struct jdoc *ctl_answer(struct ctl_asker *asker, const struct jdoc *request) {
     struct slice what = jdoc_text(request, "do");
     if (slice_eq(what, SLICE("status"))) return answer_status(in);
     if (slice_eq(what, SLICE("campaign"))) return answer_campaign(in, request);
+    if (slice_eq(what, SLICE("plan"))) return answer_plan(in, request);
     if (slice_eq(what, SLICE("course"))) return answer_course(in, request);
     if (slice_eq(what, SLICE("send"))) return answer_send(asker, request);
     if (slice_eq(what, SLICE("backup"))) return answer_backup(in, request);
