@@ -477,7 +477,10 @@ static int measure(unsigned campaigns) {
             struct chunk *chunk;
             struct slots slots;
             unsigned n = sites[i] ? backlog_take(&w.b, sites[i], 8, &chunk, &slots, drop, NULL) : 0;
-            if (!n) continue;
+            if (!n) {
+                sites[i] = NULL; /* it is through */
+                continue;
+            }
             let_go(NULL, chunk);
             more = true;
             out += n;
