@@ -52,6 +52,7 @@ const struct sim_key sim_keys[] = {
     LIMIT("messages", SIM_LIMIT_MESSAGES, SIM_KEY_WHOLE, 1e9),
     LIMIT("rate", SIM_LIMIT_RATE, SIM_KEY_REAL, 1e6),
     {"limits", "burst", SIM_KEY_NUMBER, AT(rules.limits.burst), 1e6, NULL},
+    {"limits", "window", SIM_KEY_TIME, AT(rules.limits.window_s), 1e6, NULL},
     LIMIT("daily", SIM_LIMIT_DAILY, SIM_KEY_WHOLE, 1e9),
     {"limits", "daily_resets", SIM_KEY_CLOCK, AT(rules.limits.daily_resets_s), 0, NULL},
     {"limits", "mailbox", SIM_KEY_WHOLE, AT(rules.limits.most[SIM_LIMIT_MAILBOX]), 1e6, NULL},

@@ -61,15 +61,38 @@ enum sim_limit sim_site_connect(struct sim_site *s, sim_us now) {
     return SIM_LIMITS;
 }
 
+static int64_t window_at(const struct sim_limits *l, sim_us now) {
+    sim_us length = (sim_us)(l->window_s * 1e6);
+    return now / (length < 1 ? 1 : length);
+}
+
+/* By the clock: in each window what its length brings, however early. */
+static bool window_has_room(const struct sim_site *s, const struct sim_limits *l, sim_us now) {
+    double most = l->most[SIM_LIMIT_RATE] * l->window_s;
+    if (s->window != window_at(l, now)) return true;
+    return s->in_window + 1 <= (most < 1 ? 1 : most);
+}
+
+static bool take_in_window(struct sim_site *s, const struct sim_limits *l, sim_us now) {
+    int64_t window = window_at(l, now);
+    if (!window_has_room(s, l, now)) return false;
+    if (window != s->window) s->in_window = 0;
+    s->window = window;
+    s->in_window++;
+    return true;
+}
+
 bool sim_site_take_rate(struct sim_site *s, sim_us now) {
     const struct sim_limits *l = sim_limits_now(s->rules, now);
     double rate = l->most[SIM_LIMIT_RATE];
+    if (rate > 0 && l->window_s > 0) return take_in_window(s, l, now);
     return rate <= 0 || take(&s->messages, now, rate, capacity(l));
 }
 
 bool sim_site_has_rate(const struct sim_site *s, sim_us now) {
     const struct sim_limits *l = sim_limits_now(s->rules, now);
     double rate = l->most[SIM_LIMIT_RATE];
+    if (rate > 0 && l->window_s > 0) return window_has_room(s, l, now);
     return rate <= 0 || level(&s->messages, now, rate, capacity(l)) >= 1;
 }
 

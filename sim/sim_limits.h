@@ -20,6 +20,8 @@ struct sim_site {
     sim_us since;
     uint32_t connections; /* let in, and open */
     struct sim_bucket new_connections, messages;
+    int64_t window; /* of the rate, where that is counted in windows */
+    double in_window;
     int64_t day;       /* of the quota */
     uint32_t today;    /* messages of it */
     bool new_day;      /* begun, and not yet in the statistics */

@@ -109,6 +109,7 @@ struct sim_limits {
     uint32_t gate[SIM_LIMITS];
     bool closes[SIM_LIMITS]; /* hangs up after a refusal; a 421 always does */
     uint32_t burst, size, counts, client;
+    double window_s;       /* the rate is counted in windows of so long; 0: by bucket */
     double daily_resets_s; /* of the day */
     bool session_voids;    /* who exceeds session_recipients loses all that the session brought */
 };

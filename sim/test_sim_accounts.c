@@ -64,12 +64,16 @@ static void rates_are_kept_exactly(void **state) {
     static const struct {
         double rate;
         uint32_t burst;
+        double window_s;
         int low, high; /* of messages in ten seconds, asked for every millisecond */
     } cases[] = {
-        {10, 1, 99, 101}, {10, 0, 108, 110}, {10, 50, 148, 150}, {0.5, 0, 5, 6}, {1000, 0, 10000, 10001}};
+        {10, 1, 0, 99, 101},        {10, 0, 0, 108, 110}, {10, 50, 0, 148, 150}, {0.5, 0, 0, 5, 6},
+        {1000, 0, 0, 10000, 10001}, {10, 0, 1, 100, 100}, {10, 0, 4, 120, 120}, /* three windows have begun */
+        {0.1, 0, 60, 6, 6}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct sim_rules r = {
-            .limits = {.most = {[SIM_LIMIT_RATE] = cases[i].rate}, .burst = cases[i].burst}};
+        struct sim_rules r = {.limits = {.most = {[SIM_LIMIT_RATE] = cases[i].rate},
+                                         .burst = cases[i].burst,
+                                         .window_s = cases[i].window_s}};
         struct sim_knocking k = {0};
         struct sim_site s = site_of(&r, &k);
         int taken = 0;
