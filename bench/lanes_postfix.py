@@ -58,6 +58,7 @@ class PostfixRun(lanes.Run):
         sent, deferred = (len(re.findall(f"status={state} ", self.said)) for state in ("sent", "deferred"))
         for case, out in super().result():
             out.name, out.deferred, out.named = f"Postfix: {out.name}", deferred / (sent + deferred or 1), None
+            out.ran_dry = False  # what it has deferred waits
             yield case, out
 
 

@@ -131,7 +131,7 @@ def test_as_many_connections_as_postfix_takes(world):
     got = receiver_of(world, "connections")
     assert 4.5 <= got.mean("open", 0.5) <= 6, got.seconds
     assert got.sum("too many") <= 3 + SECONDS / 30, got.seconds
-    assert got.lanes[0]["bound"] == "connections" and "connections" in got.lanes[0]["sentence"], got.lanes
+    assert got.lanes[0]["bound_by"] == "connections" and "connections" in got.lanes[0]["why"], got.lanes
 
 
 def test_as_fast_as_postfix_takes(world):
@@ -139,7 +139,7 @@ def test_as_fast_as_postfix_takes(world):
     got = receiver_of(world, "rate")
     assert (19 if LONG else 16) <= got.mean("taken", 0.5) <= 20.5, got.seconds
     assert got.sum("too fast", 0.5) <= 0.02 * got.sum("taken", 0.5) + 3, got.seconds
-    assert got.lanes[0]["bound"] == "rate" and "a second" in got.lanes[0]["sentence"], got.lanes
+    assert got.lanes[0]["bound_by"] == "rate" and "a second" in got.lanes[0]["why"], got.lanes
 
 
 def test_as_many_new_connections_as_postfix_takes(world):
@@ -148,7 +148,7 @@ def test_as_many_new_connections_as_postfix_takes(world):
     got = receiver_of(world, "new connections")
     assert (4.7 if LONG else 4) <= got.mean("taken", 0.5) <= 5.3, got.seconds
     assert got.sum("too often", 0.5) <= 0.03 * got.sum("taken", 0.5) / 5 + 2, got.seconds
-    assert got.lanes[0]["bound"] == "new-connections", got.lanes
+    assert got.lanes[0]["bound_by"] == "new-connections", got.lanes
 
 
 @pytest.mark.parametrize("name", [case.name for case in lanes.CASES if case.scenario in SHOWN])
