@@ -309,7 +309,7 @@ def run_all(bench, cases, seconds, runner=Run):
         by_scenario.setdefault(case.scenario, []).append(case)
     folder = bench.folder / "lanes"
     folder.mkdir(parents=True, exist_ok=True)
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
         runs = list(pool.map(lambda item: runner(bench, *item, seconds, folder), by_scenario.items()))
         try:
             list(pool.map(runner.start, runs))
