@@ -19,6 +19,7 @@ enum {
 #define WINDOW_US   (250 * US_PER_MS) /* what a window may take */
 #define PARKED_US   (15 * US_PER_SEC) /* a session that waits longer for its lane's pace ends */
 #define PARKED_MOST (60 * US_PER_SEC) /* the same of the only one */
+#define HANGING_US  (10 * US_PER_SEC)
 #define PACED_US    (500 * US_PER_MS)
 #define DOWN_FIRST  US_PER_SEC
 #define DOWN_MOST   (20 * US_PER_SEC)
@@ -327,12 +328,20 @@ static void make_place_for_starving(struct engine *e, bool big) {
     resting_make_place(e, NULL, e->session_count >= e->options.max_sessions, big);
 }
 
+/* The server is back: those that it left without a greeting will get none any more. */
+static void finish_hanging(struct engine *e, const struct session *back) {
+    for (struct session *s = e->sessions; s; s = s->next)
+        if (s->site == back->site && !s->ready_seen && s->opened_at + HANGING_US < back->opened_at)
+            schedule_finish(e, s);
+}
+
 void schedule_ready(struct engine *e, struct session *s) {
     if (!s->ready_seen) {
         s->ready_seen = true;
         note_targets(s->site, s, loop_now(e->loop));
         s->site->connecting--;
         learning_in(e, s);
+        if (s->learn.afresh) finish_hanging(e, s);
         source_works(e, s);
         e->counters.sessions_let_in++;
         e->counters.sessions_tls += s->encrypted;

@@ -216,10 +216,11 @@ static bool may_try_elsewhere(const struct learn *l, unsigned host) {
            l->crowd.open == l->crowd.cap && l->crowd.in == l->crowd.open;
 }
 
-static bool crowd_lets_open(struct learn *l, unsigned host, bool wanted, mono_us now, mono_us *when) {
-    struct crowd *c = learn_crowd(l, host);
+static bool crowd_lets_open(struct learn *l, struct learn_session *s, bool wanted, mono_us now,
+                            mono_us *when) {
+    struct crowd *c = learn_crowd(l, s->host);
     if (crowd_open(c, wanted, now, when)) return true;
-    if (wanted && may_try_elsewhere(l, host)) {
+    if (wanted && may_try_elsewhere(l, s->host)) {
         l->elsewhere = true;
         c->open++;
         return true;
@@ -228,6 +229,7 @@ static bool crowd_lets_open(struct learn *l, unsigned host, bool wanted, mono_us
     if (wanted && l->heard_at + SILENCE < *when) *when = l->heard_at + SILENCE;
     if (wanted && now - l->heard_at >= SILENCE) {
         l->heard_at = now;
+        s->afresh = true;
         c->open++;
         return true;
     }
@@ -256,7 +258,7 @@ bool learn_open(struct learn *l, struct learn_session *s, unsigned host, bool wa
     if (!worth_opening(l, now, when)) return false;
     if (!knock_may(&l->knock, now, when)) return deny(l, LEARN_NEW_CONNECTIONS, now);
     if (!gate_lets_open(l, s, now, when)) return false;
-    if (!crowd_lets_open(l, s->host, wanted, now, when)) return false;
+    if (!crowd_lets_open(l, s, wanted, now, when)) return false;
     knock_opened(&l->knock, now);
     s->span = span_for(&l->span, now);
     l->hosts |= (uint8_t)(1u << s->host);

@@ -132,6 +132,7 @@ struct learn_session {
     bool in;           /* let in and not yet left */
     bool ended;        /* a refusal was its end: nothing more is granted */
     uint8_t stuck;     /* refused behind the last message that was answered */
+    bool afresh;       /* opened because all others hang */
     bool probe;        /* opened while the gate was shut: one message */
     uint32_t span;     /* messages it may carry; 0: any number */
     uint32_t granted;  /* and not given back */

@@ -272,6 +272,69 @@ static void nothing_is_opened_for_nothing(void **state) {
     learn_done(&l);
 }
 
+/* All connections hang, and as many are open as it may have: one more each 20 s, to see whether it is back.
+ */
+static void silence_is_looked_into(void **state) {
+    (void)state;
+    struct learn_profile two = {.connections = {.start = 2, .ceiling = 2}};
+    struct learn l;
+    struct learn_session s[8];
+    mono_us when, now = SEC;
+    unsigned in = 0, more = 0;
+    learn_init(&l, &two, NULL, NULL, 0);
+    while (in < 2)
+        if (learn_open(&l, &s[in], 0, true, now += SEC, &when)) learn_let_in(&l, &s[in++], now);
+    for (mono_us end = now + 70 * SEC; now < end; now = when < end ? when : end) {
+        if (!learn_open(&l, &s[in + more], 0, true, now, &when)) continue;
+        assert_true(s[in + more++].afresh);
+        when = now + SEC;
+    }
+    assert_int_equal(more, 3);
+    learn_let_in(&l, &s[2], now);
+    assert_false(learn_open(&l, &s[7], 0, true, now + SEC, &when));
+    learn_dropped(&l, &s[3], now);
+    learn_dropped(&l, &s[4], now);
+    learn_left(&l, &s[2], false, NULL, now);
+    assert_int_equal(learn_sessions(&l), 2);
+    learn_done(&l);
+}
+
+/* Who hangs up on everybody is away; that takes neither messages nor connections is no matter of the pace. */
+static void who_refuses_everything_is_away(void **state) {
+    (void)state;
+    struct learn_reply hangs_up = {.verdict = {.class = CLASSIFY_NETWORK_FAILURE}, .words = SLICE("reset")};
+    struct learn_reply not_now = no(421, "not now", CLASSIFY_UNDETERMINED, CLASSIFY_HINT_NONE);
+    struct learn_reply yes = ok();
+    struct learn l;
+    struct learn_session s;
+    mono_us when, now = SEC;
+    learn_init(&l, &anything, NULL, NULL, 0);
+    assert_true(learn_open(&l, &s, 0, true, now, &when));
+    assert_int_equal(learn_turned_away(&l, &s, &hangs_up, now), LEARN_OUTAGE);
+    assert_int_equal(l.gate.kind, LEARN_OUTAGE);
+    learn_done(&l);
+
+    learn_init(&l, &anything, NULL, NULL, 0);
+    enter(&l, &s, now);
+    for (; now < 20 * SEC; now += SEC / 10)
+        answer(&l, &s, &yes, now);
+    double cap = l.pace.cap;
+    for (mono_us end = now + 20 * SEC; now < end && l.pace.mode != PACE_SHUT; now += SEC / 10) {
+        mono_us later;
+        if (s.ended) learn_left(&l, &s, true, NULL, now);
+        if (!s.in && learn_open(&l, &s, 0, true, now, &later)) learn_let_in(&l, &s, now);
+        if (s.in) answer(&l, &s, &not_now, now);
+        learn_tick(&l, now);
+    }
+    assert_int_equal(l.pace.mode, PACE_SHUT);
+    learn_left(&l, &s, true, NULL, now);
+    while (!learn_open(&l, &s, 0, true, now, &when))
+        now = when < now + SEC ? when : now + SEC;
+    assert_int_equal(learn_turned_away(&l, &s, &not_now, now), LEARN_REFUSED);
+    assert_true(l.pace.cap == cap && l.pace.mode == PACE_GROW);
+    learn_done(&l);
+}
+
 /* ---- bounds ---- */
 
 static void a_profile_bounds_what_is_learned(void **state) {
@@ -391,6 +454,8 @@ int main(void) {
         cmocka_unit_test(messages_add_up),
         cmocka_unit_test(what_is_given_back_does_not_raise_the_pace),
         cmocka_unit_test(nothing_is_opened_for_nothing),
+        cmocka_unit_test(silence_is_looked_into),
+        cmocka_unit_test(who_refuses_everything_is_away),
         cmocka_unit_test(a_profile_bounds_what_is_learned),
         cmocka_unit_test(what_is_known_outlives_a_restart),
         cmocka_unit_test(nonsense_is_not_remembered),
