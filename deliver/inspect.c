@@ -20,11 +20,14 @@ static int run_sums(struct engine *e, void *ctx, struct err *err) {
         out->put_off += d->waiting;
     if (known > out->placed + out->put_off) out->asking = known - out->placed - out->put_off;
     for (const struct campaign *c = ledger_campaigns(e->ledger); c; c = c->next)
-        if (c->row.state == CAMPAIGN_READY && !c->sweeping) {
+        if (c->row.state == CAMPAIGN_READY && !c->sweeping && c->row.course.not_before <= time_now(e)) {
             uint64_t pending = tally_pending(&c->row.tally), elsewhere = c->leased + c->row.tally.deferred;
             ready += pending > elsewhere ? pending - elsewhere : 0;
         }
-    if (e->mixed && ready > known) out->unsorted = ready - known;
+    bool mixed = false;
+    for (int p = 0; p < PRIORITIES; p++)
+        mixed = mixed || e->mixed[p].first;
+    if (mixed && ready > known) out->unsorted = ready - known;
     return 0;
 }
 
@@ -46,8 +49,8 @@ struct walk {
 static uint32_t of_campaign(const struct domain *d, uint32_t campaign) {
     uint32_t n = 0;
     if (!campaign) return d->waiting;
-    for (const struct batch *b = d->first; b; b = b->next)
-        if (chunk_campaign(b->chunk->id) == campaign) n += slots_count(&b->slots);
+    for (const struct queue *q = d->queues; q; q = q->sibling)
+        if (((const struct campaign *)q->pair.whose)->row.id == campaign) n += q->waiting;
     return n;
 }
 

@@ -88,6 +88,7 @@ static void put_sums(struct buf *out, const struct jdoc *reply) {
     put_sum(out, all, "under_way", "are under way", &first);
     put_sum(out, all, "deferred", "were refused for now", &first);
     put_sum(out, all, "held", "are held with their campaign", &first);
+    put_sum(out, all, "scheduled", "are of campaigns whose time has not come", &first);
     buf_put_text(out, first ? "Nothing waits.\n" : ".\n");
     if (due.len > 19 && slice_cmp(due, jdoc_text(reply, "time")) > 0)
         buf_printf(out, "The next of those refused is tried at %.8s UTC on %.10s.\n", due.at + 11, due.at);

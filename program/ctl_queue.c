@@ -26,10 +26,10 @@ struct queue {
     struct counting rows;
     struct counting places; /* domains, to the lanes that they go to: see provider_of */
     struct waiting_sums sums;
-    uint64_t held, waiting, under_way, deferred; /* of the campaigns that are looked at */
-    uint64_t mixed;                              /* refused for now, in chunks of many domains */
-    uint64_t asking, put_off;                    /* as in sums, of what is looked at */
-    bool cut;                                    /* the retry table is longer than was read */
+    uint64_t held, scheduled, waiting, under_way, deferred; /* of the campaigns that are looked at */
+    uint64_t mixed;                                         /* refused for now, in chunks of many domains */
+    uint64_t asking, put_off;                               /* as in sums, of what is looked at */
+    bool cut;                                               /* the retry table is longer than was read */
     wall_us now, next_due;
 };
 
@@ -48,7 +48,7 @@ static void sum_campaigns(struct queue *q) {
     for (size_t i = 0; i < q->campaign_count; i++) {
         const struct campaign_status *c = &q->campaigns[i];
         if (!looked_at(q, c->id) || c->state == CAMPAIGN_DONE) continue;
-        *(c->state == CAMPAIGN_READY ? &q->waiting : &q->held) += waits(c);
+        *(c->state != CAMPAIGN_READY ? &q->held : c->waits ? &q->scheduled : &q->waiting) += waits(c);
         q->under_way += c->leased;
         q->deferred += c->deferred;
         if (q->by != BY_CAMPAIGN || !tally_pending(&c->tally)) continue;
@@ -276,7 +276,7 @@ static void put_rows(struct jdoc *o, struct queue *q) {
 static void sum_rows(struct queue *q) {
     q->waiting = q->rows.other.waiting;
     q->deferred = q->rows.other.deferred;
-    q->under_way = q->held = 0;
+    q->under_way = q->held = q->scheduled = 0;
     q->next_due = q->rows.other.next_due;
     for (size_t i = 0; i < q->rows.count; i++) {
         q->waiting += q->rows.all[i].waiting;
@@ -292,6 +292,7 @@ static void put_sums(struct jdoc *o, struct queue *q) {
     jdoc_put_number(in_all, "under_way", (int64_t)q->under_way);
     jdoc_put_number(in_all, "deferred", (int64_t)q->deferred);
     jdoc_put_number(in_all, "held", (int64_t)q->held);
+    jdoc_put_number(in_all, "scheduled", (int64_t)q->scheduled);
     put_time(in_all, "next_due", q->next_due);
     bool places = q->by == BY_PROVIDER || q->by == BY_DOMAIN;
     jdoc_put_number(not_known, "looked_up_now", (int64_t)(places ? q->asking : 0));
