@@ -193,10 +193,11 @@ static void unknown(struct lanes *l, const struct instance *in, struct slice nam
         if (!is_configured(in, slice_of(l->all[i].provider)) &&
             (i == 0 || strcmp(l->all[i].provider, l->all[i - 1].provider) != 0))
             buf_printf(&known, "%s%s", shown++ ? ", " : "", l->all[i].provider);
+    if (!known.len) buf_put_text(&known, "none yet");
     err_set(err, ERR_ABSENT,
             "there is no lane '%.*s', and no domain of that name that mail waits for; known: %.*s%s",
             name.len > 80 ? 80 : (int)name.len, name.at, known.len > 140 ? 140 : (int)known.len,
-            known.len ? known.at : "none yet", known.len > 140 || known.failed ? " ..." : "");
+            known.at ? known.at : "", known.len > 140 || known.failed ? " ..." : "");
     buf_done(&known);
 }
 
