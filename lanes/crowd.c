@@ -79,7 +79,7 @@ bool crowd_wonder(struct crowd *c, mono_us now) {
 
 static void set_cap(struct crowd *c, uint32_t cap) {
     c->cap = cap < c->floor ? c->floor : cap;
-    c->peak = c->in < c->cap ? c->in : c->cap;
+    if (c->peak > c->cap) c->peak = c->cap;
 }
 
 /* Just found, and a refusal with not many fewer: the server's count and ours differ by those that come and
@@ -108,7 +108,6 @@ void crowd_refused(struct crowd *c, mono_us now) {
         c->found = now;
     } else if (tried) { /* as was to be expected */
         if (c->probe_wait * 3 / 2 < PROBE_MOST) c->probe_wait = c->probe_wait * 3 / 2;
-        c->found = now;
     } else if (is_fresh(c, now)) { /* they came together, or it was found a little too high */
         if (found < c->cap) set_cap(c, found);
         if (now - c->found > c->rtt * 3 / 2) c->pause_until = now + (US_PER_SEC << c->refined++);

@@ -40,6 +40,7 @@ void learn_init(struct learn *l, const struct learn_profile *profile, learn_chan
     span_init(&l->span, whole(p->per_connection.start, 0), whole(p->per_connection.floor, 1),
               whole(p->per_connection.ceiling, 0));
     l->quota.ceiling = p->quota.ceiling;
+    doubt_init(&l->turned_away, 0.01, 1000);
     l->taken_at = l->refused_at = l->eased = now;
     l->turned_at = l->crowd_at = l->cleared_at = -NEVER / 2;
     l->heard_at = now;
@@ -335,6 +336,7 @@ void learn_let_in(struct learn *l, struct learn_session *s, mono_us now) {
     bool known = c->known;
     s->in = true;
     s->let_in = now;
+    doubt_taken(&l->turned_away);
     l->in[s->host]++;
     double limit = l->knock.limit;
     knock_let_in(&l->knock, now);
@@ -413,15 +415,22 @@ void learn_left(struct learn *l, struct learn_session *s, bool by_server, const 
 
 /* ---- messages ---- */
 
-static void learn_latency(struct learn *l, mono_us took, mono_us now) {
+static void smooth(double *mean, double x) {
+    *mean += (x - *mean) / 16;
+}
+
+/* took: since it was granted; alone: since the answer before it in the same session, where that was later. */
+static void learn_latency(struct learn *l, mono_us took, mono_us alone, mono_us now) {
     double diff = (double)took - l->latency;
-    l->latency += diff / 16;
-    l->spread += ((diff < 0 ? -diff : diff) - l->spread) / 16;
-    if (l->latency_known == 0 || l->latency < l->latency_known)
-        l->latency_known = l->latency;
+    smooth(&l->latency, (double)took);
+    smooth(&l->spread, diff < 0 ? -diff : diff);
+    if (l->service == 0) l->service = (double)alone;
+    smooth(&l->service, (double)alone);
+    if (l->service_known == 0 || l->service < l->service_known)
+        l->service_known = l->service;
     else
-        l->latency_known += (l->latency - l->latency_known) / 20000;
-    if (l->latency < 3 * l->latency_known + 1e6 || now - l->eased < EASE_AGAIN || l->crowd.in < 2 ||
+        l->service_known += (l->service - l->service_known) / 20000;
+    if (l->service < 3 * l->service_known + 5e5 || now - l->eased < EASE_AGAIN || l->crowd.in < 2 ||
         l->by_host)
         return;
     l->eased = now;
@@ -453,15 +462,18 @@ void learn_answer(struct learn *l, struct learn_session *s, const struct learn_r
     l->now = l->heard_at = now;
     l->in_flight--;
     if (reply->verdict.class == CLASSIFY_DELIVERED) {
-        learn_latency(l, took, now);
+        mono_us alone = now - s->answered_at;
+        learn_latency(l, took, alone < took ? alone : took, now);
         taken(l, s, now);
     } else {
         switch (learn_suspect(reply)) {
         case SUSPECT_NOBODY: taken(l, s, now); break;
         case SUSPECT_NOTHING: s->answered++; break;
+        case SUSPECT_GREY: taken(l, s, now); break;
         default: learn_blame_message(l, s, reply, rtt(l), now); break;
         }
     }
+    s->answered_at = now;
     step_pace(l, now);
 }
 

@@ -15,6 +15,7 @@
 
 #include "classify.h"
 #include "crowd.h"
+#include "doubt.h"
 #include "knock.h"
 #include "pace.h"
 #include "span.h"
@@ -111,9 +112,11 @@ struct learn {
     mono_us full_at;
     bool elsewhere;               /* one is being opened to see whether another host takes more */
     struct crowd *by_host;        /* LEARN_HOSTS of them, when each counts for itself; else NULL */
+    struct doubt turned_away;     /* connections: by chance? */
     uint32_t in_flight;           /* messages granted and not answered */
     double latency, spread;       /* from granting to answer, us; smoothed */
-    double latency_known;         /* as it was while all went well */
+    double service;               /* from the answer before in the same session, us; smoothed */
+    double service_known;         /* as it was while all went well */
     mono_us taken_at, refused_at; /* the last messages */
     mono_us turned_at, crowd_at;  /* the last connection that was refused; that was one too many */
     mono_us heard_at;             /* the last word of any server; or one more was tried for want of it */
@@ -129,15 +132,15 @@ struct learn {
 /* Embedded in a session of the caller. */
 struct learn_session {
     uint8_t host;
-    bool in;           /* let in and not yet left */
-    bool ended;        /* a refusal was its end: nothing more is granted */
-    uint8_t stuck;     /* refused behind the last message that was answered */
-    bool afresh;       /* opened because all others hang */
-    bool probe;        /* opened while the gate was shut: one message */
-    uint32_t span;     /* messages it may carry; 0: any number */
-    uint32_t granted;  /* and not given back */
-    uint32_t answered; /* for what reason ever, save limits */
-    mono_us let_in;
+    bool in;                     /* let in and not yet left */
+    bool ended;                  /* a refusal was its end: nothing more is granted */
+    uint8_t stuck;               /* refused behind the last message that was answered */
+    bool afresh;                 /* opened because all others hang */
+    bool probe;                  /* opened while the gate was shut: one message */
+    uint32_t span;               /* messages it may carry; 0: any number */
+    uint32_t granted;            /* and not given back */
+    uint32_t answered;           /* for what reason ever, save limits */
+    mono_us let_in, answered_at; /* answered_at: the last one */
 };
 
 /* changed may be NULL. Holds memory of its own only once something was refused. */

@@ -31,7 +31,8 @@ enum suspect learn_suspect(const struct learn_reply *reply) {
     case CLASSIFY_HINT_ONE_MAILBOX: return SUSPECT_NOTHING;
     default: break;
     }
-    if (v->class == CLASSIFY_GREYLISTED || reply->code == 0) return SUSPECT_NOTHING;
+    if (reply->code == 0) return SUSPECT_NOTHING;
+    if (v->class == CLASSIFY_GREYLISTED) return SUSPECT_GREY;
     if (reply->code == 421 || v->class == CLASSIFY_RATE_LIMITED) return SUSPECT_ANY;
     if (v->permanent || reply->code >= 500) return SUSPECT_NOBODY;
     switch (v->class) {
@@ -134,6 +135,13 @@ static enum learn_dimension refused_altogether(struct learn *l, struct crowd *c,
     return LEARN_REFUSED;
 }
 
+/* Some servers turn away one in a hundred whatever is done. When more new ones were just tried two say
+ * enough. */
+static bool by_chance(struct learn *l, const struct crowd *c) {
+    if (c->in == 0 || l->knock.door.shut) return false;
+    return !doubt_refused(&l->turned_away, l->knock.before > 0 ? 40 : 3000);
+}
+
 enum learn_dimension learn_blame_connection(struct learn *l, struct learn_session *s,
                                             const struct learn_reply *reply, mono_us now) {
     struct crowd *c = learn_crowd(l, s->host);
@@ -171,6 +179,10 @@ enum learn_dimension learn_blame_connection(struct learn *l, struct learn_sessio
     if (crowd_wonder(c, now)) {
         knock_pardon(&l->knock);
         return blame_crowd(l, s, reply, now);
+    }
+    if (by_chance(l, c)) {
+        crowd_failed(c);
+        return LEARN_NOTHING;
     }
     if (knock_fits(&l->knock, now)) return blame_knock(l, c, false, reply, now);
     if (c->in > 0) return blame_crowd(l, s, reply, now);

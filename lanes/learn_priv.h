@@ -11,7 +11,8 @@
 /* What a reply to a message or a connection may speak of. */
 enum suspect {
     SUSPECT_NOBODY, /* the server took the message in hand and said no to this recipient, sender or content */
-    SUSPECT_NOTHING, /* neither: greylisted, one mailbox, the network */
+    SUSPECT_NOTHING, /* neither: one mailbox, the network */
+    SUSPECT_GREY,    /* this recipient is to come again: the server was asked, and looked */
     SUSPECT_ANY,     /* its words don't say */
     SUSPECT_PACE,
     SUSPECT_CROWD,

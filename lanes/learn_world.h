@@ -2,32 +2,7 @@
 #ifndef TSUBAME_LEARN_WORLD_H
 #define TSUBAME_LEARN_WORLD_H
 
-#include "learn.h"
-
-enum world_close { CLOSE_421, CLOSE_STAYS, CLOSE_SILENT };
-enum world_count { COUNT_FIXED, COUNT_SLIDING, COUNT_BUCKET };
-
-/* A server. 0: no such limit. */
-struct world_limits {
-    uint32_t connections; /* of all hosts together */
-    uint32_t host_connections[LEARN_HOSTS];
-    double rate, burst;        /* messages a second, and at once */
-    double window_s, window_n; /* so many in a window */
-    enum world_count window;   /* fixed or sliding */
-    uint32_t per_connection;
-    enum world_close close; /* what happens to one more */
-    double new_a_minute;
-    enum world_count new_count;
-    double quota;                   /* a day, from midnight */
-    double chance;                  /* share of messages refused by chance */
-    double greylisted, unknown;     /* shares */
-    double unknown_hurts;           /* with so much of unknown users the rate is halved */
-    double outage_from, outage_for; /* s */
-    double ban_s;  /* after a refused connection all are refused for so long, from the last knock on */
-    bool generic;  /* its words say nothing */
-    bool hangs_up; /* 421 and the end, for rates too */
-    double changes_at, factor; /* s: all limits */
-};
+#include "learn_server.h"
 
 struct world_case {
     const char *family, *name;
@@ -41,7 +16,11 @@ struct world_case {
     double slack;         /* the goal of use; 0: 0.95 */
     double deferred_most; /* 0: 1 %, or 3 % where it changes */
     struct learn_profile profile;
-    unsigned connections; /* that our side opens at most; 0: 20 */
+    unsigned connections;  /* that our side opens at most; 0: 20 */
+    double jitter;         /* of a round trip; 0: a tenth */
+    double timeout_s;      /* of an answer; 0: 60 */
+    double retry_s;        /* of who was greylisted; 0: 300 */
+    double busy_s, idle_s; /* work comes and goes; 0: there is always some */
 };
 
 struct world_result {
@@ -55,7 +34,8 @@ struct world_result {
     uint64_t delivered, refused, attempts;
     double named; /* share of looks at which explain named the cause */
     uint64_t events;
-    double rate; /* messages a second in the second half */
+    double rate;      /* messages a second in the second half */
+    double latency_s; /* mean of an answer, in the second half */
 };
 
 void world_run(const struct world_case *c, uint64_t seed, bool verbose, struct world_result *r);

@@ -30,6 +30,7 @@ void pace_init(struct pace *p, double start, double floor, double ceiling, mono_
     p->next = now + SHORTEST_STEP;
     p->probe_wait = PROBE_FIRST;
     p->probe_messages = messages_a_probe;
+    p->proven = 0.003;
     doubt_init(&p->doubts[false], 0.002, 100);
     doubt_init(&p->doubts[true], 0.0005, 1000);
     meter_init(&p->taken, US_PER_SEC, now);
@@ -256,7 +257,9 @@ static void opened(struct pace *p, mono_us rtt, mono_us now) {
         }
         return;
     }
+    mono_us window = p->window;
     double average = shut_average(p, time, now - (now - last) / 2, before, now);
+    if (time == 0) p->window = window; /* the first knock was let in: that may have been chance */
     p->known = p->sent < average ? p->sent : average;
     if (p->window < SHORTEST_WINDOW) p->window = 0; /* as good as a bucket */
     if (p->from == PACE_CLIMB) try_later(p);
@@ -309,10 +312,11 @@ static void alarm(struct pace *p, mono_us rtt, mono_us now) {
 
 /* Few, but for too long: known is a little too high, or something is refused by chance. */
 static bool creeping(const struct pace *p) {
+    double expected = base(p) < p->proven ? base(p) : p->proven;
     if (p->mode == PACE_HOLD && p->raised_from > 0)
         return doubt_many(base(p), p->turned, p->took + p->turned, base(p) < 0.003 ? 1.5 : 2.5);
     return (p->mode == PACE_HOLD || (p->mode == PACE_CLIMB && p->known > 0)) && p->turned >= 3 &&
-           doubt_many(base(p), p->turned, p->took + p->turned, 3);
+           doubt_many(expected, p->turned, p->took + p->turned, 3);
 }
 
 /* To tell whether a small share is refused by chance or because the pace is a little too high: a little lower
@@ -322,7 +326,7 @@ static void contrast(struct pace *p, mono_us rtt, mono_us now) {
     double above = p->tried_share - base(p) > 0 ? p->tried_share - base(p) : 0;
     set_cap(p, p->cap * (1 - above) * slower);
     begin_step(p, PACE_SETTLE, rtt, now);
-    p->next = later(p->next, p->counting + time_for(4 / p->tried_share, p->cap));
+    p->next = later(p->next, p->counting + time_for(8 / p->tried_share, p->cap));
 }
 
 enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us now) {
@@ -343,7 +347,9 @@ enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us n
     default: break;
     }
     if (!counts) return PACE_CHANCE;
-    if (doubt_refused(&p->doubts[said], 100 * p->cap)) {
+    /* One false alarm in a hundred seconds, but where much is refused by chance there are more chances. */
+    double often = p->doubts[said].base / 0.003;
+    if (doubt_refused(&p->doubts[said], 100 * p->cap * (1 + often * often))) {
         /* It may have been chance: if this comes often, at whatever pace, it adds up. */
         if (p->mode == PACE_HOLD && p->raised_from == 0) learn_base(p);
         alarm(p, rtt, now);
@@ -438,7 +444,7 @@ static void listened(struct pace *p, mono_us rtt, mono_us now) {
 /* Slowed by more than was refused, a limit would refuse nothing any more, chance as many as before. */
 static bool by_chance(const struct pace *p) {
     uint32_t n = p->took + p->turned;
-    return p->tried_share > 0 && p->turned >= 2 && p->turned * 2 > p->tried_share * n;
+    return p->tried_share > 0 && p->turned >= 2 && p->turned * 2 > p->tried_share * n && p->turned * 5 < n;
 }
 
 static void was_chance(struct pace *p, mono_us rtt, mono_us now) {
@@ -448,6 +454,7 @@ static void was_chance(struct pace *p, mono_us rtt, mono_us now) {
         d->seen = n; /* this was looked at closely: it counts for more than what came by the way */
     doubt_learn(d, p->tried_share * n, n);
     learn_base(p);
+    p->proven = 1.5 * p->tried_share;
     p->cuts = 0;
     set_cap(p, p->tried_cap);
     p->tried_share = 0;
@@ -466,12 +473,13 @@ static void settled(struct pace *p, mono_us rtt, mono_us now) {
         shut(p, rtt, now);
     } else if (n == 0) {
         p->next = now + SHORTEST_STEP;
-    } else if (doubt_many(base(p), p->turned, n, 2.5)) {
-        if (by_chance(p) && p->contrasts < 2) {
+    } else if (p->contrasts > 0 && by_chance(p)) {
+        if (p->contrasts < 2)
             contrast(p, rtt, now);
-        } else if (p->contrasts >= 2 && p->turned * 5 < n) { /* much slower, and still some */
+        else /* much slower, and still as many */
             was_chance(p, rtt, now);
-        } else if (n >= A_FEW / 2 && p->turned * 5 < n) {
+    } else if (doubt_many(base(p), p->turned, n, 2.5)) {
+        if (n >= A_FEW / 2 && p->turned * 5 < n && p->contrasts < 2) {
             p->tried_share = (double)p->turned / n;
             p->tried_cap = p->cap;
             p->contrasts = 0;
@@ -489,9 +497,9 @@ static void settled(struct pace *p, mono_us rtt, mono_us now) {
         if (p->from != PACE_SHUT && (p->from != PACE_CLIMB || p->known == 0)) {
             p->known = p->cap / below * (p->contrasts == 2 ? 1.1 : 1);
             p->contrasts = 0;
-            note_burst(p, p->alarmed, now);
+            if (p->known_before == 0) note_burst(p, p->alarmed, now);
         }
-        learn_base(p);
+        if (n >= A_FEW) learn_base(p); /* of a few one is easily a fifth */
         hold(p, now);
     }
 }

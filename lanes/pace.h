@@ -49,9 +49,11 @@ struct pace {
     uint32_t took, turned, said;   /* of the step: taken, refused, of these with words that name the rate */
     uint32_t contrasts;            /* steps that asked whether it is chance */
     double tried_share, tried_cap; /* of the step before, where that was long enough to tell; 0: it was not */
-    uint32_t row;                  /* refused in a row */
-    uint32_t cuts;                 /* since the last HOLD */
-    mono_us alarmed;               /* the last alarm, and how it was before */
+    double
+        proven; /* share: so much is refused by chance, as a contrast has shown; more is only thought to be */
+    uint32_t row;    /* refused in a row */
+    uint32_t cuts;   /* since the last HOLD */
+    mono_us alarmed; /* the last alarm, and how it was before */
     double cap_before, known_before;
     struct door door;
     mono_us shut_first, opened_last; /* of a row of SHUTs, one soon after the other */
