@@ -50,8 +50,10 @@ void learn_init(struct learn *l, const struct learn_profile *profile, learn_chan
 
 void learn_done(struct learn *l) {
     free(l->by_host);
+    free(l->pace_by_host);
     free(l->why);
     l->by_host = NULL;
+    l->pace_by_host = NULL;
     l->why = NULL;
 }
 
@@ -106,6 +108,10 @@ struct crowd *learn_crowd(struct learn *l, unsigned host) {
     return l->by_host ? &l->by_host[host] : &l->crowd;
 }
 
+struct pace *learn_pace(struct learn *l, unsigned host) {
+    return l->pace_by_host ? &l->pace_by_host[host] : &l->pace;
+}
+
 static mono_us rtt(const struct learn *l) {
     double t = l->latency + 2 * l->spread;
     return t < 5e3 ? 5000 : t > 60e6 ? 60 * US_PER_SEC : (mono_us)t;
@@ -113,8 +119,7 @@ static mono_us rtt(const struct learn *l) {
 
 /* ---- the pace ---- */
 
-static void step_pace(struct learn *l, mono_us now) {
-    struct pace *p = &l->pace;
+static void step_pace(struct learn *l, struct pace *p, mono_us now) {
     enum pace_mode mode = p->mode;
     double cap = p->cap;
     if (now < p->next) return;
@@ -128,11 +133,37 @@ static void step_pace(struct learn *l, mono_us now) {
         return;
 }
 
-static void tell_climb(struct learn *l, mono_us now) {
-    const struct pace *p = &l->pace;
+static void tell_climb(struct learn *l, const struct pace *p, mono_us now) {
     if (p->mode != PACE_CLIMB || l->rate_told == 0 || p->cap < 1.25 * l->rate_told) return;
     note_again(l, LEARN_RATE, l->rate_told, p->cap, LEARN_BY_TRYING, now);
     l->rate_told = p->cap;
+}
+
+static mono_us step_paces(struct learn *l, mono_us now) {
+    mono_us next = NEVER;
+    for (unsigned i = 0; i < (l->pace_by_host ? LEARN_HOSTS : 1); i++) {
+        struct pace *p = learn_pace(l, i);
+        if (l->pace_by_host && !(l->hosts & 1u << i)) continue;
+        step_pace(l, p, now);
+        tell_climb(l, p, now);
+        mono_us at = p->mode == PACE_SHUT ? p->door.next : p->next;
+        if (at < next) next = at;
+    }
+    return next;
+}
+
+/* Beyond what all hosts may get together there is only the ceiling of the profile. */
+static unsigned take_pace(struct learn *l, unsigned host, unsigned want, mono_us now, mono_us *when) {
+    bool bounded = l->pace_by_host && l->profile.rate.ceiling > 0;
+    if (bounded) want = pace_take(&l->pace, want, now, when);
+    unsigned n = pace_take(learn_pace(l, host), want, now, when);
+    if (bounded) pace_give_back(&l->pace, want - n);
+    return n;
+}
+
+static void give_back_pace(struct learn *l, unsigned host, unsigned n) {
+    pace_give_back(learn_pace(l, host), n);
+    if (l->pace_by_host) pace_give_back(&l->pace, n);
 }
 
 /* ---- the gate ---- */
@@ -238,9 +269,9 @@ static bool crowd_lets_open(struct learn *l, struct learn_session *s, bool wante
 }
 
 /* A session that could send nothing for a while would be opened for nothing. */
-static bool worth_opening(struct learn *l, mono_us now, mono_us *when) {
-    if (l->pace.mode == PACE_SHUT && learn_sessions(l) > 0) return deny(l, LEARN_RATE, now);
-    mono_us ready = pace_ready(&l->pace, now);
+static bool worth_opening(struct learn *l, struct pace *p, uint32_t open, mono_us now, mono_us *when) {
+    if (p->mode == PACE_SHUT && open > 0) return deny(l, LEARN_RATE, now);
+    mono_us ready = pace_ready(p, now);
     if (ready > now + LONG_BEFORE) {
         *when = ready - LONG_BEFORE;
         return deny(l, LEARN_RATE, now);
@@ -256,7 +287,9 @@ bool learn_open(struct learn *l, struct learn_session *s, unsigned host, bool wa
     *when = NEVER;
     l->now = now;
     *s = (struct learn_session){.host = (uint8_t)(host % LEARN_HOSTS)};
-    if (!worth_opening(l, now, when)) return false;
+    struct pace *p = learn_pace(l, s->host);
+    if (!worth_opening(l, p, l->pace_by_host ? l->open[s->host] : learn_sessions(l), now, when)) return false;
+    if (l->pace_by_host && !pace_binds(p, now)) wanted = true; /* those that wait are other hosts' */
     if (!knock_may(&l->knock, now, when)) return deny(l, LEARN_NEW_CONNECTIONS, now);
     if (!gate_lets_open(l, s, now, when)) return false;
     if (!crowd_lets_open(l, s, wanted, now, when)) return false;
@@ -270,7 +303,7 @@ bool learn_open(struct learn *l, struct learn_session *s, unsigned host, bool wa
 unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mono_us now, mono_us *when) {
     *when = NEVER;
     l->now = now;
-    step_pace(l, now);
+    step_pace(l, learn_pace(l, s->host), now);
     turn_quota(l, now);
     if (s->span == 0 && s->granted <= l->span.limit) s->span = l->span.limit;
     if (s->ended || (s->span && s->granted >= s->span)) return 0;
@@ -291,7 +324,7 @@ unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mon
         if (l->in_flight == 0 && l->quota.resets) *when = l->quota.resets;
         return 0;
     }
-    unsigned n = pace_take(&l->pace, room, now, when);
+    unsigned n = take_pace(l, s->host, room, now, when);
     if (n == 0) deny(l, LEARN_RATE, now);
     s->granted += n;
     l->in_flight += n;
@@ -303,7 +336,7 @@ void learn_give_back(struct learn *l, struct learn_session *s, unsigned n) {
     assert(n <= l->in_flight);
     s->granted -= n;
     l->in_flight -= n;
-    pace_give_back(&l->pace, n);
+    give_back_pace(l, s->host, n);
 }
 
 void learn_unanswered(struct learn *l, struct learn_session *s, unsigned n) {
@@ -314,15 +347,13 @@ void learn_unanswered(struct learn *l, struct learn_session *s, unsigned n) {
 void learn_charge(struct learn *l, struct learn_session *s, unsigned n, mono_us now) {
     s->granted += n;
     l->in_flight += n;
-    pace_charge(&l->pace, n, now);
+    pace_charge(learn_pace(l, s->host), n, now);
 }
 
 mono_us learn_tick(struct learn *l, mono_us now) {
     l->now = now;
-    step_pace(l, now);
-    tell_climb(l, now);
+    mono_us next = step_paces(l, now);
     turn_quota(l, now);
-    mono_us next = l->pace.mode == PACE_SHUT ? l->pace.door.next : l->pace.next;
     if (l->gate.kind != LEARN_NOTHING && l->gate.door.next < next) next = l->gate.door.next;
     return next > now ? next : now + US_PER_SEC;
 }
@@ -395,6 +426,12 @@ void learn_moved(struct learn *l, struct learn_session *s, unsigned host, const 
 void learn_unreachable(struct learn *l, struct learn_session *s, mono_us now) {
     l->now = now;
     not_in(l, s);
+    if (l->in[s->host] > 0) { /* it is there: some servers say nothing to who is one too many */
+        struct learn_reply silence = {.verdict = {.class = CLASSIFY_NETWORK_FAILURE},
+                                      .stage = CLASSIFY_AT_SESSION};
+        learn_blame_connection(l, s, &silence, now);
+        return;
+    }
     crowd_failed(learn_crowd(l, s->host));
     l->elsewhere = false;
     if (learn_in(l) == 0 && (l->gate.kind == LEARN_NOTHING || l->gate.kind == LEARN_OUTAGE))
@@ -440,15 +477,17 @@ static void learn_latency(struct learn *l, mono_us took, mono_us alone, mono_us 
 }
 
 static void taken(struct learn *l, struct learn_session *s, mono_us now) {
-    bool was_shut = l->pace.mode == PACE_SHUT;
-    mono_us shut = l->pace.door.last - l->pace.door.since; /* for at least that long */
+    struct pace *p = learn_pace(l, s->host);
+    bool was_shut = p->mode == PACE_SHUT;
+    mono_us shut = p->door.last - p->door.since; /* for at least that long */
     s->answered++;
     s->stuck = 0;
     span_taken(&l->span, s->answered);
-    pace_accepted(&l->pace, now);
-    if (was_shut && l->pace.mode != PACE_SHUT) {
+    pace_accepted(p, now);
+    learn_share(l, s->host, true, now);
+    if (was_shut && p->mode != PACE_SHUT) {
         if (shut > SHUT_IS_QUOTA) quota_found(l, now);
-        note_again(l, LEARN_RATE, 0, l->pace.cap, LEARN_BY_RETURN, now);
+        note_again(l, LEARN_RATE, 0, p->cap, LEARN_BY_RETURN, now);
     }
     l->quota.used++;
     if (l->quota.limit > 0 && l->quota.used > l->quota.limit) l->quota.limit = l->quota.used;
@@ -474,10 +513,19 @@ void learn_answer(struct learn *l, struct learn_session *s, const struct learn_r
         }
     }
     s->answered_at = now;
-    step_pace(l, now);
+    step_pace(l, learn_pace(l, s->host), now);
 }
 
 /* ---- memory ---- */
+
+static double rate_known(const struct learn *l) {
+    if (!l->pace_by_host) return l->pace.known > 0 ? l->pace.known : l->rate_told;
+    double known = 0;
+    for (int i = 0; i < LEARN_HOSTS; i++)
+        if (l->hosts & 1u << i)
+            known += l->pace_by_host[i].known > 0 ? l->pace_by_host[i].known : l->pace_by_host[i].cap;
+    return known;
+}
 
 void learn_store(const struct learn *l, struct learn_memory *m, wall_us wall, mono_us now) {
     uint32_t connections = l->crowd.known ? l->crowd.cap : 0;
@@ -486,7 +534,7 @@ void learn_store(const struct learn *l, struct learn_memory *m, wall_us wall, mo
             connections += l->hosts & 1u << i ? l->by_host[i].cap : 0;
     *m = (struct learn_memory){.saved = wall,
                                .connections = connections,
-                               .rate = l->pace.known > 0 ? l->pace.known : l->rate_told,
+                               .rate = rate_known(l),
                                .burst = l->pace.burst,
                                .per_connection = l->span.limit,
                                .new_connections = l->knock.limit,

@@ -110,8 +110,12 @@ struct learn {
     uint8_t full;       /* those that refused one while all together had crowd.cap, as bits */
     uint32_t full_with; /* connections, when the last of them refused one */
     mono_us full_at;
-    bool elsewhere;               /* one is being opened to see whether another host takes more */
-    struct crowd *by_host;        /* LEARN_HOSTS of them, when each counts for itself; else NULL */
+    bool elsewhere;            /* one is being opened to see whether another host takes more */
+    struct crowd *by_host;     /* LEARN_HOSTS of them, when each counts for itself; else NULL */
+    struct pace *pace_by_host; /* the same; pace then only keeps the profile's ceiling */
+    struct learn_share {
+        double taken, turned; /* messages; older ones fade */
+    } share[LEARN_HOSTS];
     struct doubt turned_away;     /* connections: by chance? */
     uint32_t in_flight;           /* messages granted and not answered */
     double latency, spread;       /* from granting to answer, us; smoothed */
@@ -218,6 +222,7 @@ struct learn_state {
     mono_us next_try;               /* NEVER: none is planned */
     double next_value;              /* what it will try, in the unit of `bound` */
     bool by_host;                   /* each host counts its own connections */
+    bool rate_by_host;              /* and its own messages a second */
 };
 uint32_t learn_sessions(const struct learn *l); /* begun and not over */
 /* Messages a second that were taken, in the last `span` (up to a minute). */

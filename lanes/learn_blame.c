@@ -74,6 +74,47 @@ void learn_split(struct learn *l, mono_us now) {
     l->full = 0;
 }
 
+/* Where one host has refused for its rate, and as many as that would be are taken by another without a word,
+ * it is no rate of both. */
+static bool refuses_alone(const struct learn *l, unsigned host) {
+    const struct learn_share *one = &l->share[host];
+    for (unsigned i = 0; i < LEARN_HOSTS; i++) {
+        const struct learn_share *other = &l->share[i];
+        double expected = (other->taken + other->turned) * one->turned / (one->taken + one->turned);
+        if (i != host && one->turned >= 4 && expected >= 6 && other->turned * 8 < expected) return true;
+    }
+    return false;
+}
+
+static void split_pace(struct learn *l, mono_us now) {
+    l->pace_by_host = calloc(LEARN_HOSTS, sizeof *l->pace_by_host);
+    if (!l->pace_by_host) return;
+    unsigned hosts = 0;
+    for (unsigned i = 0; i < LEARN_HOSTS; i++)
+        hosts += l->hosts >> i & 1;
+    for (unsigned i = 0; i < LEARN_HOSTS; i++) {
+        struct pace *p = &l->pace_by_host[i];
+        pace_init(p, l->pace.cap / hosts, l->pace.floor, l->profile.rate.ceiling, now);
+        p->doubts[false] = l->pace.doubts[false];
+        p->doubts[true] = l->pace.doubts[true];
+    }
+    pace_init(&l->pace, l->pace.ceiling, l->pace.floor, l->profile.rate.ceiling, now);
+}
+
+bool learn_share(struct learn *l, unsigned host, bool taken, mono_us now) {
+    struct learn_share *s = &l->share[host];
+    if (l->pace_by_host) return false;
+    *(taken ? &s->taken : &s->turned) += 1;
+    if (s->taken > 2000)
+        for (unsigned i = 0; i < LEARN_HOSTS; i++) {
+            l->share[i].taken /= 2;
+            l->share[i].turned /= 2;
+        }
+    if (taken || (l->hosts & (l->hosts - 1)) == 0 || !refuses_alone(l, host)) return false;
+    split_pace(l, now);
+    return l->pace_by_host != NULL;
+}
+
 /* ---- connections ---- */
 
 static void pause_for(struct learn *l, const struct learn_reply *reply, mono_us now) {
@@ -215,15 +256,16 @@ static bool blame_span(struct learn *l, struct learn_session *s, bool said, cons
     if (s->stuck > 1 || !span_ended(&l->span, s->answered, said, s->let_in, now)) return false;
     s->ended = true;
     note(l, LEARN_PER_CONNECTION, before, l->span.limit, reply, now);
-    if (!said) pace_forgive(&l->pace, suspected, now);
+    if (!said) pace_forgive(learn_pace(l, s->host), suspected, now);
     return true;
 }
 
 /* The first message of a new connection, while older ones go on: it is the connection that is one too many.
  */
-static bool is_late_refusal(const struct learn *l, const struct learn_session *s, mono_us now) {
+static bool is_late_refusal(struct learn *l, const struct learn_session *s, mono_us now) {
+    const struct pace *p = learn_pace(l, s->host);
     return s->in && s->answered == 0 && l->crowd.in > 1 && l->taken_at > s->let_in &&
-           now - l->refused_at > LONELY && (l->pace.mode == PACE_HOLD || l->pace.known == 0);
+           now - l->refused_at > LONELY && (p->mode == PACE_HOLD || p->known == 0);
 }
 
 static void out_late(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us now) {
@@ -236,10 +278,11 @@ static void out_late(struct learn *l, struct learn_session *s, const struct lear
     learn_blame_connection(l, s, reply, now);
 }
 
-static void blame_pace(struct learn *l, bool said, const struct learn_reply *reply, mono_us rtt,
-                       mono_us now) {
-    double cap = l->pace.cap;
-    if (pace_refused(&l->pace, said, rtt, now) != PACE_ALARM) return;
+static void blame_pace(struct learn *l, unsigned host, bool said, const struct learn_reply *reply,
+                       mono_us rtt, mono_us now) {
+    struct pace *p = learn_pace(l, host);
+    double cap = p->cap;
+    if (learn_share(l, host, false, now) || pace_refused(p, said, rtt, now) != PACE_ALARM) return;
     if (!l->why) l->why = calloc(LEARN_DIMENSIONS, sizeof *l->why);
     if (!l->why) return;
     struct learn_why *why = &l->why[LEARN_RATE]; /* told when it is known how far down it goes */
@@ -285,10 +328,11 @@ void learn_blame_message(struct learn *l, struct learn_session *s, const struct 
             break;
         }
         if ((suspect == SUSPECT_ANY || reply->code == 421) && span_fits(&l->span, s->answered)) {
-            bool calm = suspect == SUSPECT_ANY && l->pace.mode == PACE_HOLD && others && !l->span.refuted;
+            bool calm = suspect == SUSPECT_ANY && learn_pace(l, s->host)->mode == PACE_HOLD && others &&
+                        !l->span.refuted;
             if (blame_span(l, s, false, reply, now) || calm) break;
         }
-        blame_pace(l, suspect == SUSPECT_PACE, reply, rtt, now);
+        blame_pace(l, s->host, suspect == SUSPECT_PACE, reply, rtt, now);
         break;
     }
     l->refused_at = now;

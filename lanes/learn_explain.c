@@ -19,19 +19,31 @@ static bool crowd_known(const struct learn *l) {
     return false;
 }
 
+static bool is_binding(struct pace *p, mono_us now) {
+    return p->mode == PACE_LISTEN || p->mode == PACE_SETTLE || p->mode == PACE_SHUT ||
+           (p->known > 0 && pace_binds(p, now));
+}
+
+/* Does a rate hold it back; of one of its hosts, if each has its own? */
+static bool rate_binds(struct learn *l, mono_us now) {
+    if (!l->pace_by_host) return is_binding(&l->pace, now);
+    for (unsigned i = 0; i < LEARN_HOSTS; i++)
+        if (l->hosts & 1u << i && is_binding(&l->pace_by_host[i], now)) return true;
+    return false;
+}
+
 /* The one that would have to be higher for the lane to be faster. */
 static enum learn_dimension bound(struct learn *l, mono_us now) {
     if (l->gate.kind != LEARN_NOTHING) return l->gate.kind;
     const struct pace *p = &l->pace;
     if (p->mode == PACE_SHUT) return p->door.last - p->door.since > SHUT_IS_QUOTA ? LEARN_QUOTA : LEARN_RATE;
     if (held_back(l, LEARN_QUOTA, US_PER_SEC, now)) return LEARN_QUOTA;
-    if (p->mode == PACE_LISTEN || p->mode == PACE_SETTLE || (p->known > 0 && pace_binds(&l->pace, now)))
-        return LEARN_RATE;
+    if (rate_binds(l, now)) return LEARN_RATE;
     double a_minute = l->knock.limit;
     if (a_minute > 0 && held_back(l, LEARN_NEW_CONNECTIONS, (mono_us)(130e6 / a_minute), now))
         return LEARN_NEW_CONNECTIONS;
     if (crowd_known(l) && held_back(l, LEARN_CONNECTIONS, 10 * US_PER_SEC, now)) return LEARN_CONNECTIONS;
-    if (pace_binds(&l->pace, now)) return LEARN_RATE;
+    if (!l->pace_by_host && pace_binds(&l->pace, now)) return LEARN_RATE;
     return LEARN_NOTHING;
 }
 
@@ -52,6 +64,19 @@ static void connections(const struct learn *l, struct learn_state *state) {
     state->next_value = kept + 1;
 }
 
+static void rates(struct learn *l, struct learn_state *state, mono_us now) {
+    state->rate_by_host = true;
+    for (unsigned i = 0; i < LEARN_HOSTS; i++) {
+        const struct pace *p = &l->pace_by_host[i];
+        if (!(l->hosts & 1u << i)) continue;
+        state->limit[LEARN_RATE] += p->known;
+        state->kept[LEARN_RATE] += p->mode == PACE_SHUT ? 0 : p->cap;
+        mono_us next = p->mode == PACE_SHUT ? p->door.next : p->next;
+        if (state->bound == LEARN_RATE && next < state->next_try) state->next_try = next > now ? next : now;
+    }
+    state->next_value = state->kept[LEARN_RATE] * 1.02;
+}
+
 static void rate(struct learn *l, struct learn_state *state, mono_us now) {
     const struct pace *p = &l->pace;
     state->limit[LEARN_RATE] = p->known > 0 ? p->known : p->mode == PACE_CLIMB ? l->rate_told : 0;
@@ -64,7 +89,10 @@ static void rate(struct learn *l, struct learn_state *state, mono_us now) {
 void learn_explain(struct learn *l, struct learn_state *state, mono_us now) {
     *state = (struct learn_state){.bound = bound(l, now), .next_try = NEVER, .by_host = l->by_host != NULL};
     connections(l, state);
-    rate(l, state, now);
+    if (l->pace_by_host)
+        rates(l, state, now);
+    else
+        rate(l, state, now);
     state->limit[LEARN_PER_CONNECTION] = state->kept[LEARN_PER_CONNECTION] = l->span.limit;
     state->limit[LEARN_NEW_CONNECTIONS] = l->knock.limit;
     state->kept[LEARN_NEW_CONNECTIONS] = l->knock.limit * 0.97;

@@ -38,6 +38,10 @@ void learn_note(struct learn *l, const struct learn_change *change);
 
 uint32_t learn_in(const struct learn *l); /* connections, of all hosts */
 struct crowd *learn_crowd(struct learn *l, unsigned host);
+struct pace *learn_pace(struct learn *l, unsigned host);
+/* A message was taken by that host, or refused for its rate. True: from now on each host has a pace of its
+ * own. */
+bool learn_share(struct learn *l, unsigned host, bool taken, mono_us now);
 /* From now on each host counts its connections for itself. */
 void learn_split(struct learn *l, mono_us now);
 void learn_shut(struct learn *l, enum learn_dimension kind, mono_us least, mono_us most,

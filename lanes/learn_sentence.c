@@ -138,8 +138,8 @@ static void put_bound(const struct sentence *s, struct slice provider, struct sl
         buf_put_text(s->out, " takes ");
         put_number(s->out, state->limit[d]);
         buf_put_text(s->out, unit(d));
-        buf_put_text(s->out, state->by_host && d == LEARN_CONNECTIONS ? " (each host counts its own) from "
-                                                                      : " from ");
+        bool own = d == LEARN_CONNECTIONS ? state->by_host : d == LEARN_RATE && state->rate_by_host;
+        buf_put_text(s->out, own ? " (each host counts its own) from " : " from ");
     }
     buf_put_slice(s->out, source);
     if (d > LEARN_QUOTA && state->limit[d] > 0) {

@@ -54,7 +54,7 @@ struct world {
     bool ended;          /* a session, in this turn */
     struct again *again; /* recipients that were greylisted: ring */
     size_t again_head, again_tail;
-    unsigned host_turn;
+    unsigned host_turn, serve_turn;
     uint64_t connects, refused_connects, answered, throttled, delivered;
     double took; /* s, of all answers */
     uint64_t random;
@@ -211,9 +211,13 @@ static void serve(struct world *w, struct session *s) {
     }
 }
 
-static bool all_busy(const struct world *w) {
+/* Of that host; of all hosts, where they don't differ. A host that was not seen yet is wanted. */
+static bool all_busy(const struct world *w, unsigned host) {
+    if (!(w->learn.hosts & 1u << host)) return true;
     for (int i = 0; i < SESSIONS; i++)
-        if (w->s[i].used && w->s[i].learn.in && w->s[i].waiting) return false;
+        if (w->s[i].used && w->s[i].learn.in && w->s[i].waiting &&
+            (!w->learn.pace_by_host || w->s[i].learn.host == host))
+            return false;
     return true;
 }
 
@@ -232,18 +236,18 @@ static void open_sessions(struct world *w) {
     for (int i = 0; i < SESSIONS && used < most; i++) {
         struct session *s = &w->s[i];
         if (s->used) continue;
-        bool wanted = all_busy(w);
-        if (!wanted) return;
+        unsigned host = w->host_turn++ % hosts;
+        bool wanted = all_busy(w, host);
         uint16_t generation = s->generation;
         *s = (struct session){.generation = generation};
-        mono_us when;
-        unsigned host = w->host_turn++ % hosts;
-        if (!learn_open(&w->learn, &s->learn, host, wanted, w->now, &when)) {
+        mono_us when = NEVER;
+        if (!wanted || !learn_open(&w->learn, &s->learn, host, wanted, w->now, &when)) {
             wake_at(w, when);
             if (++failed >= hosts) return;
             i--;
             continue;
         }
+        failed = 0;
         s->used = true;
         used++;
         w->connects++;
@@ -333,9 +337,16 @@ static void happen(struct world *w, const struct happening *h) {
     }
 }
 
+/* In turn, so that a pace is shared evenly. */
 static void serve_waiting(struct world *w) {
-    for (int i = 0; i < SESSIONS; i++)
-        if (w->s[i].used && w->s[i].learn.in && w->s[i].waiting && w->s[i].unsent == 0) serve(w, &w->s[i]);
+    unsigned first = w->serve_turn;
+    for (unsigned n = 0; n < SESSIONS; n++) {
+        struct session *s = &w->s[(first + n) % SESSIONS];
+        if (!s->used || !s->learn.in || !s->waiting || s->unsent > 0) continue;
+        uint32_t granted = s->learn.granted;
+        serve(w, s);
+        if (s->learn.granted != granted) w->serve_turn = (first + n + 1) % SESSIONS;
+    }
 }
 
 /* ---- what is measured ---- */

@@ -78,6 +78,7 @@ FAMILY(chance_is_no_limit, "random 4xx")
 FAMILY(an_outage, "outage")
 FAMILY(postfix_takes_five, "postfix5")
 FAMILY(several_together, "together")
+FAMILY(hosts_with_rates_of_their_own, "hosts' rates")
 FAMILY(docomo_takes_one_a_second, "docomo")
 FAMILY(knocking_is_punished, "punishes")
 FAMILY(nothing_is_held_back_without_a_limit, "no limit")
@@ -120,6 +121,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_outage),
         cmocka_unit_test(postfix_takes_five),
         cmocka_unit_test(several_together),
+        cmocka_unit_test(hosts_with_rates_of_their_own),
         cmocka_unit_test(docomo_takes_one_a_second),
         cmocka_unit_test(knocking_is_punished),
         cmocka_unit_test(nothing_is_held_back_without_a_limit),
