@@ -7,7 +7,7 @@
 
 #include "clock.h"
 
-enum { METER_SLOTS = 64 };
+enum { METER_SLOTS = 128 };
 
 struct meter {
     mono_us width;

@@ -1,33 +1,29 @@
 /* The pace of a lane. pace.h tells the modes. */
-#include "pace.h"
+#include "pace_priv.h"
 
-#define SHORTEST_STEP   (1 * US_PER_SEC)
-#define PROBE_FIRST     (30 * US_PER_SEC)
-#define PROBE_MOST      (120 * US_PER_SEC)
-#define KNOCKS_APART    (1800 * US_PER_SEC)
-#define LONG_SLOT       (90 * US_PER_SEC)
-#define SHORTEST_WINDOW (3 * US_PER_SEC)
-#define HOUR            (3600 * US_PER_SEC)
+#include <math.h>
+
+#define PROBE_FIRST (30 * US_PER_SEC)
+#define PROBE_MOST  (120 * US_PER_SEC)
+#define LONG_SLOT   (45 * US_PER_SEC)
 
 enum { A_FEW = 32 /* answers */, WINDOW = 8 /* messages that one asks for */ };
 
-static const double below = 0.985;     /* of what is known: where it holds */
-static const double refuted_at = 1.15; /* of what is known: it is more when this is taken */
 static const double refuted_in_windows_at = 1.06;
 static const double messages_a_probe = 200, messages_most = 350;
 
-static mono_us time_for(double messages, double a_second) {
+mono_us pace_time_for(double messages, double a_second) {
     return (mono_us)(messages / a_second * (double)US_PER_SEC);
 }
 
-static mono_us later(mono_us a, mono_us b) {
+mono_us pace_later(mono_us a, mono_us b) {
     return a > b ? a : b;
 }
 
 void pace_init(struct pace *p, double start, double floor, double ceiling, mono_us now) {
     *p = (struct pace){.cap = start, .floor = floor, .ceiling = ceiling > 0 ? ceiling : 1e6, .tokens = 1};
     p->filled = p->stepped = now;
-    p->next = now + SHORTEST_STEP;
+    p->next = now + PACE_SHORTEST_STEP;
     p->probe_wait = PROBE_FIRST;
     p->probe_messages = messages_a_probe;
     p->proven = 0.003;
@@ -64,7 +60,7 @@ unsigned pace_take(struct pace *p, unsigned want, mono_us now, mono_us *when) {
     unsigned whole = p->tokens > 0 ? (unsigned)p->tokens : 0, n = want < whole ? want : whole;
     p->tokens -= n;
     meter_add(&p->granted, n, now);
-    if (n == 0) *when = now + time_for(1 - p->tokens, p->cap) + 1;
+    if (n == 0) *when = now + pace_time_for(1 - p->tokens, p->cap) + 1;
     return n;
 }
 
@@ -91,7 +87,7 @@ void pace_charge(struct pace *p, unsigned n, mono_us now) {
 
 /* ---- steps ---- */
 
-static void set_cap(struct pace *p, double cap) {
+void pace_set_cap(struct pace *p, double cap) {
     if (cap < p->floor) cap = p->floor;
     if (cap > p->ceiling) cap = p->ceiling;
     p->cap = cap;
@@ -99,11 +95,11 @@ static void set_cap(struct pace *p, double cap) {
 
 /* A step is long enough that its answers are in and that it brought a few messages. */
 static mono_us step_time(const struct pace *p, mono_us rtt) {
-    return later(later(2 * rtt, time_for(5, p->cap)), SHORTEST_STEP);
+    return pace_later(pace_later(2 * rtt, pace_time_for(5, p->cap)), PACE_SHORTEST_STEP);
 }
 
 bool pace_binds(struct pace *p, mono_us now) {
-    return meter_rate(&p->granted, 2 * US_PER_SEC + time_for(4, p->cap), now) >= 0.75 * p->cap;
+    return meter_rate(&p->granted, 2 * US_PER_SEC + pace_time_for(4, p->cap), now) >= 0.75 * p->cap;
 }
 
 static double base(const struct pace *p) {
@@ -114,11 +110,12 @@ static void hold(struct pace *p, mono_us now) {
     p->mode = PACE_HOLD;
     p->cuts = p->took = p->turned = p->said = 0;
     p->counting = now;
-    set_cap(p, p->known * below);
-    p->next = now + later(later(p->probe_wait, 3 * p->window), time_for(p->probe_messages, p->cap));
+    pace_set_cap(p, p->known * pace_below);
+    p->next =
+        now + pace_later(pace_later(p->probe_wait, 3 * p->window), pace_time_for(p->probe_messages, p->cap));
 }
 
-static void begin_step(struct pace *p, enum pace_mode mode, mono_us rtt, mono_us now) {
+void pace_begin_step(struct pace *p, enum pace_mode mode, mono_us rtt, mono_us now) {
     p->mode = mode;
     p->took = p->turned = p->said = 0;
     p->counting = now + rtt + rtt / 4 + 20 * US_PER_MS;
@@ -144,8 +141,8 @@ void pace_remember(struct pace *p, double known, double burst, double trust, mon
     hold(p, now);
     if (trust >= 0.9) return;
     p->mode = PACE_GROW; /* up to what was known */
-    set_cap(p, known * trust);
-    p->next = now + SHORTEST_STEP;
+    pace_set_cap(p, known * trust);
+    p->next = now + PACE_SHORTEST_STEP;
 }
 
 void pace_clear(struct pace *p, mono_us now) {
@@ -160,115 +157,20 @@ void pace_forgive(struct pace *p, mono_us since, mono_us now) {
     if (p->alarmed == 0 || p->alarmed < since || p->mode == PACE_SHUT) return;
     p->alarmed = 0;
     p->known = p->known_before;
-    set_cap(p, p->cap_before);
+    pace_set_cap(p, p->cap_before);
     p->quiet = now;
     p->cuts = 0;
-    p->next = now + SHORTEST_STEP;
+    p->next = now + PACE_SHORTEST_STEP;
     if (p->known > 0)
         hold(p, now);
     else
         p->mode = PACE_GROW;
 }
 
-/* The highest average over any stretch of at least `least` up to `until`. */
-static double best_average(struct meter *m, mono_us least, double best, mono_us *window, mono_us until,
-                           mono_us now) {
-    for (int i = 2; i <= METER_SLOTS; i++) {
-        mono_us time = (i - 1) * m->width + now % m->width - (now - until);
-        if (time < least || time < m->width) continue;
-        double rate = (double)meter_sum(m, i * m->width, now) * (double)US_PER_SEC / (double)time;
-        if (rate <= best) continue;
-        best = rate;
-        *window = time;
-    }
-    return best;
-}
-
-static double most_beyond(struct meter *m, double rate, mono_us from, mono_us until, mono_us now) {
-    double most = 0;
-    for (int i = 1; i <= METER_SLOTS && now - i * m->width >= from; i++) {
-        mono_us time = i * m->width - (now - until);
-        double beyond =
-            time > 0 ? (double)meter_sum(m, i * m->width, now) - rate * (double)time / (double)US_PER_SEC : 0;
-        if (beyond > most) most = beyond;
-    }
-    return most;
-}
-
-/* What was taken beyond `known` before the first refusal. */
-static void note_burst(struct pace *p, mono_us until, mono_us now) {
-    if (p->climbed_from > 0 && p->known > p->climbed_from * refuted_at) p->burst = 0; /* of another limit */
-    double beyond = most_beyond(&p->taken, p->known, p->climb_began - US_PER_SEC, until, now);
-    if (beyond > p->burst) p->burst = beyond;
-}
-
-/* ---- shut, and open again ---- */
-
-static void shut(struct pace *p, mono_us rtt, mono_us now) {
-    p->mode = PACE_SHUT;
-    if (now - p->opened_last > 2 * (p->opened_last - p->shut_first) + 2 * US_PER_SEC || p->opened_last == 0)
-        p->shut_first = now;
-    mono_us least = later(later(rtt, time_for(0.7, p->cap)), US_PER_SEC / 2);
-    least = later(least, p->window / 20);
-    door_shut(&p->door, least, KNOCKS_APART, now);
-    p->counting = now + rtt + rtt / 4 + 20 * US_PER_MS;
-}
-
 /* A climb failed. */
-static void try_later(struct pace *p) {
+void pace_try_later(struct pace *p) {
     p->probe_wait = p->probe_wait * 3 / 2 < PROBE_MOST ? p->probe_wait * 3 / 2 : PROBE_MOST;
     if (p->probe_messages < messages_most) p->probe_messages *= 1.2;
-}
-
-/* The limit, after it was shut for `time`. From one opening to the next is one window, or a few; the first
- * time it is whatever stretch has the highest average. until: when it opened, about. */
-static double shut_average(struct pace *p, mono_us time, mono_us until, mono_us before, mono_us now) {
-    mono_us since = now - before;
-    struct meter *m = since < (METER_SLOTS - 2) * US_PER_SEC ? &p->taken : &p->taken_long;
-    bool few = before > 0 && (p->window == 0 || since < p->window * 5 / 2);
-    if (few && since < (METER_SLOTS - 2) * m->width && since > 2 * m->width) {
-        if (p->window == 0 || since < p->window) p->window = since;
-        return (double)meter_sum(m, since, now) * (double)US_PER_SEC / (double)(until - before);
-    }
-    mono_us window = p->window;
-    time = later(time, window * 9 / 10);
-    double average = best_average(&p->taken, time, 0, &p->window, until, now);
-    average =
-        best_average(&p->taken_long, later(time, METER_SLOTS * US_PER_SEC), average, &p->window, until, now);
-    if (window > 0) p->window = window;
-    return average;
-}
-
-static void opened(struct pace *p, mono_us rtt, mono_us now) {
-    mono_us last = p->door.last, time = last - p->shut_first; /* at least */
-    mono_us before = p->opened_last;
-    door_opened(&p->door, now);
-    p->opened_last = now;
-    p->row = 0;
-    p->tokens = 0;
-    if (time > HOUR) { /* no rate: a quota, or a ban */
-        if (p->known > 0) {
-            set_cap(p, p->known / 2);
-            p->mode = PACE_GROW;
-            p->next = now + SHORTEST_STEP;
-        } else {
-            p->mode = PACE_GROW;
-            set_cap(p, p->cap / 4);
-        }
-        return;
-    }
-    mono_us window = p->window;
-    double average = shut_average(p, time, now - (now - last) / 2, before, now);
-    if (time == 0) p->window = window; /* the first knock was let in: that may have been chance */
-    p->known = p->sent < average ? p->sent : average;
-    if (p->window < SHORTEST_WINDOW) p->window = 0; /* as good as a bucket */
-    if (p->from == PACE_CLIMB) try_later(p);
-    if (p->from == PACE_CLIMB && p->known < p->climbed_from)
-        p->known = p->climbed_from; /* which was good for long */
-    p->from = PACE_SHUT;
-    note_burst(p, p->shut_first, now);
-    set_cap(p, p->known * below);
-    begin_step(p, PACE_SETTLE, rtt, now);
 }
 
 /* ---- answers ---- */
@@ -289,7 +191,7 @@ void pace_accepted(struct pace *p, mono_us now) {
     p->row = 0;
     if (now >= p->counting) {
         p->took++;
-        if (p->mode == PACE_SHUT) opened(p, 0, now);
+        if (p->mode == PACE_SHUT) pace_opened(p, 0, now);
     }
 }
 
@@ -297,7 +199,7 @@ static void alarm(struct pace *p, mono_us rtt, mono_us now) {
     p->cap_before = p->cap;
     if (!pace_binds(p, now)) { /* what was sent counts, not what might have been */
         double sent = meter_rate(&p->granted, 3 * US_PER_SEC, now);
-        if (sent > 0 && sent < p->cap) set_cap(p, sent);
+        if (sent > 0 && sent < p->cap) pace_set_cap(p, sent);
     }
     p->sent = p->cap;
     p->from = p->mode;
@@ -324,9 +226,9 @@ static bool creeping(const struct pace *p) {
 static void contrast(struct pace *p, mono_us rtt, mono_us now) {
     double slower = p->contrasts++ == 0 ? 0.95 : 0.8;
     double above = p->tried_share - base(p) > 0 ? p->tried_share - base(p) : 0;
-    set_cap(p, p->cap * (1 - above) * slower);
-    begin_step(p, PACE_SETTLE, rtt, now);
-    p->next = later(p->next, p->counting + time_for(8 / p->tried_share, p->cap));
+    pace_set_cap(p, p->cap * (1 - above) * slower);
+    pace_begin_step(p, PACE_SETTLE, rtt, now);
+    p->next = pace_later(p->next, p->counting + pace_time_for(8 / p->tried_share, p->cap));
 }
 
 enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us now) {
@@ -371,12 +273,6 @@ enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us n
 
 /* ---- downward ---- */
 
-/* In the last window, a second: what a server that counts by such windows takes. */
-static double window_average(struct pace *p, mono_us now) {
-    struct meter *m = p->window < (METER_SLOTS - 2) * US_PER_SEC ? &p->taken : &p->taken_long;
-    return (double)meter_sum(m, p->window, now) * (double)US_PER_SEC / (double)p->window;
-}
-
 static void cut(struct pace *p, mono_us rtt, mono_us now) {
     static const double few[] = {20, 6, 3,
                                  2}; /* answers taken that are assumed, so that one refusal is not all */
@@ -385,12 +281,12 @@ static void cut(struct pace *p, mono_us rtt, mono_us now) {
     double share = (p->took + guess) / (n + guess) / (1 - base(p));
     p->cuts++;
     p->tried_share = p->too_high = p->raised_from = 0;
-    double to = p->cap * (share < 1 ? share : 1) * below;
-    double least =
-        p->window > 0 ? window_average(p, now) * 0.97 : 0; /* what opens comes in lumps: shares mislead */
-    set_cap(p, to > least ? to : least < p->cap ? least : p->cap);
-    begin_step(p, PACE_SETTLE, rtt, now);
-    p->next = later(p->next, p->counting + time_for(8, p->cap));
+    double to = p->cap * (share < 1 ? share : 1) * pace_below;
+    double least = p->window > 0 ? pace_window_average(p, now) * 0.97
+                                 : 0; /* what opens comes in lumps: shares mislead */
+    pace_set_cap(p, to > least ? to : least < p->cap ? least : p->cap);
+    pace_begin_step(p, PACE_SETTLE, rtt, now);
+    p->next = pace_later(p->next, p->counting + pace_time_for(8, p->cap));
 }
 
 /* Where a climb fails the limit is somewhere between what was held before and there; how much of it was the
@@ -411,8 +307,8 @@ static void lower_again(struct pace *p, mono_us rtt, mono_us now) {
     p->known = p->raised_from;
     p->raised_from = 0;
     p->cuts++;
-    set_cap(p, p->known * 0.95);
-    begin_step(p, PACE_SETTLE, rtt, now);
+    pace_set_cap(p, p->known * 0.95);
+    pace_begin_step(p, PACE_SETTLE, rtt, now);
     p->from = PACE_SHUT; /* known stays as it is */
 }
 
@@ -420,23 +316,30 @@ static void lower_again(struct pace *p, mono_us rtt, mono_us now) {
 static void back_to_known(struct pace *p, mono_us rtt, mono_us now) {
     bool high = p->cap > 1.06 * p->known;
     if (p->excess > p->burst) p->burst = p->excess;
-    try_later(p);
+    pace_try_later(p);
     if (p->window == 0) raise_known(p, high ? p->clean : p->clean * 0.99);
     p->cuts++;
-    set_cap(p, p->known * 0.93);
-    begin_step(p, PACE_SETTLE, rtt, now);
-    p->next += time_for(2 / 0.07, p->cap) < 5 * US_PER_SEC ? time_for(2 / 0.07, p->cap) : 5 * US_PER_SEC;
+    pace_set_cap(p, p->known * 0.93);
+    pace_begin_step(p, PACE_SETTLE, rtt, now);
+    p->next +=
+        pace_time_for(2 / 0.07, p->cap) < 5 * US_PER_SEC ? pace_time_for(2 / 0.07, p->cap) : 5 * US_PER_SEC;
+}
+
+/* Refused so often in a row that chance would not bring it in ten million messages. */
+static bool takes_nothing(const struct pace *p) {
+    double by_chance = base(p) < 0.5 ? base(p) : 0.5;
+    return p->took == 0 && p->row >= 4 && p->row * log(by_chance) < -16;
 }
 
 static void listened(struct pace *p, mono_us rtt, mono_us now) {
-    if (p->row >= 4 && p->took == 0) {
-        shut(p, rtt, now);
+    if (takes_nothing(p)) {
+        pace_shut(p, rtt, now);
     } else if (p->from == PACE_CLIMB && p->known > 0) {
         back_to_known(p, rtt, now);
     } else if (p->from == PACE_HOLD && p->raised_from > 0) {
         lower_again(p, rtt, now);
     } else {
-        if (p->from == PACE_CLIMB && p->clean < p->cap) set_cap(p, p->clean);
+        if (p->from == PACE_CLIMB && p->clean < p->cap) pace_set_cap(p, p->clean);
         cut(p, rtt, now);
     }
 }
@@ -456,23 +359,23 @@ static void was_chance(struct pace *p, mono_us rtt, mono_us now) {
     learn_base(p);
     p->proven = 1.5 * p->tried_share;
     p->cuts = 0;
-    set_cap(p, p->tried_cap);
+    pace_set_cap(p, p->tried_cap);
     p->tried_share = 0;
     if (p->from == PACE_GROW || p->known_before == 0) {
         p->mode = p->from == PACE_GROW ? PACE_GROW : PACE_CLIMB;
         p->next = now + step_time(p, rtt);
     } else {
-        p->known = p->tried_cap / below;
+        p->known = p->tried_cap / pace_below;
         hold(p, now);
     }
 }
 
 static void settled(struct pace *p, mono_us rtt, mono_us now) {
     uint32_t n = p->took + p->turned;
-    if (p->row >= 4 && p->took == 0) {
-        shut(p, rtt, now);
+    if (takes_nothing(p)) {
+        pace_shut(p, rtt, now);
     } else if (n == 0) {
-        p->next = now + SHORTEST_STEP;
+        p->next = now + PACE_SHORTEST_STEP;
     } else if (p->contrasts > 0 && by_chance(p)) {
         if (p->contrasts < 2)
             contrast(p, rtt, now);
@@ -495,9 +398,9 @@ static void settled(struct pace *p, mono_us rtt, mono_us now) {
         climb_from(p, 0.05, rtt, now);
     } else {
         if (p->from != PACE_SHUT && (p->from != PACE_CLIMB || p->known == 0)) {
-            p->known = p->cap / below * (p->contrasts == 2 ? 1.1 : 1);
+            p->known = p->cap / pace_below * (p->contrasts == 2 ? 1.1 : 1);
             p->contrasts = 0;
-            if (p->known_before == 0) note_burst(p, p->alarmed, now);
+            if (p->known_before == 0) pace_note_burst(p, p->alarmed, now);
         }
         if (n >= A_FEW) learn_base(p); /* of a few one is easily a fifth */
         hold(p, now);
@@ -508,12 +411,12 @@ static void settled(struct pace *p, mono_us rtt, mono_us now) {
 
 static void grow(struct pace *p, mono_us rtt, mono_us now) {
     learn_base(p);
-    p->next = now + step_time(p, rtt) + SHORTEST_STEP / 2;
+    p->next = now + step_time(p, rtt) + PACE_SHORTEST_STEP / 2;
     if (!pace_binds(p, now)) return;
-    if (p->known > 0 && p->cap * 2 >= p->known * below)
+    if (p->known > 0 && p->cap * 2 >= p->known * pace_below)
         hold(p, now);
     else
-        set_cap(p, p->cap * 2);
+        pace_set_cap(p, p->cap * 2);
 }
 
 static void climb(struct pace *p, mono_us rtt, mono_us now) {
@@ -525,8 +428,8 @@ static void climb(struct pace *p, mono_us rtt, mono_us now) {
     if (p->climbed_from > 0 && p->cap > p->climbed_from)
         p->excess += (p->cap - p->climbed_from) * (double)lasted / (double)US_PER_SEC;
     if (p->known > 0) {
-        if (p->cap < p->known * (p->window > 0 ? refuted_in_windows_at : refuted_at)) {
-            set_cap(p, p->cap * (1 + p->step));
+        if (p->cap < p->known * (p->window > 0 ? refuted_in_windows_at : pace_refuted_at)) {
+            pace_set_cap(p, p->cap * (1 + p->step));
         } else if (p->window > 0 ? now - p->climb_began > p->window * 3 / 2
                                  : p->excess > 1.5 * p->burst + 3) {
             p->known = 0;
@@ -535,8 +438,11 @@ static void climb(struct pace *p, mono_us rtt, mono_us now) {
             p->too_high = p->raised_from = 0;
         }
     }
-    if (p->known == 0) {
-        set_cap(p, p->cap * (1 + p->step));
+    if (p->known == 0 && p->window > 0) { /* that it is too much will show late */
+        pace_set_cap(p, p->cap * 1.25);
+        p->next = pace_later(p->next, now + p->window / 2);
+    } else if (p->known == 0) {
+        pace_set_cap(p, p->cap * (1 + p->step));
         if (p->step < 0.3) p->step *= 1.3;
     }
 }
@@ -548,7 +454,7 @@ void pace_step(struct pace *p, mono_us rtt, mono_us now) {
     case PACE_LISTEN: listened(p, rtt, now); break;
     case PACE_SETTLE: settled(p, rtt, now); break;
     case PACE_HOLD:
-        p->next = now + SHORTEST_STEP;
+        p->next = now + PACE_SHORTEST_STEP;
         if (!pace_binds(p, now) || p->cap >= p->ceiling) {
             if (p->took > A_FEW * A_FEW) learn_base(p);
             break;
