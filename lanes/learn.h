@@ -184,7 +184,8 @@ void learn_moved(struct learn *l, struct learn_session *s, unsigned host, const 
  * reply without a code). Returns what that is put down to. */
 enum learn_dimension learn_turned_away(struct learn *l, struct learn_session *s,
                                        const struct learn_reply *reply, mono_us now);
-/* No connection, no answer, a broken network. */
+/* No connection, no answer, a broken network. While others are in at that host it may have been one too many.
+ */
 void learn_unreachable(struct learn *l, struct learn_session *s, mono_us now);
 /* It was not let in for a reason of ours, or one that is no limit. */
 void learn_dropped(struct learn *l, struct learn_session *s, mono_us now);

@@ -25,7 +25,7 @@ const struct world_case learn_cases[] = {
     {"bucket", "20/s 421", {.rate = 20, .burst = 20, .generic = true, .hangs_up = true}, 100, 1, 0, 1, 20,
      RATE},
     {"bucket", "100/s burst 5 s", {.rate = 100, .burst = 500}, 100, 1, 0, 0.5, 100, RATE},
-    {"bucket", "1000/s", {.rate = 1000, .burst = 200, .generic = true}, 50, 8, 0, 0.25, 1000, RATE},
+    {"bucket", "1000/s", {.rate = 1000, .burst = 200, .generic = true}, 50, 8, 0, 0.15, 1000, RATE},
     {"window", "20 in 1 s", {.window_s = 1, .window_n = 20}, 100, 1, 0, 1, 20, RATE, 0.93},
     {"window", "200 in 10 s", {.window_s = 10, .window_n = 200}, 100, 1, 0, 1, 20, RATE},
     {"window", "200 in 10 s sliding", {.window_s = 10, .window_n = 200, .window = COUNT_SLIDING, .generic =
@@ -42,7 +42,7 @@ const struct world_case learn_cases[] = {
     {"per-connection", "20 generic", {.per_connection = 20, .connections = 5, .generic = true}, 50, 1, 0, 1,
      0, LEARN_PER_CONNECTION},
     {"per-connection", "10 generic stays", {.per_connection = 10, .connections = 5, .generic = true, .close
-     = CLOSE_STAYS}, 50, 8, 0, 1, 333, LEARN_PER_CONNECTION, 0.9},
+     = CLOSE_STAYS}, 50, 8, 0, 0.3, 333, LEARN_PER_CONNECTION, 0.9},
     {"per-connection", "5 hangs up", {.per_connection = 5, .connections = 5, .generic = true, .close =
      CLOSE_SILENT}, 50, 1, 0, 1, 83.3, LEARN_PER_CONNECTION},
     {"new connections", "30/min", {.new_a_minute = 30, .per_connection = 10}, 50, 1, 0, 2, 5,
@@ -60,22 +60,22 @@ const struct world_case learn_cases[] = {
      0.5}, 100, 1, 0, 0.5, 100, RATE},
     {"halves", "5/s", {.rate = 5, .burst = 5, .changes_at = 1800, .factor = 0.5}, 100, 1, 0, 1, 5, RATE},
     {"halves", "10 connections", {.connections = 10, .per_connection = 50, .close = CLOSE_SILENT,
-     .changes_at = 1800, .factor = 0.5}, 50, 1, 0, 1, 0, CONN},
-    {"halves", "10, generic", {.connections = 10, .per_connection = 50, .generic = true, .changes_at = 1800,
-     .factor = 0.5}, 50, 1, 0, 1, 0, CONN},
+     .changes_at = 900, .factor = 0.5}, 50, 1, 0, 0.5, 0, CONN},
+    {"halves", "10, generic", {.connections = 10, .per_connection = 50, .generic = true, .changes_at = 900,
+     .factor = 0.5}, 50, 1, 0, 0.5, 0, CONN},
     {"doubles", "20/s", {.rate = 20, .burst = 20, .changes_at = 1800, .factor = 2}, 100, 1, 0, 2, 20, RATE},
     {"doubles", "100/s generic", {.rate = 100, .burst = 100, .generic = true, .changes_at = 900, .factor =
      2}, 100, 1, 0, 1, 100, RATE, .connections = 50},
     {"doubles", "2/s", {.rate = 2, .burst = 5, .changes_at = 1800, .factor = 2}, 100, 1, 0, 2, 2, RATE},
     {"doubles", "5 connections", {.connections = 5, .per_connection = 50, .close = CLOSE_SILENT, .changes_at
-     = 1800, .factor = 2}, 50, 1, 0, 2, 0, CONN},
+     = 1800, .factor = 2}, 50, 1, 0, 1, 0, CONN},
     {"reputation", "20/s, 10 % unknown", {.rate = 20, .burst = 20, .unknown = 0.1, .unknown_hurts = 0.12},
      100, 1, 0, 1, 15, RATE, 0.8, 0.05},
     {"greylisting", "30 %, 20/s", {.rate = 20, .burst = 20, .greylisted = 0.3}, 100, 1, 0, 1, 20, RATE},
     {"groups", "3 x 5 connections", {.host_connections = {5, 5, 5}, .per_connection = 50, .close =
-     CLOSE_SILENT}, 50, 1, 3, 1, 294, CONN, .connections = 40},
+     CLOSE_SILENT}, 50, 1, 3, 0.4, 294, CONN, .connections = 40},
     {"groups", "2, 5, 10", {.host_connections = {2, 5, 10}, .per_connection = 50, .close = CLOSE_SILENT,
-     .generic = true}, 50, 1, 3, 1, 333, CONN, .connections = 40},
+     .generic = true}, 50, 1, 3, 0.4, 333, CONN, .connections = 40},
     {"random 4xx", "1 %, 20/s", {.rate = 20, .burst = 20, .chance = 0.01, .generic = true}, 100, 1, 0, 1,
      20, RATE},
     {"random 4xx", "5 %, 20/s", {.rate = 20, .burst = 20, .chance = 0.05, .generic = true}, 100, 1, 0, 1,
@@ -101,7 +101,7 @@ const struct world_case learn_cases[] = {
      2, 1, RATE},
     {"punishes", "5, banned for 60 s", {.connections = 5, .ban_s = 60, .per_connection = 50, .close =
      CLOSE_SILENT}, 50, 1, 0, 2, 0, CONN, 0.8},
-    {"no limit", "10,000/s", {0}, 20, 8, 0, 0.1, 10000, RATE, .profile = {.rate = {.ceiling = 10000}},
+    {"no limit", "10,000/s", {0}, 20, 8, 0, 0.03, 10000, RATE, .profile = {.rate = {.ceiling = 10000}},
      .connections = 40},
     {"no limit", "20 connections", {0}, 50, 1, 0, 0.2, 400, LEARN_CONNECTIONS, .profile = {.connections =
      {.ceiling = 20}}, .connections = 30},

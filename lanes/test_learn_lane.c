@@ -443,6 +443,38 @@ static void a_refused_connection_is_told(void **state) {
     learn_done(&l);
 }
 
+/* Its neighbours are served meanwhile: it was one too many. */
+static void silence_at_the_door_is_told(void **state) {
+    (void)state;
+    struct learn l;
+    struct learn_session s[8];
+    mono_us when, now = 100 * SEC;
+    unsigned in = 0;
+    learn_init(&l, &anything, NULL, NULL, now);
+    for (; in < 5; now += SEC)
+        if (learn_open(&l, &s[in], 0, true, now, &when)) learn_let_in(&l, &s[in++], now);
+    while (!learn_open(&l, &s[5], 0, true, now, &when))
+        now += SEC;
+    learn_unreachable(&l, &s[5], now + 30 * SEC);
+    assert_int_equal(l.gate.kind, LEARN_NOTHING);
+    assert_true(l.crowd.known);
+    assert_int_equal(l.crowd.cap, 5);
+    learn_open(&l, &s[5], 0, true, now + 31 * SEC, &when);
+
+    struct learn_state why;
+    struct buf out;
+    buf_init(&out, 1000);
+    learn_explain(&l, &why, now + 31 * SEC);
+    learn_sentence(&why, SLICE("google"), SLICE("192.0.2.1"), (14 * 3600 + 120) * SEC, now + 31 * SEC, &out);
+    static const char expected[] =
+        "google takes 5 connections at a time from 192.0.2.1: its server ended the "
+        "connection or did not answer at 14:01.";
+    assert_in_range(out.len, sizeof expected - 1, 1000);
+    assert_memory_equal(out.at, expected, sizeof expected - 1);
+    buf_done(&out);
+    learn_done(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_mailbox_and_content_are_no_limits),
@@ -460,6 +492,7 @@ int main(void) {
         cmocka_unit_test(what_is_known_outlives_a_restart),
         cmocka_unit_test(nonsense_is_not_remembered),
         cmocka_unit_test(a_refused_connection_is_told),
+        cmocka_unit_test(silence_at_the_door_is_told),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
