@@ -68,7 +68,7 @@ const struct world_case learn_cases[] = {
      2}, 100, 1, 0, 1, 100, RATE, .connections = 50},
     {"doubles", "2/s", {.rate = 2, .burst = 5, .changes_at = 1800, .factor = 2}, 100, 1, 0, 2, 2, RATE},
     {"doubles", "5 connections", {.connections = 5, .per_connection = 50, .close = CLOSE_SILENT, .changes_at
-     = 1800, .factor = 2}, 50, 1, 0, 1, 0, CONN},
+     = 900, .factor = 2}, 50, 1, 0, 1, 0, CONN},
     {"reputation", "20/s, 10 % unknown", {.rate = 20, .burst = 20, .unknown = 0.1, .unknown_hurts = 0.12},
      100, 1, 0, 1, 15, RATE, 0.8, 0.05},
     {"greylisting", "30 %, 20/s", {.rate = 20, .burst = 20, .greylisted = 0.3}, 100, 1, 0, 1, 20, RATE},

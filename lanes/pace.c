@@ -282,8 +282,8 @@ static void cut(struct pace *p, mono_us rtt, mono_us now) {
     p->cuts++;
     p->tried_share = p->too_high = p->raised_from = 0;
     double to = p->cap * (share < 1 ? share : 1) * pace_below;
-    double least = p->window > 0 ? pace_window_average(p, now) * 0.97
-                                 : 0; /* what opens comes in lumps: shares mislead */
+    /* What has just opened comes in lumps: shares mislead, but not twice. */
+    double least = p->window > 0 && p->cuts < 2 ? pace_window_average(p, now) * 0.97 : 0;
     pace_set_cap(p, to > least ? to : least < p->cap ? least : p->cap);
     pace_begin_step(p, PACE_SETTLE, rtt, now);
     p->next = pace_later(p->next, p->counting + pace_time_for(8, p->cap));
