@@ -137,7 +137,9 @@ static void answered(struct engine *e, struct window *w, const struct outcome *o
     s->answered_at = now;
     w->heard++;
     learn_answer(&s->site->lane->learn, &s->learn, &reply, now - w->granted_at, now);
-    (void)e;
+    if (s->site->failures == 0 || o->kind != EVENT_DELIVERED) return;
+    s->site->failures = 0; /* it works again: others may join this session */
+    backlog_run(&e->backlog, s->site->lane);
 }
 
 static void unheard(struct session *s, const struct outcome *o) {
