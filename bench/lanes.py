@@ -76,7 +76,7 @@ CASES = (
     Case("rate-by-the-minute", "rate", 25, (RATE,)),
     Case("messages-in-connection", "messages", 100, (SPAN, CONNECTIONS)),
     Case("connections-a-minute", "connections_per_minute", 40, (NEW, SPAN), capacity=25),
-    Case("daily-quota", "daily", 12, (QUOTA, RATE), steady_from=0),
+    Case("daily-quota", "daily", 15, (QUOTA, RATE), steady_from=0),
     Case("halves", "rate", 45, (RATE,), old=40, new=20, moves=True),
     Case("doubles", "rate", 45, (RATE,), old=20, new=40, moves=True, steady_from=0.75),
     Case("slow-halves", "rate", 6, (RATE,), old=4, new=2, moves=True, steady_from=0.6),
@@ -149,6 +149,8 @@ class Series:
 
     def use(self, lines):
         passed, permitted = self.of_limit(lines)
+        if self.case.bound == "daily":  # which is permitted once a day
+            passed = sum(line["messages"] for line in lines)
         if self.case.bound == "messages":  # only of connections that have ended
             return passed / permitted if permitted else 0
         if self.case.capacity:
