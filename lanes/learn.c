@@ -239,7 +239,7 @@ static bool gate_lets_open(struct learn *l, struct learn_session *s, mono_us now
 }
 
 bool learn_hosts_differ(const struct learn *l) {
-    return l->by_host || l->full;
+    return l->by_host || l->pace_by_host || l->full;
 }
 
 /* While all together are known to be full by the word of one host: does another take more? */

@@ -124,5 +124,9 @@ uint32_t learn_sessions(const struct learn *l) {
 }
 
 double learn_rate(struct learn *l, mono_us span, mono_us now) {
-    return meter_rate(&l->pace.taken, span, now);
+    double rate = 0;
+    if (!l->pace_by_host) return meter_rate(&l->pace.taken, span, now);
+    for (int i = 0; i < LEARN_HOSTS; i++)
+        rate += meter_rate(&l->pace_by_host[i].taken, span, now);
+    return rate;
 }

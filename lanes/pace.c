@@ -69,8 +69,8 @@ mono_us pace_ready(const struct pace *p, mono_us now) {
     if (p->mode == PACE_SHUT)
         at = p->door.next;
     else if (p->tokens < 1)
-        at = later(p->quiet, p->filled + time_for(1 - p->tokens, p->cap));
-    return later(at, now);
+        at = pace_later(p->quiet, p->filled + pace_time_for(1 - p->tokens, p->cap));
+    return pace_later(at, now);
 }
 
 void pace_give_back(struct pace *p, unsigned n) {

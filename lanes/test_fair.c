@@ -65,9 +65,8 @@ static struct domain *put(struct world *w, unsigned campaign, const char *domain
 }
 
 static struct site *place_all(struct world *w, uint64_t key) {
-    struct lane_limits limits = {0};
     struct lane *lane = backlog_lane(&w->b, SLICE("google"), 0);
-    if (!lane) lane = backlog_lane_new(&w->b, SLICE("google"), 0, false, &limits, 0);
+    if (!lane) lane = backlog_lane_new(&w->b, SLICE("google"), 0, false);
     struct site *site = backlog_site(&w->b, key);
     if (!site) site = backlog_site_new(&w->b, key, lane, SLICE("mx"));
     for (struct domain *d; (d = backlog_next_to_ask(&w->b));)
@@ -316,9 +315,8 @@ static void random_move(struct world *w, struct model *m, uint64_t random) {
     struct domain *d;
     if (random % 7 == 0 && (d = backlog_next_to_ask(&w->b))) {
         uint64_t key = 1 + hash_bytes(slice_make(d->name, d->name_len), 0) % 5;
-        struct lane_limits limits = {0};
         struct lane *lane = backlog_lane(&w->b, SLICE("google"), 0);
-        if (!lane) lane = backlog_lane_new(&w->b, SLICE("google"), 0, false, &limits, 0);
+        if (!lane) lane = backlog_lane_new(&w->b, SLICE("google"), 0, false);
         struct site *site = backlog_site(&w->b, key);
         backlog_place(&w->b, d, site ? site : backlog_site_new(&w->b, key, lane, SLICE("mx")), NEVER);
     }
@@ -435,7 +433,6 @@ static double cpu_s(void) {
 static int measure(unsigned campaigns) {
     enum { LANES = 300, TAIL = 20000, CHUNK_COUNT = 40000 };
     struct world w;
-    struct lane_limits limits = {0};
     struct chunk *chunks = calloc(CHUNK_COUNT, sizeof *chunks);
     struct site **sites = calloc(LANES + TAIL, sizeof(struct site *));
     world_open(&w);
@@ -464,7 +461,7 @@ static int measure(unsigned campaigns) {
         unsigned number = (unsigned)strtoul(d->name + 1, NULL, 10);
         unsigned at = d->name[0] == 't' ? LANES + number : number / 10;
         if (!sites[at]) {
-            struct lane *lane = backlog_lane_new(&w.b, slice_of(d->name), 0, at >= LANES, &limits, 0);
+            struct lane *lane = backlog_lane_new(&w.b, slice_of(d->name), 0, at >= LANES);
             sites[at] = backlog_site_new(&w.b, at + 1, lane, SLICE("mx"));
         }
         backlog_place(&w.b, d, sites[at], NEVER);

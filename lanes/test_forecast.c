@@ -106,8 +106,7 @@ static void the_backlog_keeps_to_it(void **state) {
             assert_true(backlog_add(&b, d, &chunks[c], &all));
         }
     }
-    struct lane_limits limits = {0};
-    struct lane *lane = backlog_lane_new(&b, SLICE("l"), 0, false, &limits, 0);
+    struct lane *lane = backlog_lane_new(&b, SLICE("l"), 0, false);
     struct site *site = backlog_site_new(&b, 1, lane, SLICE("mx"));
     assert_ptr_equal(backlog_next_to_ask(&b), d);
     backlog_place(&b, d, site, NEVER);
