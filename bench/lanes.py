@@ -201,10 +201,12 @@ def figures(case, lines, seconds, change_at):
     out = Figures(case.name)
     if not series.lines:
         return out
-    end = min(seconds, series.lines[-1]["sim_s"])
+    end = min(seconds, max(line["sim_s"] for line in lines))
     steady = series.between(end * case.steady_from, end)
     whole = series.between(0, end)
-    out.use = series.use(steady)
+    # Seconds in which nothing happened have no line: they are not used, either.
+    covered = sum(x["seconds"] for x in steady) / (end * (1 - case.steady_from) or 1)
+    out.use = series.use(steady) * min(1, covered)
     out.mean = sum(x["connections"]["mean"] * x["seconds"] for x in steady) / (sum(x["seconds"] for x in steady) or 1)
     connected = sum(x["connections"]["mean"] * x["seconds"] for x in steady)
     out.carried = sum(x["messages"] for x in steady) / connected if connected else 0
@@ -229,7 +231,7 @@ def scaled(scenario, share, folder):
     def soon(text):
         unit = {"s": 1, "m": 60, "h": 3600}
         seconds = float(text[:-1]) * unit[text[-1]] if str(text)[-1] in unit else float(text)
-        return seconds * share
+        return round(seconds * share, 3)
     made = yaml.safe_load((LIMITS / f"{scenario}.yaml").read_text())
     for provider in made["providers"]:
         for change in [*provider.get("changes", ()), *provider.get("maintenance", ())]:
@@ -298,9 +300,8 @@ class Run:
                     out.said[lane["bound_by"]] = out.said.get(lane["bound_by"], 0) + 1
                 out.named = sum(lane["bound_by"] in case.whys for lane in looks) / len(looks)
                 out.sentence = looks[-1].get("why", "")
-            last = [line for line in lines if line["kind"] == "interval" and line["provider"] == case.provider
-                    and self.seconds - 20 < line["sim_s"] <= self.seconds]
-            out.ran_dry = case.counted and case.bound != "daily" and not any(line["messages"] for line in last)
+            last = looks[-1:]
+            out.ran_dry = case.bound != "daily" and bool(last) and last[0]["waiting"] == 0
             yield case, out
 
 

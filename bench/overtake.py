@@ -28,6 +28,7 @@ class Overtake(threading.Thread):
     def __init__(self, bench, seconds):
         super().__init__(daemon=True)
         self.bench, self.seconds, self.delays, self.sent, self.error = bench, seconds, {}, {}, None
+        self.stopped = threading.Event()
         self.folder = bench.folder / "lanes/overtake"
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
@@ -44,20 +45,24 @@ class Overtake(threading.Thread):
         finally:
             self.lab.__exit__()
 
+    def stop(self):
+        self.stopped.set()
+        self.join()
+
     def measure(self):
         lab, begin = self.lab, time.monotonic()
         lab.start_sim()
         lab.configure(tls__mode="off", deliver__workers=1, deliver__helo="mail.swallow.example", log__level="warn")
         longrun.serving(lab)
         lab.run("send", "--template", lab.template, "--to", lab.list, "--name", "bulk", "--detach")
-        time.sleep(min(LEARN_S, self.seconds / 3))
+        self.stopped.wait(min(LEARN_S, self.seconds / 3))
         number = 0
-        while time.monotonic() - begin < self.seconds - 10:
+        while time.monotonic() - begin < self.seconds - 10 and not self.stopped.is_set():
             for provider in ("few", "slow"):
                 self.hand_over(f"order{number}@{provider}.test", f"order-{provider}-{number}")
             number += 1
-            time.sleep(EVERY_S)
-        time.sleep(10)
+            self.stopped.wait(EVERY_S)
+        self.stopped.wait(10)
         lab.stop_sim()
         taken = {row["rcpt"]: int(row["time_us"]) / 1e6 for row in laboratory.read_tsv(lab.truth) if row["rcpt"] in self.sent}
         # Who has not come by now counts as long as was waited.
