@@ -89,7 +89,7 @@ static void restart(struct provider_options *provider, size_t count, const char 
     world_engine(w);
     send_all(w, "two", "7.test", 500);
     assert_int_equal(host->refused, refused);
-    assert_int_equal(host->sessions_top, 3); /* all that it takes, and no more */
+    assert_in_range(host->sessions_top, 2, 3); /* what it takes, and no more; the pace may do with fewer */
     world_engine_stop(w, US_PER_SEC);
     assert_int_equal(count_notes(w, lane), notes); /* what was remembered is no change */
     world_engine(w);

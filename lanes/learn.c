@@ -258,8 +258,7 @@ static bool crowd_lets_open(struct learn *l, struct learn_session *s, bool wante
         return true;
     }
     /* All that are open hang: is the server back, and only they are dead? */
-    if (wanted && l->heard_at + SILENCE < *when) *when = l->heard_at + SILENCE;
-    if (wanted && now - l->heard_at >= SILENCE) {
+    if (wanted && l->in_flight > 0 && now - l->heard_at >= SILENCE) {
         l->heard_at = now;
         s->afresh = true;
         c->open++;
@@ -326,6 +325,7 @@ unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mon
     }
     unsigned n = take_pace(l, s->host, room, now, when);
     if (n == 0) deny(l, LEARN_RATE, now);
+    if (l->in_flight == 0) l->heard_at = now; /* nobody had anything to answer */
     s->granted += n;
     l->in_flight += n;
     return n;
@@ -355,6 +355,7 @@ mono_us learn_tick(struct learn *l, mono_us now) {
     mono_us next = step_paces(l, now);
     turn_quota(l, now);
     if (l->gate.kind != LEARN_NOTHING && l->gate.door.next < next) next = l->gate.door.next;
+    if (l->in_flight > 0 && l->heard_at + SILENCE < next) next = l->heard_at + SILENCE;
     return next > now ? next : now + US_PER_SEC;
 }
 

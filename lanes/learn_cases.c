@@ -170,7 +170,7 @@ const struct world_case learn_cases[] = {
      1800, .outage_hosts = 1}, 100, 1, 2, 1, 0, CONN},
     {"random 4xx", "1 % of connections too", {.connections = 10, .per_connection = 50, .chance = 0.05,
      .connect_chance = 0.01, .generic = true}, 50, 1, 0, 1, 0, CONN},
-    {"random 4xx", "1 % of connections, 20/s", {.rate = 20, .burst = 20, .per_connection = 20, .chance = 0.05,
+    {"random, twice", "1 % of connections, 20/s", {.rate = 20, .burst = 20, .per_connection = 20, .chance = 0.05,
      .connect_chance = 0.01}, 50, 1, 0, 1, 20, RATE, 0.93, 0.02},
     {"two", "5 connections, 10/s generic", {.connections = 5, .rate = 10, .burst = 10, .generic = true}, 100, 1, 0,
      1, 10, RATE},

@@ -284,8 +284,17 @@ static void silence_is_looked_into(void **state) {
     learn_init(&l, &two, NULL, NULL, 0);
     while (in < 2)
         if (learn_open(&l, &s[in], 0, true, now += SEC, &when)) learn_let_in(&l, &s[in++], now);
+    now += 70 * SEC;
+    assert_false(learn_open(&l, &s[2], 0, true, now, &when)); /* they are idle, and do not hang */
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(learn_take(&l, &s[i], 1, now += SEC, &when), 1);
+    assert_false(learn_open(&l, &s[2], 0, true, now, &when)); /* nor is it long that they are asked */
     for (mono_us end = now + 70 * SEC; now < end; now = when < end ? when : end) {
-        if (!learn_open(&l, &s[in + more], 0, true, now, &when)) continue;
+        if (!learn_open(&l, &s[in + more], 0, true, now, &when)) {
+            mono_us turn = learn_tick(&l, now);
+            when = when < turn ? when : turn;
+            continue;
+        }
         assert_true(s[in + more++].afresh);
         when = now + SEC;
     }
