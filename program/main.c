@@ -9,8 +9,10 @@
 static const struct command_group groups[] = {
     {"Sending", {&command_send, &command_render, &command_serve}},
     {"What becomes of it", {&command_status, &command_plan, &command_report, &command_message}},
-    {"Watching", {&command_top, &command_lanes, &command_explain, &command_queue, &command_trace, &command_changes}},
-    {"Changing its course", {&command_campaign, &command_hold, &command_resume, &command_cancel, &command_suppress}},
+    {"Watching",
+     {&command_top, &command_lanes, &command_explain, &command_queue, &command_trace, &command_changes}},
+    {"Changing its course",
+     {&command_campaign, &command_hold, &command_resume, &command_cancel, &command_suppress}},
     {"Looking after the server", {&command_doctor, &command_prune, &command_backup, &command_restore}},
     {"Setting up",
      {&command_config, &command_providers, &command_dkim_key, &command_classify_reply, &command_completion,
