@@ -73,6 +73,8 @@ static void release_windows(struct engine *e, uint64_t durable) {
         w->next = NULL;
         if (e->draining)
             settle_unsent(e, w);
+        else if (atomic_load_explicit(&w->halted, memory_order_relaxed))
+            schedule_take_back(e, w);
         else
             schedule_send(e, w);
     }

@@ -101,9 +101,9 @@ static int run_errand(struct engine *e, struct call *call) {
 }
 
 int control_ask(struct engine *e, int (*run)(struct engine *e, void *ctx, struct err *err), void *ctx,
-                struct err *err) {
+                bool durable, struct err *err) {
     struct errand errand = {run, ctx};
-    struct call call = {.run = run_errand, .in = &errand};
+    struct call call = {.run = run_errand, .in = &errand, .durable = durable};
     return ask(e, &call, err);
 }
 
@@ -198,11 +198,15 @@ int engine_campaign_abandon(struct engine *e, uint32_t id, struct err *err) {
     return ask(e, &call, err);
 }
 
+void control_hold(struct engine *e, struct campaign *c) {
+    if (c->row.state != CAMPAIGN_HELD) ledger_set_state(e->ledger, c, CAMPAIGN_HELD, clock_wall());
+    e->purge_due = true;
+}
+
 static int run_hold(struct engine *e, struct call *call) {
     struct campaign *c = ledger_under_way(e->ledger, call->id, &call->err);
     if (!c) return -1;
-    if (c->row.state != CAMPAIGN_HELD) ledger_set_state(e->ledger, c, CAMPAIGN_HELD, clock_wall());
-    e->purge_due = true;
+    control_hold(e, c);
     return 0;
 }
 
@@ -211,14 +215,17 @@ int engine_campaign_hold(struct engine *e, uint32_t id, struct err *err) {
     return ask(e, &call, err);
 }
 
-static int run_resume(struct engine *e, struct call *call) {
-    struct campaign *c = ledger_under_way(e->ledger, call->id, &call->err);
-    if (!c) return -1;
+int control_resume(struct engine *e, struct campaign *c, struct err *err) {
     if (c->row.state != CAMPAIGN_HELD) return 0;
     feed_purge(e); /* nothing of it may be there twice */
     ledger_set_state(e->ledger, c, CAMPAIGN_READY, clock_wall());
     e->next_due = 0;
-    return ledger_each_chunk(e->ledger, c, feed_chunk, e, &call->err);
+    return ledger_each_chunk(e->ledger, c, feed_chunk, e, err);
+}
+
+static int run_resume(struct engine *e, struct call *call) {
+    struct campaign *c = ledger_under_way(e->ledger, call->id, &call->err);
+    return c ? control_resume(e, c, &call->err) : -1;
 }
 
 int engine_campaign_resume(struct engine *e, uint32_t id, struct err *err) {

@@ -117,7 +117,7 @@ static void tick(void *ctx) {
 
 /* Is there anything that the tick has to look at often? What is not among these comes by a message. */
 static bool is_busy(const struct engine *e) {
-    return e->backlog.waiting || e->resting || e->in_flight || e->unsubmitted;
+    return e->backlog.waiting || e->resting || e->in_flight || e->unsubmitted || e->hands.jobs;
 }
 
 /* The next tick: soon while something waits for a time, else when a retry is due, and once a second. */
@@ -163,6 +163,7 @@ static void each_turn(void *ctx) {
         if (e->held_back && !commit_late(e)) go_on(e);
         if (e->sweep_due) control_expire(e);
         if (e->purge_due) feed_purge(e);
+        hands_turn(e);
         feed_mixed(e);
         resolve_some(e);
         schedule_lanes(e);
@@ -210,6 +211,7 @@ static int open_ledger(struct engine *e, struct err *err) {
     ledger_on_done(e->ledger, feed_campaign_done, e);
     for (struct campaign *c = ledger_campaigns(e->ledger); c; c = c->next)
         control_look(e, c);
+    if (hands_init(e, err)) return -1;
     return ledger_each_chunk(e->ledger, NULL, feed_chunk, e, err);
 }
 

@@ -11,6 +11,7 @@
 #include "err.h"
 #include "forecast.h"
 #include "learn.h"
+#include "orders.h"
 #include "proxy.h"
 #include "retry.h"
 #include "rid.h"
@@ -129,6 +130,50 @@ int engine_suppress(struct engine *e, uint32_t tenant, enum suppress_source sour
                     struct suppress_entry *entries, size_t count, struct err *err);
 int engine_unsuppress(struct engine *e, uint32_t tenant, struct suppress_entry *entries, size_t count,
                       struct err *err);
+
+/* ---- hands on the wheel (docs/hands.md) ---- */
+
+/* What a selector touches. What is known in memory of where it goes is counted one by one, a slice of the
+ * backlog at a time, beside all other work; `maybe` wait of campaigns that it may be about, but where they go
+ * has not been looked at yet, or they wait for a later try. */
+struct engine_touch {
+    uint64_t recipients; /* pending, and not on the wire */
+    uint64_t maybe;
+    uint64_t leased; /* of those campaigns, on the wire now */
+    uint32_t campaigns, lanes;
+    bool strange; /* it names a provider that no lane has */
+};
+/* The selector is changed as by selector_check (texts: for that). -1 with err: ERR_INPUT, ERR_ABSENT (a
+ * campaign or source that there is not). */
+int engine_touch(struct engine *e, struct selector *of, struct buf *texts, struct engine_touch *out,
+                 struct err *err);
+
+struct engine_hand {
+    enum order_kind kind;
+    struct selector of; /* checked */
+    struct slice to;    /* ORDER_ROUTE */
+    struct slice by, reason;
+    wall_us until;    /* 0: until it is taken back */
+    uint64_t touched; /* as the preview said: for the audit trail */
+};
+/* Durable on return, and from then on nothing that it names is begun otherwise. One of the same kind about
+ * the same mail is replaced. A suspension of nothing but a campaign holds it; a cancellation of nothing but
+ * one cancels it as engine_campaign_cancel does (*number is 0 then). */
+int engine_order(struct engine *e, const struct engine_hand *hand, uint64_t *number, struct err *err);
+/* Takes one back. ERR_ABSENT: there is none of that number; ERR_INPUT: it is a cancellation. */
+int engine_order_end(struct engine *e, uint64_t number, const struct engine_hand *hand, struct err *err);
+/* What waits for a later try is tried now. */
+int engine_flush(struct engine *e, const struct engine_hand *hand, struct err *err);
+/* The campaign goes on, and orders that suspend nothing but it are over. */
+int engine_resume(struct engine *e, uint32_t campaign, const struct engine_hand *hand, struct err *err);
+
+struct order_status {
+    struct order order; /* its slices point into `texts` */
+    char texts[ORDER_NAME_MAX * 6 + ORDER_TEXT_MAX];
+    uint64_t cancelled; /* so far, since start */
+};
+/* Fills at most `most`; returns how many there are. */
+size_t engine_orders(struct engine *e, struct order_status *out, size_t most);
 
 /* What is shown of campaigns and lanes, as of now. */
 struct campaign_status {

@@ -8,14 +8,27 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* What chunk->user is: the decoded table. */
-struct opened {
-    struct chunk_table *table;
-    bool mixed;
-};
-
 struct chunk_table *feed_table(const struct chunk *chunk) {
     return ((struct opened *)chunk->user)->table;
+}
+
+bool feed_is_loaded(const struct chunk *chunk) {
+    return chunk->user && feed_table(chunk);
+}
+
+static void unload(struct engine *e, struct opened *opened) {
+    if (!opened->table) return;
+    if (opened->mixed) e->mixed_bytes -= opened->table->bytes;
+    opened->mixed = false;
+    chunk_table_free(opened->table);
+    opened->table = NULL;
+    e->counters.chunks_open--;
+}
+
+void feed_let_go(struct engine *e, struct chunk *chunk) {
+    struct opened *opened = chunk->user;
+    if (opened && chunk->holds == 1u + opened->listed && !chunk->leased) unload(e, opened);
+    ledger_release(e->ledger, chunk);
 }
 
 static struct slots pending_slots(const struct chunk *chunk) {
@@ -25,13 +38,16 @@ static struct slots pending_slots(const struct chunk *chunk) {
     return s;
 }
 
-/* Takes over a hold. */
+/* Takes over a hold. NULL: they don't come into the backlog, for an order stands in their way. */
 static struct domain *add(struct engine *e, struct slice name, struct chunk *chunk,
                           const struct slots *slots) {
     /* A name that is too long is none: cut, it still is not to be found. */
     if (name.len > 253) name.len = 253;
-    struct domain *d = backlog_domain(&e->backlog, name);
-    if (!d || !backlog_add(&e->backlog, d, chunk, slots)) abort(); /* no memory: a restart finds everything */
+    struct domain *d = hands_domain(e, name, chunk->campaign);
+    if (!d) abort(); /* no memory: a restart finds everything */
+    if (hands_keep(e, d, chunk, slots)) return NULL;
+    if (!backlog_add(&e->backlog, d, chunk, slots)) abort();
+    if (e->hands.orders.count) hands_stop(e, backlog_queue(&e->backlog, d, chunk->campaign));
     return d;
 }
 
@@ -50,7 +66,8 @@ void feed_chunk(void *ctx, struct chunk *chunk, const struct chunk_row *row) {
     ledger_hold(chunk);
     if (row->domain.len) {
         struct slots slots = pending_slots(chunk);
-        backlog_ask_first(&e->backlog, add(e, row->domain, chunk, &slots));
+        struct domain *d = add(e, row->domain, chunk, &slots);
+        if (d) backlog_ask_first(&e->backlog, d);
         return;
     }
     struct feed_item *item = calloc(1, sizeof *item);
@@ -102,7 +119,7 @@ void feed_hold_broken(struct engine *e, struct campaign *c, const struct err *er
 }
 
 static bool load_table(struct engine *e, struct chunk *chunk, struct err *err) {
-    if (chunk->user) return true;
+    if (feed_is_loaded(chunk)) return true;
     buf_reset(&e->scratch);
     if (segment_read(e->store, chunk->table, &e->scratch, err)) return false;
     struct chunk_table *table = chunk_table_decode(buf_slice(&e->scratch), e->pack, err);
@@ -111,13 +128,11 @@ static bool load_table(struct engine *e, struct chunk *chunk, struct err *err) {
         chunk_table_free(table);
         return err_set(err, ERR_CORRUPT, "a chunk's table is too short"), false;
     }
-    struct opened *opened = malloc(sizeof *opened);
-    if (!opened) {
+    if (!chunk->user && !(chunk->user = calloc(1, sizeof(struct opened)))) {
         chunk_table_free(table);
         return err_set(err, ERR_SYSTEM, "out of memory"), false;
     }
-    *opened = (struct opened){.table = table};
-    chunk->user = opened;
+    ((struct opened *)chunk->user)->table = table;
     e->counters.chunks_open++;
     return true;
 }
@@ -202,6 +217,13 @@ static bool load_content(struct engine *e, struct campaign *c, struct err *err) 
     return true;
 }
 
+const struct address *feed_from(struct engine *e, struct campaign *c) {
+    struct err err = {0};
+    if (load_content(e, c, &err)) return template_from(((const struct campaign_content *)c->user)->template);
+    feed_hold_broken(e, c, &err);
+    return NULL;
+}
+
 bool feed_load(struct engine *e, struct chunk *chunk) {
     struct err err = {0};
     if (load_content(e, chunk->campaign, &err) && load_table(e, chunk, &err)) return true;
@@ -213,15 +235,13 @@ void feed_forget(void *ctx, struct chunk *chunk) {
     struct engine *e = ctx;
     struct opened *opened = chunk->user;
     if (!opened) return;
-    if (opened->mixed) e->mixed_bytes -= opened->table->bytes;
-    chunk_table_free(opened->table);
+    unload(e, opened);
     free(opened);
     chunk->user = NULL;
-    e->counters.chunks_open--;
 }
 
 void feed_campaign_done(void *ctx, struct campaign *c) {
-    (void)ctx;
+    struct engine *e = ctx;
     log_begin(LOG_LEVEL_INFO, "campaign-done");
     log_number("campaign", c->row.id);
     log_number("delivered", (int64_t)c->row.tally.delivered);
@@ -229,9 +249,10 @@ void feed_campaign_done(void *ctx, struct campaign *c) {
     log_end();
     content_free(c->user); /* nothing of it is leased */
     c->user = NULL;
+    if (e->hands.orders.count) e->hands.over_due = true;
 }
 
-static void count_mixed(struct engine *e, struct chunk *chunk) {
+void feed_count_mixed(struct engine *e, struct chunk *chunk) {
     struct opened *opened = chunk->user;
     if (opened->mixed) return;
     opened->mixed = true;
@@ -241,7 +262,11 @@ static void count_mixed(struct engine *e, struct chunk *chunk) {
 /* The tables of chunks taken apart stay in memory until the last of their recipients is through: so many at a
  * time. */
 static void feed_list(struct engine *e, struct feed_list *list, size_t most_bytes) {
-    while (list->first && e->mixed_bytes < most_bytes && !commit_late(e)) {
+    for (unsigned n = 0; list->first && e->mixed_bytes < most_bytes && !commit_late(e); n++) {
+        if (n == MIXED_A_TURN) { /* what is kept by an order takes no room, and still takes its time */
+            loop_wake_send(e->wake);
+            return;
+        }
         struct feed_item *item = list->first;
         struct chunk *chunk = item->chunk;
         list->first = item->next;
@@ -250,10 +275,10 @@ static void feed_list(struct engine *e, struct feed_list *list, size_t most_byte
         struct slots slots = pending_slots(chunk);
         bool wanted = backlog_may_go(chunk->campaign) && slots_count(&slots);
         if (wanted && feed_load(e, chunk)) {
-            count_mixed(e, chunk);
+            feed_count_mixed(e, chunk);
             take_apart(e, chunk, &slots);
         }
-        ledger_release(e->ledger, chunk);
+        feed_let_go(e, chunk);
     }
 }
 
@@ -279,17 +304,18 @@ void feed_purge(struct engine *e) {
             free(item);
         }
     }
+    aside_purge(e);
     backlog_purge(&e->backlog, feed_drop, e);
 }
 
-static void feed_due(void *ctx, struct chunk *chunk, const struct slots *slots) {
+void feed_due(void *ctx, struct chunk *chunk, const struct slots *slots) {
     struct engine *e = ctx;
     ledger_hold(chunk);
     if (feed_load(e, chunk))
         take_apart(e, chunk, slots);
     else
         ledger_unwake(e->ledger, chunk, slots, clock_wall());
-    ledger_release(e->ledger, chunk);
+    feed_let_go(e, chunk);
 }
 
 void feed_retries(struct engine *e) {
@@ -315,7 +341,7 @@ void feed_return(struct engine *e, struct chunk *chunk, const struct slots *slot
 void feed_drop(void *ctx, struct chunk *chunk, const struct slots *slots) {
     struct engine *e = ctx;
     ledger_unwake(e->ledger, chunk, slots, clock_wall());
-    ledger_release(e->ledger, chunk);
+    feed_let_go(e, chunk);
 }
 
 static void release(void *ctx, struct chunk *chunk) {
@@ -329,6 +355,7 @@ void feed_done(struct engine *e) {
             ledger_release(e->ledger, item->chunk);
             free(item);
         }
+    hands_done(e);
     backlog_done(&e->backlog, release, e->ledger);
     for (struct campaign *c = ledger_campaigns(e->ledger); c; c = c->next)
         content_free(c->user);

@@ -112,7 +112,8 @@ static void collect(struct worker *w, struct flight *f, struct window_queue *q, 
     while (q->first == window && f->count < most) {
         unsigned index = window->begun;
         struct slice to = mail_address(window, index);
-        bool recent = suppress_is_recent(window, to);
+        bool recent =
+            atomic_load_explicit(&window->halted, memory_order_relaxed) || suppress_is_recent(window, to);
         if (!recent && beyond_ascii(to)) {
             if (f->count) return;
             most = 1;

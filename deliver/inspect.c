@@ -32,7 +32,7 @@ static int run_sums(struct engine *e, void *ctx, struct err *err) {
 }
 
 int engine_waiting(struct engine *e, struct waiting_sums *out, struct err *err) {
-    return control_ask(e, run_sums, out, err);
+    return control_ask(e, run_sums, out, false, err);
 }
 
 /* ---- domains ---- */
@@ -83,7 +83,7 @@ static int run_slice(struct engine *e, void *ctx, struct err *err) {
 int engine_each_waiting(struct engine *e, uint32_t campaign, waiting_fn *fn, void *ctx, struct err *err) {
     struct walk walk = {.campaign = campaign, .fn = fn, .ctx = ctx};
     do {
-        if (control_ask(e, run_slice, &walk, err)) return -1;
+        if (control_ask(e, run_slice, &walk, false, err)) return -1;
     } while (walk.next < walk.buckets);
     return 0;
 }
@@ -114,7 +114,7 @@ static int run_domain(struct engine *e, void *ctx, struct err *err) {
     struct where *w = ctx;
     struct domain_place *out = w->out;
     struct mx_answer mx;
-    const struct domain *d = backlog_domain_find(&e->backlog, w->domain);
+    const struct domain *d = backlog_domain_known(&e->backlog, w->domain, resolve_source(e, w->domain));
     (void)err;
     *out = (struct domain_place){.kind = DOMAIN_IS_STRANGE};
     if (d && (d->waiting || d->asked || d->site)) {
@@ -176,7 +176,7 @@ static int run_search(struct engine *e, void *ctx, struct err *err) {
 static int find_exchanger(struct engine *e, struct slice host, struct domain_place *out, struct err *err) {
     struct search search = {.host = host, .out = out};
     do {
-        if (control_ask(e, run_search, &search, err)) return -1;
+        if (control_ask(e, run_search, &search, false, err)) return -1;
     } while (!search.found && search.next < search.buckets);
     return 0;
 }
@@ -188,6 +188,6 @@ int engine_domain(struct engine *e, struct slice domain, struct domain_place *ou
     if (domain.len == 0 || domain.len > sizeof name) return 0;
     for (size_t i = 0; i < domain.len; i++)
         name[i] = ascii_lower(domain.at[i]);
-    if (control_ask(e, run_domain, &where, err)) return -1;
+    if (control_ask(e, run_domain, &where, false, err)) return -1;
     return out->kind == DOMAIN_IS_STRANGE ? find_exchanger(e, where.domain, out, err) : 0;
 }

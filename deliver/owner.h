@@ -18,6 +18,10 @@
  *     inspect.c   what waits, and where it is bound
  *     trace.c     who watches conversations
  *     plan.c      when a campaign will be through
+ *     hands.c     orders that stand: what they stop, and where it goes from
+ *     aside.c     what an order keeps out of the backlog
+ *     hands_jobs.c  cancelling and flushing, a piece at a time
+ *     hands_ask.c what people ask of all that
  *     time.c      the clock that retries and expiry go by
  *
  * All of it runs on the owner thread, save the public functions of engine.h. */
@@ -29,6 +33,7 @@
 #include "engine.h"
 #include "keyring.h"
 #include "lane_audit.h"
+#include "orders.h"
 #include "steady.h"
 #include "suppress.h"
 #include "worker.h"
@@ -40,9 +45,10 @@ enum {
     FLIGHT_ROOM = 64,
     SEAL_EVENTS = 512,              /* events that are committed without waiting for the time */
     UNSEALED_MAX = 8 * SEAL_EVENTS, /* more than that: nothing new before a commit has come through */
-    MIXED_BYTES_MAX = 24 << 20,     /* tables of chunks of many domains, taken apart at a time */
-    MIXED_BYTES_URGENT = 32 << 20,  /* the same for transactional mail */
-    RETRIES_AT_WORK_MAX = 8192,     /* recipients taken from the retry table at a time */
+    MIXED_A_TURN = 64,
+    MIXED_BYTES_MAX = 24 << 20,    /* tables of chunks of many domains, taken apart at a time */
+    MIXED_BYTES_URGENT = 32 << 20, /* the same for transactional mail */
+    RETRIES_AT_WORK_MAX = 8192,    /* recipients taken from the retry table at a time */
     LANES_A_TURN = 256,
     BIG_WAITING = 64,   /* a lane for which so many wait counts as big */
     LANES_AHEAD = 1000, /* small lanes that may wait for a session: then no more domains are looked up */
@@ -66,7 +72,33 @@ struct feed_list {
     struct feed_item *first, *last;
 };
 
+/* What chunk->user is. */
+struct opened {
+    struct chunk_table *table; /* NULL: not in memory now */
+    bool mixed;                /* its bytes are counted */
+    bool listed;               /* set aside: held for it */
+    struct slots aside;        /* those of its recipients that are */
+    struct chunk *next_aside;
+};
+
 struct call;
+
+struct aside_list {
+    struct chunk *first, *last;
+};
+
+struct job;
+
+/* Orders by people. */
+struct hands {
+    struct orders orders;
+    struct job *jobs;
+    struct aside_list aside, anew; /* kept by orders; to be looked at again */
+    size_t identities;             /* so many others besides the orders ask for them */
+    wall_us next_end;              /* of an order */
+    bool over_due;                 /* a campaign has ended: orders about it alone are over */
+    uint32_t counting;             /* the last count of what an order touches */
+};
 
 /* A look-up under way. */
 struct question {
@@ -141,6 +173,7 @@ struct engine {
     wall_us next_due; /* of the retry table, by time_now */
     mono_us expiry_at;
     struct call *calls; /* that wait for their batch */
+    struct hands hands;
     struct recent *recent;
 
     bool draining; /* no new work */
@@ -172,6 +205,13 @@ void feed_drop(void *ctx, struct chunk *chunk, const struct slots *slots);
 void feed_forget(void *ctx, struct chunk *chunk);
 void feed_campaign_done(void *ctx, struct campaign *c);
 void feed_done(struct engine *e);
+bool feed_is_loaded(const struct chunk *chunk); /* its table */
+void feed_due(void *ctx, struct chunk *chunk, const struct slots *slots);
+void feed_count_mixed(struct engine *e, struct chunk *chunk); /* its table counts among those of mixed ones */
+/* As ledger_release; a table that nobody needs any more is not kept. */
+void feed_let_go(struct engine *e, struct chunk *chunk);
+/* The From address of the campaign's mails. NULL: its content cannot be read, and it is held. */
+const struct address *feed_from(struct engine *e, struct campaign *c);
 /* The chunk's table and its campaign's content; false (the campaign is then held) when they can't be read. */
 bool feed_load(struct engine *e, struct chunk *chunk);
 /* The campaign can't go on: what is stored is not what it must be. */
@@ -180,10 +220,13 @@ void feed_hold_broken(struct engine *e, struct campaign *c, const struct err *er
 /* resolve.c */
 void resolve_some(struct engine *e);
 void resolve_done(struct engine *e);
-/* The configured provider that these exchangers are of, or NULL; the source that a domain is written to from.
- */
+/* The configured provider that these exchangers are of, or NULL. */
 const char *resolve_provider(const struct engine *e, const struct mx_answer *mx);
+/* Always the same source for a domain, after a restart too: greylisting looks at it. */
 unsigned resolve_source(const struct engine *e, struct slice domain);
+/* The name of the lane of a domain, as far as it is known; empty: not yet. `scratch` is reset; the name may
+ * point into it, and is valid until the backlog changes. */
+struct slice resolve_lane(struct engine *e, struct slice domain, unsigned source, struct buf *scratch);
 
 /* Looks at an answer for a domain; NXDOMAIN that is not believed becomes MX_TEMPORARY. */
 void doubt_answer(struct engine *e, struct slice domain, struct mx_answer *mx);
@@ -197,6 +240,48 @@ void schedule_gone(struct engine *e, struct session *s);   /* ended, and its las
 void schedule_unlist(struct engine *e, struct session *s); /* from the lists of those that wait */
 void schedule_finish(struct engine *e, struct session *s); /* once */
 void schedule_send(struct engine *e, struct window *w);
+void schedule_take_back(struct engine *e, struct window *w); /* instead: it was halted before it was sent */
+
+/* hands.c */
+enum fate { FATE_GO, FATE_STOP, FATE_CANCEL };
+int hands_init(struct engine *e, struct err *err); /* before chunks are fed */
+void hands_done(struct engine *e);
+/* The domain of that name whose source is the one that mail of this campaign goes from. NULL without memory.
+ */
+struct domain *hands_domain(struct engine *e, struct slice name, struct campaign *c);
+/* Recipients on their way into the backlog: true when an order keeps them out of it (the hold is taken over;
+ * the domain, if it was made for them, is gone). */
+bool hands_keep(struct engine *e, struct domain *d, struct chunk *chunk, const struct slots *slots);
+/* What has just come into the backlog is stopped if an order says so. */
+void hands_stop(struct engine *e, struct queue *q);
+void hands_placed(struct engine *e, struct domain *d); /* the domain may be gone afterwards */
+/* An outcome that would be tried again: cancelled when that was ordered. */
+void hands_settling(struct engine *e, const struct window *w, struct slice to, struct event *ev);
+void hands_turn(struct engine *e);
+/* All or one order has changed: the backlog is looked through. NULL: one was taken back. */
+void hands_review(struct engine *e, const struct order *added);
+void hands_drop(struct engine *e, uint64_t number); /* the order is over, whatever for */
+/* What is known of mail; source: where it goes from. */
+struct subject hands_subject(struct engine *e, struct campaign *c, struct slice domain, unsigned source,
+                             struct slice provider);
+struct slice hands_domain_of(struct slice address);
+
+/* aside.c */
+void aside_put(struct engine *e, struct chunk *chunk,
+               const struct slots *slots); /* all loaded or not at work */
+void aside_anew(struct engine *e);
+void aside_feed(struct engine *e);
+void aside_purge(struct engine *e);
+void aside_done(struct engine *e);
+
+/* hands_jobs.c */
+void jobs_cancel(struct engine *e, const struct order *o); /* an order of the set; again at every start */
+/* What fits waits for no later time. -1 with err without memory. */
+int jobs_flush(struct engine *e, const struct selector *of, struct err *err);
+void jobs_turn(struct engine *e);
+void jobs_done(struct engine *e);
+/* How many were cancelled so far, since start; and is it still under way? */
+bool jobs_progress(const struct engine *e, uint64_t order, uint64_t *done);
 
 /* resting.c */
 void resting_in(struct engine *e, struct session *s); /* it is idle and has no window */
@@ -289,11 +374,15 @@ void control_call(struct engine *e, struct call *call);
 void control_durable(struct engine *e);
 void control_abort(struct engine *e);
 void control_expire(struct engine *e);
-/* Runs it on the owner thread, from another one, which waits. -1 with err: what it says, or ERR_BUSY. */
+/* Runs it on the owner thread, from another one, which waits. durable: until what it changed is. -1 with err:
+ * what it says, or ERR_BUSY. */
 int control_ask(struct engine *e, int (*run)(struct engine *e, void *ctx, struct err *err), void *ctx,
-                struct err *err);
+                bool durable, struct err *err);
 /* Does the campaign have to wait for its not_before? */
 void control_look(struct engine *e, struct campaign *c);
+/* On the owner thread: the campaign is held, or goes on. */
+void control_hold(struct engine *e, struct campaign *c);
+int control_resume(struct engine *e, struct campaign *c, struct err *err);
 
 void engine_tell(struct worker *w, enum msg_kind kind, void *at);
 

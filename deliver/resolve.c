@@ -68,17 +68,27 @@ const char *resolve_provider(const struct engine *e, const struct mx_answer *mx)
     return p ? p->name : NULL;
 }
 
-/* Always the same source for a domain, after a restart too: greylisting looks at it. */
 unsigned resolve_source(const struct engine *e, struct slice domain) {
     return (unsigned)(hash_bytes(domain, 0) % e->options.source_count);
 }
 
-static unsigned source_of(const struct engine *e, const struct domain *d) {
-    return resolve_source(e, slice_make(d->name, d->name_len));
+struct slice resolve_lane(struct engine *e, struct slice domain, unsigned source, struct buf *scratch) {
+    const struct domain *d = backlog_domain_known(&e->backlog, domain, source);
+    struct mx_answer mx;
+    if (d && d->site) return slice_of(d->site->lane->name);
+    buf_reset(scratch);
+    if (!ledger_domain_get(e->ledger, domain, time_now(e), scratch) ||
+        !mx_answer_decode(buf_slice(scratch), &mx) || (mx.status != MX_OK && mx.status != MX_IMPLICIT))
+        return (struct slice){0};
+    const struct provider_options *p = provider_of(e, &mx);
+    if (p) return slice_of(p->name);
+    buf_reset(scratch);
+    buf_put_slice(scratch, slice_of(mx.hosts[0].name));
+    return buf_slice(scratch);
 }
 
 static void place(struct engine *e, struct domain *d, const struct mx_answer *mx, struct slice encoded) {
-    unsigned source = source_of(e, d);
+    unsigned source = d->source;
     uint64_t key = site_key(e, mx, source);
     struct site *site = backlog_site(&e->backlog, key);
     if (site) {
@@ -91,6 +101,7 @@ static void place(struct engine *e, struct domain *d, const struct mx_answer *mx
     }
     if (!site) abort();
     backlog_place(&e->backlog, d, site, loop_now(e->loop) + (mono_us)mx->ttl_s * US_PER_SEC);
+    hands_placed(e, d);
 }
 
 /* No mail can go there, or nobody could say. */
@@ -221,7 +232,7 @@ void resolve_some(struct engine *e) {
         if (resolver_pending(e->resolver) >= LOOKUPS_MAX + (d->urgent ? LOOKUPS_URGENT : 0)) return;
         if (e->backlog.starving_count[0] >= LANES_AHEAD && d->waiting < BIG_WAITING && !d->urgent) return;
         backlog_next_to_ask(&e->backlog);
-        unsigned source = source_of(e, d);
+        unsigned source = d->source;
         if (source_is_down(e, source, now)) /* nothing could go there now */
             backlog_postpone(&e->backlog, d, e->sources[source].down_until);
         else if (!known(e, d))

@@ -189,6 +189,8 @@ static void queue_window(struct engine *e, struct window *w) {
     else
         e->waiting = w;
     e->waiting_last = w;
+    w->next_held = w->session->held;
+    w->session->held = w;
     w->session->windows++;
     w->session->granted += w->content->shared ? 1 : w->count;
     w->session->wants = false;
@@ -211,7 +213,7 @@ static unsigned take(struct engine *e, struct site *site, unsigned most, struct 
         }
         unsigned n = slots_count(slots);
         if (n) return n;
-        ledger_release(e->ledger, *chunk);
+        feed_let_go(e, *chunk);
     }
     return 0;
 }
@@ -347,6 +349,15 @@ void schedule_ready(struct engine *e, struct session *s) {
         e->counters.sessions_tls += s->encrypted;
     }
     s->wants = true;
+    serve(e, s, loop_now(e->loop));
+}
+
+void schedule_take_back(struct engine *e, struct window *w) {
+    struct session *s = w->session;
+    bool over = s->ended;
+    settle_unsent(e, w);
+    if (over) return; /* it may be gone */
+    s->wants = true;  /* it still waits for the window that it asked for */
     serve(e, s, loop_now(e->loop));
 }
 

@@ -78,8 +78,12 @@ static void release(struct engine *e, struct window *w, unsigned items) {
     w->settled += items;
     if (w->settled < w->count) return;
     learning_done(e, w);
+    struct window **at = &s->held;
+    while (*at != w)
+        at = &(*at)->next_held;
+    *at = w->next_held;
     free(w);
-    ledger_release(e->ledger, chunk);
+    feed_let_go(e, chunk);
     if (--s->windows == 0) schedule_settled(e, s);
 }
 
@@ -100,6 +104,7 @@ static void settle(struct engine *e, struct window *w, unsigned index, struct sl
     if (ev.kind == EVENT_DEFERRED || ev.kind == EVENT_UNCERTAIN) ev.due = due_at(e, w->chunk, item, now);
     if (ev.kind == EVENT_RETURNED) ev.at = now; /* is its campaign past its end? */
     if (ev.kind == EVENT_RETURNED) ev.attempt = 0, ev.provider = ev.host = ev.text = (struct slice){0};
+    hands_settling(e, w, to, &ev);
     ledger_settle(e->ledger, w->chunk, &ev);
     suppress_learn(e, w, item, &ev, to);
     count(e, lane, &ev);
@@ -184,7 +189,7 @@ static void settle_waiting(void *ctx, struct chunk *chunk, const struct slots *s
         if (ev.kind == EVENT_DEFERRED) ev.due = now + retry_pause(&retry, 1, jitter_seed(now), 0);
         ledger_settle(e->ledger, chunk, &ev);
     }
-    ledger_release(e->ledger, chunk);
+    feed_let_go(e, chunk);
 }
 
 void settle_domain(struct engine *e, struct domain *d, const struct outcome *o) {

@@ -16,6 +16,8 @@
 #include "targets.h"
 #include "template.h"
 
+#include <stdatomic.h>
+
 /* A window of a shared mail is larger: it is one transaction as a rule. */
 enum { WINDOW_MAX = 8, SHARED_WINDOW_MAX = 50, WINDOW_ALL = 0xffff };
 
@@ -55,7 +57,8 @@ struct window_item {
 };
 
 struct window {
-    struct window *next; /* the owner's list of those that wait for their commit; the worker's queue */
+    struct window *next_held; /* the owner's: of its session */
+    struct window *next;      /* the owner's list of those that wait for their commit; the worker's queue */
     struct session *session;
     struct chunk *chunk; /* the owner's; held while the window lives */
     uint64_t chunk_id;
@@ -67,6 +70,7 @@ struct window {
     const struct campaign_content *content;
     const struct recent *recent; /* additions to the suppression list: suppress_is_recent */
     unsigned recent_seen;        /* their number when this window was granted */
+    atomic_bool halted;          /* by an order, set by the owner: what is not begun comes back */
     unsigned count;
     unsigned settled; /* the owner's */
     unsigned heard;   /* the owner's: mails that the server answered */
@@ -119,6 +123,7 @@ struct session {
     enum learn_dimension blamed; /* it was not let in, which was put down to that */
     bool cut_short;              /* a mail was begun and never answered */
     unsigned windows;            /* outstanding */
+    struct window *held;         /* those */
     unsigned granted;            /* recipients handed to it so far */
     bool ready_seen;             /* MSG_READY came */
     bool wants;                  /* has asked for a window and has none on its way */

@@ -118,26 +118,27 @@ mono_us backlog_wake_domains(struct backlog *b, mono_us now) {
 
 /* ---- domains ---- */
 
-static struct domain *find_domain(const struct backlog *b, struct slice name, uint64_t hash) {
+static uint64_t hash_of(const struct backlog *b, struct slice name, unsigned source) {
+    return hash_bytes(name, b->seed + source);
+}
+
+struct domain *backlog_domain_known(const struct backlog *b, struct slice name, unsigned source) {
+    uint64_t hash = hash_of(b, name, source);
     struct domain *d = b->domains[hash & (b->domain_slots - 1)];
-    while (d && !(d->hash == hash && slice_eq(slice_make(d->name, d->name_len), name)))
+    while (d && !(d->hash == hash && d->source == source && slice_eq(slice_make(d->name, d->name_len), name)))
         d = d->same_hash;
     return d;
 }
 
-const struct domain *backlog_domain_find(const struct backlog *b, struct slice name) {
-    return find_domain(b, name, hash_bytes(name, b->seed));
-}
-
-struct domain *backlog_domain(struct backlog *b, struct slice name) {
+struct domain *backlog_domain(struct backlog *b, struct slice name, unsigned source) {
     if (name.len > 253) return NULL;
-    uint64_t hash = hash_bytes(name, b->seed);
-    struct domain *known = find_domain(b, name, hash);
-    if (known) return known;
-    if (b->domain_count >= b->domain_slots) grow(b);
-    struct domain *d = calloc(1, sizeof *d + name.len + 1);
-    if (!d) return NULL;
+    struct domain *d = backlog_domain_known(b, name, source);
+    if (d) return d;
+    if (b->domain_count >= b->domain_slots && !b->walked) grow(b);
+    uint64_t hash = hash_of(b, name, source);
+    if (!(d = calloc(1, sizeof *d + name.len + 1))) return NULL;
     d->hash = hash;
+    d->source = source;
     d->name_len = (uint8_t)name.len;
     if (name.len) memcpy(d->name, name.at, name.len);
     struct domain **bucket = &b->domains[hash & (b->domain_slots - 1)];
@@ -170,15 +171,24 @@ static void count(struct backlog *b, struct queue *q, int64_t change) {
     d->waiting += (uint32_t)change;
     b->recipients += (uint64_t)change;
     if (!d->site) return;
+    if (q->stopped) {
+        d->site->stopped += (uint32_t)change;
+        d->site->lane->stopped += (uint32_t)change;
+        return;
+    }
     q->flow->share->waiting += (uint64_t)change;
     d->site->waiting += (uint32_t)change;
     d->site->lane->waiting += (uint32_t)change;
 }
 
+struct queue *backlog_queue(struct backlog *b, const struct domain *d, const struct campaign *c) {
+    if (d->own.pair.whose == c && d->own.pair.of) return (struct queue *)(uintptr_t)&d->own;
+    return (struct queue *)pairs_find(&b->pairs, d, c);
+}
+
 /* The domain's queue for that campaign, made when new; NULL without memory. */
 static struct queue *queue_for(struct backlog *b, struct domain *d, const struct campaign *c) {
-    if (d->own.pair.whose == c && d->own.pair.of) return &d->own;
-    struct queue *q = (struct queue *)pairs_find(&b->pairs, d, c);
+    struct queue *q = backlog_queue(b, d, c);
     if (q) return q;
     q = d->own.pair.of ? malloc(sizeof *q) : &d->own;
     if (!q) return NULL;
@@ -190,7 +200,7 @@ static struct queue *queue_for(struct backlog *b, struct domain *d, const struct
 }
 
 /* It is empty. */
-static void queue_free(struct backlog *b, struct queue *q) {
+void backlog_queue_free(struct backlog *b, struct queue *q) {
     struct domain *d = queue_domain(q);
     assert(!q->first && !q->waiting);
     if (q->flow) flows_out(b, q);
@@ -228,7 +238,7 @@ static bool put(struct backlog *b, struct domain *d, struct chunk *chunk, const 
         q->last->next = batch;
     if (!batch->next) q->last = batch;
     if (chunk->campaign->row.course.priority == PRIORITY_TRANSACTIONAL) ask_urgently(b, d);
-    if (d->site && !q->flow) flows_in(b, q, d->site);
+    if (d->site && !q->flow && !q->stopped) flows_in(b, q, d->site);
     count(b, q, slots_count(slots));
     if (d->site) backlog_run(b, d->site->lane);
     return true;
@@ -244,7 +254,7 @@ bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, 
 
 /* Takes the first batch off; its hold on the chunk is the caller's. An empty queue is the caller's to free.
  */
-static struct batch pop(struct backlog *b, struct queue *q) {
+struct batch backlog_pop(struct backlog *b, struct queue *q) {
     struct batch *first = q->first, copy = *first;
     q->first = first->next;
     if (!q->first) q->last = NULL;
@@ -255,13 +265,14 @@ static struct batch pop(struct backlog *b, struct queue *q) {
 
 void backlog_drain(struct backlog *b, struct domain *d,
                    void (*fn)(void *, struct chunk *, const struct slots *), void *ctx) {
-    while (d->queues) {
-        struct queue *q = d->queues;
+    for (struct queue *q = d->queues, *next; q; q = next) {
+        next = q->sibling;
+        if (q->stopped) continue;
         while (q->first) {
-            struct batch batch = pop(b, q);
+            struct batch batch = backlog_pop(b, q);
             fn(ctx, batch.chunk, &batch.slots);
         }
-        queue_free(b, q);
+        backlog_queue_free(b, q);
     }
 }
 
@@ -293,7 +304,7 @@ const struct chunk *backlog_next_chunk(const struct site *site) {
 static void forget_empty(struct backlog *b, struct queue *q) {
     struct domain *d = queue_domain(q);
     if (q->first) return;
-    queue_free(b, q);
+    backlog_queue_free(b, q);
     backlog_domain_check(b, d);
 }
 
@@ -306,7 +317,7 @@ unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struc
         struct batch *batch = q->first;
         struct slots live = live_slots(batch);
         if (slots_count(&live) == 0) {
-            struct batch stale = pop(b, q);
+            struct batch stale = backlog_pop(b, q);
             drop(ctx, stale.chunk, &stale.slots);
             forget_empty(b, q);
             continue;
@@ -319,7 +330,7 @@ unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struc
             batch->slots = live;
             count(b, q, (int64_t)rest - before);
         } else {
-            pop(b, q);
+            backlog_pop(b, q);
         }
         unsigned n = slots_count(slots);
         flows_charge(site, f, n);
@@ -338,10 +349,10 @@ static void purge_domain(struct backlog *b, struct domain *d,
         if (backlog_may_go(q->first->chunk->campaign)) continue;
         any = true;
         while (q->first) {
-            struct batch batch = pop(b, q);
+            struct batch batch = backlog_pop(b, q);
             drop(ctx, batch.chunk, &batch.slots);
         }
-        queue_free(b, q);
+        backlog_queue_free(b, q);
     }
     if (!any || d->queues) return;
     backlog_domain_check(b, d);
@@ -363,8 +374,8 @@ void backlog_done(struct backlog *b, void (*release)(void *, struct chunk *), vo
             while (d->queues) {
                 struct queue *q = d->queues;
                 while (q->first)
-                    release(ctx, pop(b, q).chunk);
-                queue_free(b, q);
+                    release(ctx, backlog_pop(b, q).chunk);
+                backlog_queue_free(b, q);
             }
             b->domains[i] = d->same_hash;
             free(d);
@@ -392,6 +403,7 @@ void backlog_place(struct backlog *b, struct domain *d, struct site *site, mono_
 void backlog_unplace(struct backlog *b, struct domain *d) {
     assert(d->state == DOMAIN_PLACED);
     for (struct queue *q = d->queues; q; q = q->sibling) {
+        if (q->stopped) backlog_go(b, q); /* whoever places it again asks the orders again */
         d->urgent |= q->flow->priority == PRIORITY_TRANSACTIONAL;
         flows_out(b, q);
     }

@@ -33,6 +33,7 @@ struct domain {
     struct domain *same_hash;
     struct queue *queues; /* one for each campaign that has something here */
     struct queue own;     /* the first of them has its place here; pair.of is NULL while it is free */
+    unsigned source;      /* where its mail is to go from: a name has a domain for each */
     uint32_t waiting;     /* recipients in its batches */
     enum domain_state state;
     bool asked;  /* a look-up is under way */
@@ -54,6 +55,7 @@ struct site {
     struct flow_heap flows[PRIORITIES];
     struct tenant_share *tenants;
     uint32_t waiting;  /* recipients */
+    uint32_t stopped;  /* those that orders keep, not part of `waiting` */
     uint32_t sessions; /* open or connecting */
     uint32_t connecting;
     uint32_t rotation;
@@ -86,7 +88,8 @@ struct lane {
     struct site *urgent, *urgent_last; /* those of them with transactional work: to be looked at first */
     struct share *shares;              /* what campaigns have waiting in it */
     uint32_t sites;
-    uint32_t waiting;
+    uint32_t waiting, stopped; /* recipients, as at a site */
+    uint32_t counted;          /* by whom last: the engine's */
     uint64_t delivered, deferred, failed;
     char last_error[448];
     uint32_t resting; /* of its sessions: kept with nothing to do */
@@ -111,6 +114,7 @@ struct backlog {
     uint64_t seed;
     struct domain **domains;
     size_t domain_slots, domain_count;
+    bool walked; /* backlog_each is under way: the buckets stay as they are */
     struct site **sites;
     size_t site_slots, site_count;
     struct pairs pairs; /* queues, flows and shares */
@@ -134,10 +138,11 @@ int backlog_init(struct backlog *b, uint64_t seed); /* 0, or -1 without memory *
 /* Releases all batches (ledger_release through `release`). */
 void backlog_done(struct backlog *b, void (*release)(void *ctx, struct chunk *chunk), void *ctx);
 
-/* The domain of that name (lower case, at most 253 bytes), made when new. NULL without memory. */
-struct domain *backlog_domain(struct backlog *b, struct slice name);
-const struct domain *backlog_domain_find(const struct backlog *b,
-                                         struct slice name); /* NULL: there is none */
+/* The domain of that name (lower case, at most 253 bytes) for mail from that source, made when new. NULL
+ * without memory. */
+struct domain *backlog_domain(struct backlog *b, struct slice name, unsigned source);
+/* The same, but NULL when there is none. */
+struct domain *backlog_domain_known(const struct backlog *b, struct slice name, unsigned source);
 
 /* Adds recipients behind those of their campaign that wait; takes over the caller's hold on the chunk. A new
  * domain joins the queue of those to look up; a placed one puts its lane into the run queue. False without
@@ -191,9 +196,36 @@ bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, 
  */
 void backlog_purge(struct backlog *b, void (*drop)(void *ctx, struct chunk *chunk, const struct slots *slots),
                    void *ctx);
-/* Takes everything of a domain: fn gets each batch with its hold. */
+/* Takes everything of a domain that is not stopped: fn gets each batch with its hold. */
 void backlog_drain(struct backlog *b, struct domain *d,
                    void (*fn)(void *ctx, struct chunk *chunk, const struct slots *slots), void *ctx);
+/* ---- orders (stops.c): what a domain has of a campaign can be stopped, moved or taken out as a whole ----
+ */
+
+/* NULL: it has nothing of it. */
+struct queue *backlog_queue(struct backlog *b, const struct domain *d, const struct campaign *c);
+static inline struct domain *backlog_queue_domain(const struct queue *q) {
+    return (struct domain *)(uintptr_t)q->pair.of;
+}
+/* It leaves its site's rounds, or comes back as the last of the round; only under a site. */
+void backlog_stop(struct backlog *b, struct queue *q);
+void backlog_go(struct backlog *b, struct queue *q);
+/* Batches that `which` says yes to are taken out: `drop` gets the hold. An empty queue goes (its domain and
+ * site are the caller's to check): true. */
+bool backlog_take_out(struct backlog *b, struct queue *q, bool (*which)(void *ctx, const struct batch *batch),
+                      void (*drop)(void *ctx, struct chunk *chunk, const struct slots *slots), void *ctx);
+/* All of it goes to the end of what another domain has of its campaign; the queue is gone. False without
+ * memory, and some may be where it was. */
+bool backlog_move(struct backlog *b, struct queue *q, struct domain *to);
+/* Calls fn for every queue of the `buckets` from *bucket on, which is moved on; fn may do any of the above
+ * with it, and domains and sites that are left empty are forgotten. True: there are more. */
+bool backlog_each(struct backlog *b, size_t *bucket, size_t buckets, void (*fn)(void *ctx, struct queue *q),
+                  void *ctx);
+/* The same for the queues of a domain, which may be gone afterwards. */
+void backlog_each_of(struct backlog *b, struct domain *d, void (*fn)(void *ctx, struct queue *q), void *ctx);
+/* Domains whose look-up failed are looked up again now, where `which` says yes. */
+void backlog_ask_again(struct backlog *b, bool (*which)(void *ctx, const struct domain *d), void *ctx);
+
 /* Forgets the domain if nothing waits under it and nobody asks for it. */
 void backlog_domain_check(struct backlog *b, struct domain *d);
 /* May mails of the campaign be begun? */

@@ -27,7 +27,8 @@ struct site;
 struct queue {
     struct pair pair; /* of a domain, whose campaign */
     struct batch *first, *last;
-    struct flow *flow;              /* NULL: its domain is under no site */
+    struct flow *flow;              /* NULL: its domain is under no site, or it is stopped */
+    bool stopped;                   /* by an order: under its site, and out of its turn (backlog_stop) */
     uint32_t waiting;               /* recipients */
     struct queue *next, *prev;      /* in its flow's ring */
     struct queue *sibling, *before; /* of its domain */

@@ -167,7 +167,7 @@ bool backlog_free_if_dead(struct backlog *b, struct lane *lane) {
 
 void backlog_site_check(struct backlog *b, struct site *site) {
     struct lane *lane = site->lane;
-    if (site->turn || site->sessions || site->waiting) return;
+    if (site->turn || site->sessions || site->waiting || site->stopped) return;
     /* Domains without work are forgotten at once, so none points here. */
     struct site **at = &b->sites[site->key & (b->site_slots - 1)];
     while (*at != site)

@@ -72,7 +72,7 @@ static void world_done(struct world *w) {
 }
 
 static struct domain *add(struct world *w, const char *name, unsigned chunk, struct slots slots) {
-    struct domain *d = backlog_domain(&w->b, slice_of(name));
+    struct domain *d = backlog_domain(&w->b, slice_of(name), 0);
     ledger_hold(&w->chunks[chunk]);
     assert_true(backlog_add(&w->b, d, &w->chunks[chunk], &slots));
     return d;
@@ -151,7 +151,7 @@ static void what_comes_back_goes_first(void **state) {
     struct slots back = slots_one(7), slots;
     struct chunk *chunk;
     ledger_hold(&w.chunks[5]);
-    assert_true(backlog_put_back(&w.b, backlog_domain(&w.b, SLICE("a.test")), &w.chunks[5], &back));
+    assert_true(backlog_put_back(&w.b, backlog_domain(&w.b, SLICE("a.test"), 0), &w.chunks[5], &back));
     assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, drop, &w), 1);
     assert_ptr_equal(chunk, &w.chunks[5]);
     let_go(NULL, chunk);
@@ -220,7 +220,7 @@ static void a_held_campaign_leaves_at_once(void **state) {
     add(&w, "b.test", 33, slots_first(9));
     struct lane *tail = backlog_lane_new(&w.b, SLICE("mx.b.test"), 0, true);
     struct site *a = place_all(&w, 1, "google");
-    struct domain *b = backlog_domain(&w.b, SLICE("b.test"));
+    struct domain *b = backlog_domain(&w.b, SLICE("b.test"), 0);
     backlog_unplace(&w.b, b);
     assert_ptr_equal(backlog_next_to_ask(&w.b), b);
     backlog_place(&w.b, b, backlog_site_new(&w.b, 2, tail, SLICE("mx")), NEVER);

@@ -2,6 +2,7 @@
 #include "asking.h"
 #include "command.h"
 #include "finding.h"
+#include "hands_here.h"
 #include "instance.h"
 #include "offline.h"
 #include "show.h"
@@ -11,6 +12,11 @@
 
 static const struct arg args[] = {
     {"yes", 'y', NULL, "do not ask"},
+};
+static const struct arg selecting[] = {
+    HANDS_SELECTOR,
+    {"order", 0, "N", "the order of that number (`tsubame orders`)"},
+    HANDS_COMMON,
 };
 
 static int change_here(struct invocation *in, enum offline_change change, struct campaign_status *c,
@@ -65,6 +71,7 @@ static int confirm(struct invocation *in, const struct campaign_status *c) {
 
 static int run_as(struct invocation *in, enum offline_change what) {
     struct campaign_status c = {0};
+    if (what != OFFLINE_HOLD && hands_asked(in)) return hands_run(in, in->command->name);
     int code = finding_campaign(in, &c);
     if (code == EXIT_DONE && what == OFFLINE_CANCEL && !c.ended) code = confirm(in, &c);
     if (code == EXIT_DONE) code = change(in, what, &c);
@@ -82,32 +89,47 @@ static int run_cancel(struct invocation *in) {
 }
 
 #define COMMON                                                                                               \
-    .operands = "CAMPAIGN", .args = args, .arg_count = sizeof args / sizeof args[0], .least = 1, .most = 1,  \
-    .json = true
+    .operands = "[CAMPAIGN]", .args = selecting, .arg_count = sizeof selecting / sizeof selecting[0],        \
+    .least = 0, .most = 1, .json = true
 
 const struct command command_hold = {
     .name = "hold",
     .summary = "stop a campaign for now",
-    .text = "No new mail of it is begun; what is on the wire is brought to its end. `tsubame resume` lets it "
-            "go on.\n",
+    .text =
+        "No new mail of it is begun; what is on the wire is brought to its end. `tsubame resume` lets it "
+        "go on. The same as `tsubame suspend --campaign CAMPAIGN`, and it is done without a server too.\n",
     .examples = "  tsubame hold spring-news\n",
-    COMMON,
+    .operands = "CAMPAIGN",
+    .args = args,
+    .arg_count = sizeof args / sizeof args[0],
+    .least = 1,
+    .most = 1,
+    .json = true,
     .run = run_hold,
 };
 const struct command command_resume = {
     .name = "resume",
-    .summary = "let a held campaign go on",
-    .text = "In a running server it goes on at once, else with the next `tsubame serve` or `tsubame send`.\n",
-    .examples = "  tsubame resume spring-news\n",
+    .summary = "let a held campaign, or what was suspended, go on",
+    .text = "CAMPAIGN: in a running server it goes on at once, else with the next `tsubame serve` or "
+            "`tsubame send`.\n\n"
+            "With options: the order that suspends just this mail, or has that number, is taken back.\n",
+    .examples =
+        "  tsubame resume spring-news\n  tsubame resume --provider google\n  tsubame resume --order 3\n",
     COMMON,
     .run = run_resume,
 };
 const struct command command_cancel = {
     .name = "cancel",
-    .summary = "give a campaign up: whoever is pending gets no mail",
-    .text = "Shows how many it touches and asks first; --yes does not ask. What is on the wire may still "
+    .summary = "give a campaign, or a part of the mail that waits, up",
+    .text = "Whoever is pending gets no mail. With options: those of all campaigns, or of CAMPAIGN, that are "
+            "named by "
+            "them; campaigns that come later are not meant. Nothing of it is begun from that moment, and the "
+            "ledger "
+            "is written on in the background: `tsubame orders` shows how far.\n\n"
+            "Shows how many it touches and asks first; --yes does not ask. What is on the wire may still "
             "arrive.\n",
-    .examples = "  tsubame cancel spring-news\n  tsubame cancel 12 --yes\n",
+    .examples = "  tsubame cancel spring-news\n  tsubame cancel 12 --yes\n"
+                "  tsubame cancel --campaign spring-news --domain example.org\n",
     COMMON,
     .run = run_cancel,
 };

@@ -67,7 +67,7 @@ struct invocation {
 
 extern const struct command command_serve, command_send, command_render, command_status, command_report,
     command_message, command_campaign, command_plan, command_explain, command_top, command_lanes,
-    command_queue, command_trace, command_hold, command_resume, command_cancel, command_suppress,
+    command_queue, command_trace, command_hold, command_suspend, command_route, command_flush, command_orders, command_resume, command_cancel, command_suppress,
     command_prune, command_backup, command_restore, command_doctor, command_classify_reply, command_config,
     command_providers, command_changes, command_dkim_key, command_manual, command_completion,
     command_complete;

@@ -3,6 +3,7 @@
 
 #include "content.h"
 #include "course_args.h"
+#include "ctl_hands.h"
 #include "ctl_lanes.h"
 #include "ctl_queue.h"
 #include "ctl_suppress.h"
@@ -140,13 +141,10 @@ static struct jdoc *answer_campaign(struct instance *in, const struct jdoc *requ
     return o;
 }
 
-static struct jdoc *answer_change(struct instance *in, const struct jdoc *request, struct slice what) {
+static struct jdoc *answer_change(struct ctl_asker *asker, const struct jdoc *request, struct slice what) {
     struct err err;
-    uint32_t id = id_of(request);
-    int failed = slice_eq(what, SLICE("hold"))     ? engine_campaign_hold(in->engine, id, &err)
-                 : slice_eq(what, SLICE("resume")) ? engine_campaign_resume(in->engine, id, &err)
-                                                   : engine_campaign_cancel(in->engine, id, &err);
-    return failed ? talk_refusal(&err) : answer_campaign(in, request);
+    return ctl_hands_campaign(asker, what, id_of(request), &err) ? talk_refusal(&err)
+                                                                 : answer_campaign(asker->instance, request);
 }
 
 static struct jdoc *answer_course(struct instance *in, const struct jdoc *request) {
@@ -316,6 +314,8 @@ struct jdoc *ctl_answer(struct ctl_asker *asker, const struct jdoc *request) {
     if (slice_eq(what, SLICE("send"))) return answer_send(asker, request);
     if (slice_eq(what, SLICE("backup"))) return answer_backup(in, request);
     if (slice_eq(what, SLICE("prune"))) return answer_prune(asker, request);
+    if (slice_eq(what, SLICE("hands"))) return ctl_hands(asker, request);
+    if (slice_eq(what, SLICE("orders"))) return ctl_orders(asker);
     if (slice_eq(what, SLICE("suppress"))) return ctl_suppress(in, request);
     if (slice_eq(what, SLICE("suppress-import"))) return answer_import(asker, request);
     if (slice_eq(what, SLICE("trace"))) return ctl_trace(asker, request);
@@ -323,7 +323,7 @@ struct jdoc *ctl_answer(struct ctl_asker *asker, const struct jdoc *request) {
     if (slice_eq(what, SLICE("lanes"))) return ctl_lanes(in, request);
     if (slice_eq(what, SLICE("explain"))) return ctl_explain(in, request);
     if (slice_eq(what, SLICE("hold")) || slice_eq(what, SLICE("resume")) || slice_eq(what, SLICE("cancel")))
-        return answer_change(in, request, what);
+        return answer_change(asker, request, what);
     err_set(&err, ERR_INPUT, "this server does not know the request '%.*s'",
             what.len > 40 ? 40 : (int)what.len, what.len ? what.at : "");
     return talk_refusal(&err);

@@ -12,7 +12,7 @@ static const struct command_group groups[] = {
     {"Watching",
      {&command_top, &command_lanes, &command_explain, &command_queue, &command_trace, &command_changes}},
     {"Changing its course",
-     {&command_campaign, &command_hold, &command_resume, &command_cancel, &command_suppress}},
+     {&command_campaign, &command_hold, &command_suspend, &command_resume, &command_route, &command_flush, &command_cancel, &command_orders, &command_suppress}},
     {"Looking after the server", {&command_doctor, &command_prune, &command_backup, &command_restore}},
     {"Setting up",
      {&command_config, &command_providers, &command_dkim_key, &command_classify_reply, &command_completion,

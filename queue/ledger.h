@@ -132,6 +132,31 @@ typedef void ledger_due_fn(void *ctx, struct chunk *chunk, const struct slots *s
 int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, void *ctx, wall_us *next_due,
                struct err *err);
 
+/* The same, but ledger_due does not come back to them before ledger_due_anew: for those that an order stands
+ * in the way of. */
+void ledger_pass_over(struct ledger *l, struct chunk *chunk, const struct slots *slots, wall_us now);
+void ledger_due_anew(struct ledger *l);
+
+/* The retry table, whatever is due: what is to become of those that wait there. From *place (0 at first) on,
+ * at most `most` rows a call. campaign: may something become of its recipients? slot: of that one; the chunk
+ * is held meanwhile. woken is told of those that wait in their chunks again. Held campaigns' are not woken.
+ * 1: there is more, 0: that was all, -1 with err. */
+enum ledger_verdict { LEDGER_LEAVE, LEDGER_WAKE, LEDGER_CANCEL };
+struct ledger_judge {
+    bool (*campaign)(void *ctx, struct campaign *c);
+    enum ledger_verdict (*slot)(void *ctx, struct chunk *chunk, unsigned slot);
+    ledger_due_fn *woken;
+    void *ctx;
+};
+struct ledger_place {
+    uint64_t due, rid;
+};
+int ledger_retries(struct ledger *l, struct ledger_place *place, unsigned most,
+                   const struct ledger_judge *judge, wall_us now, struct err *err);
+
+/* The one domain of all recipients of a chunk, appended; nothing when it is mixed. -1 with err. */
+int ledger_chunk_domain(struct ledger *l, const struct chunk *chunk, struct buf *domain, struct err *err);
+
 /* Keeps a chunk in memory although nothing of it waits (its decoded table is in use), and lets it go. */
 void ledger_hold(struct chunk *chunk);
 void ledger_release(struct ledger *l, struct chunk *chunk);
@@ -182,6 +207,16 @@ enum { LEDGER_LANES_MOST = 20000, LEDGER_LANE_BYTES = 512 };
 void ledger_lane_put(struct ledger *l, struct slice key, bool passing, wall_us saved, struct slice memory);
 /* Appends it; false: there is none that is durable. */
 bool ledger_lane_get(struct ledger *l, struct slice key, struct buf *memory);
+
+/* Standing orders, in an encoding of their owner's: at most LEDGER_ORDER_BYTES each. ledger_order_number
+ * gives a number that none ever had, from 1 on; no two calls without a put in between. */
+enum { LEDGER_ORDER_BYTES = 4096 };
+uint64_t ledger_order_number(struct ledger *l);
+void ledger_order_put(struct ledger *l, uint64_t number, struct slice bytes);
+void ledger_order_delete(struct ledger *l, uint64_t number);
+/* All that are durable, by number. */
+typedef int ledger_order_fn(void *ctx, uint64_t number, struct slice bytes, struct err *err);
+int ledger_each_order(struct ledger *l, ledger_order_fn *fn, void *ctx, struct err *err);
 
 struct ledger_counters {
     uint64_t blocks, block_bytes, sequence, retries_at_work, chunks;

@@ -63,6 +63,7 @@ struct ledger {
     size_t key_count;
     struct suppress_list suppress;
     bool lanes_put; /* rows of lanes, since they were counted */
+    uint64_t last_order; /* the highest number of an order; 0: not read yet, or none */
     uint64_t found_uncertain;
     uint64_t chunk_count;
     uint64_t blocks, block_bytes;

@@ -226,13 +226,14 @@ int ledger_due(struct ledger *l, wall_us now, unsigned most, ledger_due_fn *fn, 
     return failed ? -1 : woken;
 }
 
-void ledger_unwake(struct ledger *l, struct chunk *chunk, const struct slots *slots, wall_us now) {
+static void unwake(struct ledger *l, struct chunk *chunk, const struct slots *slots, bool again,
+                   wall_us now) {
     for (int slot = slots_next(slots, 0); slot >= 0; slot = slots_next(slots, (unsigned)slot + 1)) {
         uint64_t rid = chunk_rid(chunk->id, (unsigned)slot);
         struct retry_work *work = ledger_at_work(l, rid);
         if (chunk->states[slot] != SLOT_PENDING || !work) continue;
         /* While held or waiting it is passed over; its going on reads the table from its beginning. */
-        if (chunk->campaign->row.state == CAMPAIGN_READY && !chunk->campaign->waits &&
+        if (again && chunk->campaign->row.state == CAMPAIGN_READY && !chunk->campaign->waits &&
             work->due <= l->scanned_due)
             l->scanned_due = work->due, l->scanned_rid = 0;
         retry_map_drop(&l->work, rid);
@@ -241,4 +242,88 @@ void ledger_unwake(struct ledger *l, struct chunk *chunk, const struct slots *sl
         ledger_mark_dirty(l, chunk);
     }
     ledger_chunk_check(l, chunk, now);
+}
+
+void ledger_unwake(struct ledger *l, struct chunk *chunk, const struct slots *slots, wall_us now) {
+    unwake(l, chunk, slots, true, now);
+}
+
+void ledger_pass_over(struct ledger *l, struct chunk *chunk, const struct slots *slots, wall_us now) {
+    unwake(l, chunk, slots, false, now);
+}
+
+void ledger_due_anew(struct ledger *l) {
+    l->scanned_due = 0, l->scanned_rid = 0;
+}
+
+/* ---- what people want of them ---- */
+
+struct judging {
+    const struct ledger_judge *judge;
+    struct chunk *chunk; /* held; of the row before */
+    struct slots woken;
+    wall_us now;
+};
+
+static void leave_chunk(struct ledger *l, struct judging *j) {
+    if (!j->chunk) return;
+    if (slots_count(&j->woken)) j->judge->woken(j->judge->ctx, j->chunk, &j->woken);
+    j->woken = (struct slots){{0}};
+    ledger_release(l, j->chunk);
+    j->chunk = NULL;
+}
+
+static int judge_row(struct ledger *l, struct judging *j, const struct retry_found *f, struct err *err) {
+    uint64_t id = rid_chunk(f->rid);
+    struct campaign *c = ledger_campaign(l, chunk_campaign(id));
+    if (!c || !is_of(c, f) || c->row.ended || taken(l, f) || !j->judge->campaign(j->judge->ctx, c)) return 0;
+    if (!j->chunk || j->chunk->id != id) {
+        leave_chunk(l, j);
+        struct chunk *chunk = ledger_chunk_get(l, id, err);
+        if (!chunk) return -1;
+        ledger_hold(chunk);
+        j->chunk = chunk;
+    }
+    if (rid_slot(f->rid) >= j->chunk->count) return 0; /* told by ledger_due */
+    enum ledger_verdict verdict = j->judge->slot(j->judge->ctx, j->chunk, rid_slot(f->rid));
+    if (verdict == LEDGER_CANCEL) {
+        ledger_settle_deferred(l, f->rid, f->due, f->row.doubt, EVENT_CANCELLED, j->now);
+        ledger_campaign_check(l, c, j->now);
+    } else if (verdict == LEDGER_WAKE && !f->damaged && c->row.state == CAMPAIGN_READY && !c->waits) {
+        struct chunk *home;
+        int woke = wake(l, f, j->now, &home, err);
+        if (woke > 0) slots_add(&j->woken, rid_slot(f->rid));
+        return woke < 0 ? -1 : 0;
+    }
+    return 0;
+}
+
+int ledger_retries(struct ledger *l, struct ledger_place *place, unsigned most,
+                   const struct ledger_judge *judge, wall_us now, struct err *err) {
+    if (most > READ_AT_ONCE) most = READ_AT_ONCE;
+    struct retry_found *found = malloc(most * sizeof *found);
+    struct judging j = {.judge = judge, .now = now};
+    wall_us next;
+    if (!found) return err_set(err, ERR_SYSTEM, "out of memory");
+    int n = read_retries(l, (wall_us)place->due, place->rid, NEVER, found, most, &next, NULL, err),
+        failed = 0;
+    if (n > 0) *place = (struct ledger_place){(uint64_t)found[n - 1].due, found[n - 1].rid + 1};
+    if (n > 0) qsort(found, (size_t)n, sizeof *found, by_rid);
+    for (int i = 0; i < n; i++)
+        failed |= judge_row(l, &j, &found[i], err);
+    leave_chunk(l, &j);
+    free(found);
+    return n < 0 || failed ? -1 : n == (int)most;
+}
+
+int ledger_chunk_domain(struct ledger *l, const struct chunk *chunk, struct buf *domain, struct err *err) {
+    struct store_key key = store_key_u64(chunk->id);
+    struct chunk_row row;
+    struct slice value;
+    if (store_read_begin(l->lookup, err)) return -1;
+    int found = store_get(l->lookup, TABLE_CHUNK, store_key_slice(&key), &value, err);
+    bool good = found == 1 && chunk_row_decode(value, &row, err) == 0 && buf_put_slice(domain, row.domain);
+    store_read_end(l->lookup);
+    if (found == 0) return err_set(err, ERR_CORRUPT, "a chunk's row is gone");
+    return good ? 0 : -1;
 }

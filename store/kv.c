@@ -19,7 +19,7 @@ static const char *const TABLE_NAMES[TABLE_COUNT] = {
     [TABLE_META] = "meta",     [TABLE_PAYLOAD] = "payload",   [TABLE_CAMPAIGN] = "campaign",
     [TABLE_CHUNK] = "chunk",   [TABLE_PROGRESS] = "progress", [TABLE_RETRY] = "retry",
     [TABLE_BLOCK] = "block",   [TABLE_DOMAIN] = "domain",     [TABLE_SUPPRESSION] = "suppression",
-    [TABLE_CURSOR] = "cursor", [TABLE_LANE] = "lane"};
+    [TABLE_CURSOR] = "cursor", [TABLE_LANE] = "lane",         [TABLE_ORDER] = "order"};
 
 enum { READERS_MAX = 254, COPY_STEP = 4 * 1024 * 1024 };
 

@@ -35,6 +35,7 @@ enum store_table {
     TABLE_SUPPRESSION,
     TABLE_CURSOR,
     TABLE_LANE,
+    TABLE_ORDER,
     TABLE_COUNT
 };
 
