@@ -6,7 +6,7 @@
 #include "command.h"
 
 #define HANDS_SELECTOR                                                                                       \
-    {"campaign", 'c', "CAMPAIGN", "of this campaign, by name or number"},                                    \
+    {"campaign", 0, "CAMPAIGN", "of this campaign, by name or number"},                                      \
         {"provider", 'p', "PROVIDER", "to this provider, as `tsubame status` names it"},                     \
         {"domain", 'd', "DOMAIN", "to this domain; *.DOMAIN: to those below it"},                            \
         {"source", 's', "SOURCE", "from this source"},                                                       \
