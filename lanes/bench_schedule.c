@@ -263,7 +263,7 @@ static void is_answered(struct world *w, struct session *s) {
 /* ---- the queue ---- */
 
 static void add(struct world *w, const char *name, uint64_t recipients) {
-    struct domain *d = backlog_domain(&w->b, slice_of(name));
+    struct domain *d = backlog_domain(&w->b, slice_of(name), 0);
     while (recipients > 0) {
         unsigned n = recipients > CHUNK_SLOTS ? CHUNK_SLOTS : (unsigned)recipients;
         struct chunk *chunk = calloc(1, sizeof *chunk);

@@ -58,7 +58,7 @@ static struct domain *put(struct world *w, unsigned campaign, const char *domain
                           unsigned n) {
     struct chunk *c = &w->chunks[campaign * CHUNKS + chunk % CHUNKS];
     struct slots slots = slots_first(n);
-    struct domain *d = backlog_domain(&w->b, slice_of(domain));
+    struct domain *d = backlog_domain(&w->b, slice_of(domain), 0);
     ledger_hold(c);
     assert_true(d && backlog_add(&w->b, d, c, &slots));
     return d;
@@ -174,7 +174,7 @@ static void transactional_goes_first(void **state) {
     assert_int_equal(take(&w, site, 8, &n), 0);
     put(&w, 1, "a.test", 0, 3); /* into the same domain, behind 5,112 */
     put(&w, 2, "b.test", 0, 1);
-    assert_ptr_equal(backlog_to_ask(&w.b), backlog_domain(&w.b, SLICE("b.test")));
+    assert_ptr_equal(backlog_to_ask(&w.b), backlog_domain(&w.b, SLICE("b.test"), 0));
     place_all(&w, 1);
     assert_true(backlog_urgent(site));
     assert_ptr_equal(site->lane->urgent, site);
@@ -451,7 +451,7 @@ static int measure(unsigned campaigns) {
             for (unsigned s = at; s < at + (large ? 256 : 2); s++)
                 slots_add(&slots, s);
             ledger_hold(&chunks[i]);
-            struct domain *d = backlog_domain(&w.b, slice_of(name));
+            struct domain *d = backlog_domain(&w.b, slice_of(name), 0);
             if (!backlog_add(&w.b, d, &chunks[i], &slots)) abort();
             in += slots_count(&slots);
         }

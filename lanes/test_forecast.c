@@ -92,7 +92,7 @@ static void the_backlog_keeps_to_it(void **state) {
     uint64_t left[COUNT], taken = 0, ended[COUNT] = {0};
     struct backlog b;
     assert_int_equal(backlog_init(&b, 1), 0);
-    struct domain *d = backlog_domain(&b, SLICE("a.test"));
+    struct domain *d = backlog_domain(&b, SLICE("a.test"), 0);
     for (unsigned c = 0; c < COUNT; c++) {
         campaigns[c] = (struct campaign){.row = {.id = c,
                                                  .state = CAMPAIGN_READY,

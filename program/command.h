@@ -45,7 +45,7 @@ struct command {
 };
 
 /* What stands together on the page of all commands. */
-enum { COMMAND_GROUP_MOST = 8 };
+enum { COMMAND_GROUP_MOST = 10 };
 struct command_group {
     const char *title;
     const struct command *commands[COMMAND_GROUP_MOST]; /* ends with NULL, or full */
@@ -67,10 +67,10 @@ struct invocation {
 
 extern const struct command command_serve, command_send, command_render, command_status, command_report,
     command_message, command_campaign, command_plan, command_explain, command_top, command_lanes,
-    command_queue, command_trace, command_hold, command_suspend, command_route, command_flush, command_orders, command_resume, command_cancel, command_suppress,
-    command_prune, command_backup, command_restore, command_doctor, command_classify_reply, command_config,
-    command_providers, command_changes, command_dkim_key, command_manual, command_completion,
-    command_complete;
+    command_queue, command_trace, command_hold, command_suspend, command_route, command_flush, command_orders,
+    command_resume, command_cancel, command_suppress, command_prune, command_backup, command_restore,
+    command_doctor, command_classify_reply, command_config, command_providers, command_changes,
+    command_dkim_key, command_manual, command_completion, command_complete;
 /* All of them, in the order of --help; the hidden ones last. */
 const struct command *const *command_all(size_t *count);
 /* NULL when there is none of that name. */
