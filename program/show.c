@@ -218,6 +218,7 @@ bool show_campaign_from_json(const struct jdoc *o, struct campaign_status *c) {
     c->course.weight = (uint32_t)jdoc_number(o, "weight", 0);
     if (!units_time(jdoc_text(o, "not_before"), &c->course.not_before)) c->course.not_before = 0;
     if (!units_time(jdoc_text(o, "deadline"), &c->course.deadline)) c->course.deadline = 0;
+    if (!units_time(jdoc_text(o, "expires"), &c->expires)) c->expires = NEVER;
     return c->id != 0 && c->state != 0;
 }
 
