@@ -97,14 +97,14 @@ static bool is_loaded(void *ctx, const struct batch *batch) {
 
 /* What the orders say of the queue is done. */
 static void look_at(struct engine *e, struct queue *q) {
-    struct domain *d = backlog_queue_domain(q);
+    struct domain *d = backlog_queue_domain(q), *moved = NULL;
     struct campaign *c = q->first->chunk->campaign;
     unsigned source = source_for(e, c, name_of(d), lane_of(d));
     if (source != d->source) {
         struct domain *to = backlog_domain(&e->backlog, name_of(d), source);
         if (!to || !backlog_move(&e->backlog, q, to)) abort();
         q = backlog_queue(&e->backlog, to, c);
-        d = to;
+        d = moved = to;
     }
     switch (fate_of(e, c, d)) {
     case FATE_GO: backlog_go(&e->backlog, q); break;
@@ -113,6 +113,11 @@ static void look_at(struct engine *e, struct queue *q) {
         backlog_take_out(&e->backlog, q, is_loaded, set_aside, e);
         break;
     case FATE_CANCEL: backlog_take_out(&e->backlog, q, NULL, leave_to_sweep, e); break;
+    }
+    if (moved && !moved->queues && moved->state == DOMAIN_PLACED) {
+        struct site *site = moved->site;
+        backlog_unplace(&e->backlog, moved); /* looked up with nothing in it, it is forgotten */
+        backlog_site_check(&e->backlog, site);
     }
 }
 
@@ -142,6 +147,8 @@ static bool concerns(struct engine *e, const struct order *added, struct campaig
 static void review_each(void *ctx, struct queue *q) {
     const struct review *r = ctx;
     struct domain *d = backlog_queue_domain(q);
+    /* Its provider is not known: hands_placed looks at it when it is. */
+    if (!r->added && !d->site && r->engine->hands.orders.count) return;
     if (r->added && !concerns(r->engine, r->added, q->first->chunk->campaign, d)) return;
     if (!r->added && !q->stopped && !r->engine->hands.orders.routes &&
         d->source == resolve_source(r->engine, name_of(d)))
@@ -183,9 +190,13 @@ void hands_review(struct engine *e, const struct order *added) {
     e->next_due = 0;
 }
 
-void hands_drop(struct engine *e, uint64_t number) {
+static void forget_order(struct engine *e, uint64_t number) {
     ledger_order_delete(e->ledger, number);
     orders_drop(&e->hands.orders, number);
+}
+
+void hands_drop(struct engine *e, uint64_t number) {
+    forget_order(e, number);
     hands_review(e, NULL);
 }
 
@@ -220,6 +231,7 @@ static bool is_over(struct engine *e, const struct order *o, wall_us now) {
 static void end_some(struct engine *e) {
     wall_us now = time_now(e);
     struct err err = {0};
+    bool any = false;
     e->hands.over_due = false;
     for (size_t i = e->hands.orders.count; i > 0; i--) {
         struct order *o = e->hands.orders.at[i - 1];
@@ -228,9 +240,11 @@ static void end_some(struct engine *e) {
                                  ? ledger_campaign(e->ledger, o->of.campaign)
                                  : NULL;
         say_over(o);
-        hands_drop(e, o->number);
+        forget_order(e, o->number);
+        any = true;
         if (c && control_resume(e, c, &err)) log_say(LOG_LEVEL_ERROR, "resume", "error", err.text, NULL);
     }
+    if (any) hands_review(e, NULL); /* once for all of them: it looks at the whole backlog */
 }
 
 void hands_turn(struct engine *e) {

@@ -115,7 +115,7 @@ enum learn_dimension learning_out(struct engine *e, struct session *s) {
     struct learn_reply reply = reply_of(&s->end);
     switch (s->fault ? OURS : arrival_of(s->why, &s->end)) {
     case REFUSED: return learn_turned_away(l, &s->learn, &reply, now);
-    case NOBODY_THERE: learn_unreachable(l, &s->learn, now); return LEARN_OUTAGE;
+    case NOBODY_THERE: return learn_unreachable(l, &s->learn, now);
     case OURS: learn_dropped(l, &s->learn, now); break;
     }
     return LEARN_NOTHING;

@@ -44,17 +44,21 @@ bool knock_may(struct knock *k, mono_us now, mono_us *when) {
     k->tokens += (double)(now - k->filled) / (double)MINUTE * limit;
     if (k->tokens > most) k->tokens = most;
     k->filled = now;
-    if (k->tokens >= 1 || k->door.shut) return true;
+    if (k->tokens >= 1 || (k->door.shut && k->ceiling == 0)) return true;
     k->bound = true;
     raise_limit(k, now);
     *when = now + (mono_us)((1 - k->tokens) / limit * (double)MINUTE) + 1;
     return false;
 }
 
+void knock_moved(struct knock *k) {
+    k->tokens -= 1;
+    if (k->tokens < 0 && k->ceiling == 0) k->tokens = 0;
+}
+
 void knock_opened(struct knock *k, mono_us now) {
     mono_us when;
-    k->tokens -= 1;
-    if (k->tokens < 0) k->tokens = 0;
+    knock_moved(k);
     if (k->door.shut) door_knock(&k->door, now, &when);
 }
 

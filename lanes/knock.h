@@ -28,6 +28,7 @@ struct knock {
 void knock_init(struct knock *k, double start, double floor, double ceiling, mono_us now);
 bool knock_may(struct knock *k, mono_us now, mono_us *when); /* changes nothing but the time */
 void knock_opened(struct knock *k, mono_us now);             /* a connection is being opened */
+void knock_moved(struct knock *k); /* an attempt goes on to another host: that is a connection too */
 void knock_let_in(struct knock *k, mono_us now);
 /* May a refusal now speak of new connections: were there any to speak of? */
 bool knock_fits(struct knock *k, mono_us now);

@@ -12,7 +12,7 @@ enum { VERSION = 1, NAME_MOST = 128, HASHED = 16 };
 static const double counts_most = 1e6, rate_most = 1e6, burst_most = 1e9, quota_most = 1e12;
 
 bool lane_memory_knows(const struct learn_memory *m, const struct learn_profile *p) {
-    return m->connections > 0 || m->rate > 0 || m->quota > 0 ||
+    return m->connections > 0 || m->rate > 0 || m->quota > 0 || (m->quota_used > 0 && p->quota.ceiling > 0) ||
            (m->per_connection > 0 && m->per_connection != p->per_connection.start) ||
            (m->new_connections > 0 && m->new_connections != p->new_connections.start);
 }

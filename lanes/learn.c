@@ -231,7 +231,6 @@ static bool deny(struct learn *l, enum learn_dimension d, mono_us now) {
 
 static bool gate_lets_open(struct learn *l, struct learn_session *s, mono_us now, mono_us *when) {
     if (l->gate.kind == LEARN_NOTHING) return true;
-    *when = l->gate.door.next;
     if (learn_sessions(l) > 0 && l->gate.kind != LEARN_OUTAGE) return deny(l, l->gate.kind, now);
     if (!door_knock(&l->gate.door, now, when)) return deny(l, l->gate.kind, now);
     s->probe = true;
@@ -251,9 +250,10 @@ static bool may_try_elsewhere(const struct learn *l, unsigned host) {
 static bool crowd_lets_open(struct learn *l, struct learn_session *s, bool wanted, mono_us now,
                             mono_us *when) {
     struct crowd *c = learn_crowd(l, s->host);
+    if (learn_sessions(l) >= l->crowd.ceiling) return deny(l, LEARN_CONNECTIONS, now); /* of all hosts */
     if (crowd_open(c, wanted, now, when)) return true;
     if (wanted && may_try_elsewhere(l, s->host)) {
-        l->elsewhere = true;
+        l->elsewhere = s->elsewhere = true;
         c->open++;
         return true;
     }
@@ -308,8 +308,7 @@ unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mon
     if (s->ended || (s->span && s->granted >= s->span)) return 0;
     if (s->span && s->span - s->granted < want) want = s->span - s->granted;
     if (l->gate.kind != LEARN_NOTHING) {
-        if (s->probe ? s->granted > 0 : !door_knock(&l->gate.door, now, when)) {
-            *when = l->gate.door.next;
+        if ((!s->probe || s->granted > 0) && !door_knock(&l->gate.door, now, when)) {
             deny(l, l->gate.kind, now);
             return 0;
         }
@@ -348,6 +347,7 @@ void learn_charge(struct learn *l, struct learn_session *s, unsigned n, mono_us 
     s->granted += n;
     l->in_flight += n;
     pace_charge(learn_pace(l, s->host), n, now);
+    if (l->pace_by_host) pace_charge(&l->pace, n, now);
 }
 
 mono_us learn_tick(struct learn *l, mono_us now) {
@@ -360,6 +360,12 @@ mono_us learn_tick(struct learn *l, mono_us now) {
 }
 
 /* ---- connections ---- */
+
+bool learn_tried_elsewhere(struct learn *l, struct learn_session *s) {
+    bool was = s->elsewhere;
+    if (was) l->elsewhere = s->elsewhere = false;
+    return was;
+}
 
 void learn_let_in(struct learn *l, struct learn_session *s, mono_us now) {
     struct crowd *c = learn_crowd(l, s->host);
@@ -374,9 +380,8 @@ void learn_let_in(struct learn *l, struct learn_session *s, mono_us now) {
     knock_let_in(&l->knock, now);
     if (limit > 0 && l->knock.limit > limit)
         note(l, LEARN_NEW_CONNECTIONS, limit, l->knock.limit, LEARN_BY_TRYING, NULL, now);
-    if (l->elsewhere && !l->by_host && c->in + 1 > c->cap) {
+    if (learn_tried_elsewhere(l, s) && !l->by_host && c->in + 1 > c->cap) {
         c->in++;
-        l->elsewhere = false;
         learn_split(l, now);
     } else if (!l->by_host && l->full && !(l->full & 1u << s->host) && c->in >= l->full_with &&
                now - l->full_at < SOON) {
@@ -402,14 +407,16 @@ enum learn_dimension learn_turned_away(struct learn *l, struct learn_session *s,
                                        const struct learn_reply *reply, mono_us now) {
     l->now = l->heard_at = now;
     not_in(l, s);
-    return learn_blame_connection(l, s, reply, now);
+    enum learn_dimension blamed = learn_blame_connection(l, s, reply, now);
+    learn_tried_elsewhere(l, s);
+    return blamed;
 }
 
 void learn_dropped(struct learn *l, struct learn_session *s, mono_us now) {
     l->now = now;
     not_in(l, s);
     crowd_failed(learn_crowd(l, s->host));
-    l->elsewhere = false;
+    learn_tried_elsewhere(l, s);
 }
 
 void learn_moved(struct learn *l, struct learn_session *s, unsigned host, const struct learn_reply *reply,
@@ -422,21 +429,24 @@ void learn_moved(struct learn *l, struct learn_session *s, unsigned host, const 
     l->hosts |= (uint8_t)(1u << s->host);
     l->open[s->host]++;
     learn_crowd(l, s->host)->open++;
+    knock_moved(&l->knock);
 }
 
-void learn_unreachable(struct learn *l, struct learn_session *s, mono_us now) {
+enum learn_dimension learn_unreachable(struct learn *l, struct learn_session *s, mono_us now) {
     l->now = now;
     not_in(l, s);
     if (l->in[s->host] > 0) { /* it is there: some servers say nothing to who is one too many */
         struct learn_reply silence = {.verdict = {.class = CLASSIFY_NETWORK_FAILURE},
                                       .stage = CLASSIFY_AT_SESSION};
-        learn_blame_connection(l, s, &silence, now);
-        return;
+        enum learn_dimension blamed = learn_blame_connection(l, s, &silence, now);
+        learn_tried_elsewhere(l, s);
+        return blamed;
     }
     crowd_failed(learn_crowd(l, s->host));
-    l->elsewhere = false;
+    learn_tried_elsewhere(l, s);
     if (learn_in(l) == 0 && (l->gate.kind == LEARN_NOTHING || l->gate.kind == LEARN_OUTAGE))
         learn_shut(l, LEARN_OUTAGE, OUTAGE_FIRST, OUTAGE_MOST, NULL, now);
+    return LEARN_OUTAGE;
 }
 
 void learn_left(struct learn *l, struct learn_session *s, bool by_server, const struct learn_reply *reply,
@@ -477,7 +487,7 @@ static void learn_latency(struct learn *l, mono_us took, mono_us alone, mono_us 
     note(l, LEARN_CONNECTIONS, before, l->crowd.cap, LEARN_BY_LATENCY, NULL, now);
 }
 
-static void taken(struct learn *l, struct learn_session *s, mono_us now) {
+static void taken(struct learn *l, struct learn_session *s, mono_us took, mono_us now) {
     struct pace *p = learn_pace(l, s->host);
     bool was_shut = p->mode == PACE_SHUT;
     mono_us shut = p->door.last - p->door.since; /* for at least that long */
@@ -491,9 +501,10 @@ static void taken(struct learn *l, struct learn_session *s, mono_us now) {
         note_again(l, LEARN_RATE, 0, p->cap, LEARN_BY_RETURN, now);
     }
     l->quota.used++;
+    if (l->quota.ceiling > 0 && l->quota.resets == 0) l->quota.resets = now + DAY;
     if (l->quota.limit > 0 && l->quota.used > l->quota.limit) l->quota.limit = l->quota.used;
     l->taken_at = now;
-    open_gate(l, now);
+    if (now - took >= l->gate.door.since) open_gate(l, now); /* else it was sent before the gate was shut */
 }
 
 void learn_answer(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us took,
@@ -504,12 +515,12 @@ void learn_answer(struct learn *l, struct learn_session *s, const struct learn_r
     if (reply->verdict.class == CLASSIFY_DELIVERED) {
         mono_us alone = now - s->answered_at;
         learn_latency(l, took, alone < took ? alone : took, now);
-        taken(l, s, now);
+        taken(l, s, took, now);
     } else {
         switch (learn_suspect(reply)) {
-        case SUSPECT_NOBODY: taken(l, s, now); break;
+        case SUSPECT_NOBODY: taken(l, s, took, now); break;
         case SUSPECT_NOTHING: s->answered++; break;
-        case SUSPECT_GREY: taken(l, s, now); break;
+        case SUSPECT_GREY: taken(l, s, took, now); break;
         default: learn_blame_message(l, s, reply, rtt(l), now); break;
         }
     }
@@ -529,7 +540,7 @@ static double rate_known(const struct learn *l) {
 }
 
 void learn_store(const struct learn *l, struct learn_memory *m, wall_us wall, mono_us now) {
-    uint32_t connections = l->crowd.known ? l->crowd.cap : 0;
+    uint32_t connections = l->crowd.known && !l->by_host ? l->crowd.cap : 0;
     if (l->by_host)
         for (int i = 0; i < LEARN_HOSTS; i++)
             connections += l->hosts & 1u << i ? l->by_host[i].cap : 0;
@@ -579,12 +590,12 @@ void learn_load(struct learn *l, const struct learn_memory *m, wall_us wall, mon
         l->knock.limit = m->new_connections;
         note(l, LEARN_NEW_CONNECTIONS, 0, m->new_connections, LEARN_BY_MEMORY, NULL, now);
     }
-    if (sane(m->quota, 1e12)) {
-        l->quota.limit = m->quota;
+    if (sane(m->quota, 1e12) || l->quota.ceiling > 0) {
+        l->quota.limit = sane(m->quota, 1e12) ? m->quota : 0;
         l->quota.used = m->quota_used >= 0 ? m->quota_used : 0;
-        l->quota.resets = now + (m->quota_resets - wall);
+        if (m->quota_resets || l->quota.limit > 0) l->quota.resets = now + (m->quota_resets - wall);
         turn_quota(l, now);
-        note(l, LEARN_QUOTA, 0, m->quota, LEARN_BY_MEMORY, NULL, now);
+        if (l->quota.limit > 0) note(l, LEARN_QUOTA, 0, l->quota.limit, LEARN_BY_MEMORY, NULL, now);
     }
     if (sane(m->chance_unsaid, 0.5)) doubt_init(&l->pace.doubts[false], m->chance_unsaid, 500 * much + 50);
     if (sane(m->chance_said, 0.5)) doubt_init(&l->pace.doubts[true], m->chance_said, 500 * much + 50);

@@ -140,6 +140,7 @@ struct learn_session {
     bool ended;                  /* a refusal was its end: nothing more is granted */
     uint8_t stuck;               /* refused behind the last message that was answered */
     bool afresh;                 /* opened because all others hang */
+    bool elsewhere;              /* opened to see whether another host takes more */
     bool probe;                  /* opened while the gate was shut: one message */
     uint32_t span;               /* messages it may carry; 0: any number */
     uint32_t granted;            /* and not given back */
@@ -185,8 +186,8 @@ void learn_moved(struct learn *l, struct learn_session *s, unsigned host, const 
 enum learn_dimension learn_turned_away(struct learn *l, struct learn_session *s,
                                        const struct learn_reply *reply, mono_us now);
 /* No connection, no answer, a broken network. While others are in at that host it may have been one too many.
- */
-void learn_unreachable(struct learn *l, struct learn_session *s, mono_us now);
+ * Returns what it is put down to. */
+enum learn_dimension learn_unreachable(struct learn *l, struct learn_session *s, mono_us now);
 /* It was not let in for a reason of ours, or one that is no limit. */
 void learn_dropped(struct learn *l, struct learn_session *s, mono_us now);
 /* One message was answered. took: since it was granted. */

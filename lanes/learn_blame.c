@@ -134,9 +134,8 @@ static enum learn_dimension blame_crowd(struct learn *l, struct learn_session *s
         l->full |= (uint8_t)(1u << s->host);
         l->full_with = c->in;
         l->full_at = now;
-        if (l->elsewhere) {
+        if (learn_tried_elsewhere(l, s)) {
             c->open--;
-            l->elsewhere = false;
             return LEARN_CONNECTIONS;
         }
     }
@@ -242,7 +241,7 @@ void learn_blame_host(struct learn *l, struct learn_session *s, const struct lea
         blame_crowd(l, s, reply, now);
     } else {
         crowd_failed(c);
-        l->elsewhere = false;
+        learn_tried_elsewhere(l, s);
     }
 }
 

@@ -25,7 +25,9 @@ enum suspect learn_suspect(const struct learn_reply *reply);
 /* The session was refused before it was in, and is counted out but for its crowd. Returns what is blamed. */
 enum learn_dimension learn_blame_connection(struct learn *l, struct learn_session *s,
                                             const struct learn_reply *reply, mono_us now);
-/* The same where only one of its hosts did so, and it goes on to the next. */
+/* What it was opened for is answered. True: it was a try at another host. */
+bool learn_tried_elsewhere(struct learn *l, struct learn_session *s);
+/* The same as learn_blame_connection where only one of its hosts did so, and it goes on to the next. */
 void learn_blame_host(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us now);
 void learn_blame_message(struct learn *l, struct learn_session *s, const struct learn_reply *reply,
                          mono_us rtt, mono_us now);

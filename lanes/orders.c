@@ -142,12 +142,23 @@ bool order_encode(struct buf *out, const struct order *o) {
     buf_put_u64le(out, (uint64_t)o->at);
     buf_put_u64le(out, (uint64_t)o->until);
     buf_put_varint(out, o->newest);
+    buf_put_varint(out, o->spared_count);
+    for (unsigned i = 0; i < o->spared_count; i++)
+        buf_put_varint(out, o->spared[i]);
     return !out->failed;
 }
 
 static bool take_number(struct slice *rest, uint32_t *v) {
     uint64_t wide;
     return take_varint(rest, &wide) && wide <= UINT32_MAX && (*v = (uint32_t)wide, true);
+}
+
+static bool take_spared(struct slice *rest, struct order *o) {
+    uint32_t n;
+    if (!take_number(rest, &n) || n > ORDER_SPARED) return false;
+    for (o->spared_count = 0; o->spared_count < n; o->spared_count++)
+        if (!take_number(rest, &o->spared[o->spared_count])) return false;
+    return true;
 }
 
 static bool take_name(struct slice *rest, struct slice *name, size_t most) {
@@ -173,7 +184,7 @@ int order_decode(struct slice bytes, uint64_t number, struct order *o, struct er
         kind <= ORDER_CANCEL && take_selector(&rest, &o->of) && take_name(&rest, &o->to, ORDER_NAME_MAX) &&
         take_name(&rest, &o->by, ORDER_NAME_MAX) && take_name(&rest, &o->reason, ORDER_TEXT_MAX) &&
         take_u64le(&rest, &at) && take_u64le(&rest, &until) && at <= INT64_MAX && until <= INT64_MAX &&
-        take_number(&rest, &o->newest) && rest.len == 0) {
+        take_number(&rest, &o->newest) && take_spared(&rest, o) && rest.len == 0) {
         o->kind = (enum order_kind)kind;
         o->at = (wall_us)at;
         o->until = (wall_us)until;

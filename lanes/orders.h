@@ -41,7 +41,7 @@ struct order {
     wall_us at;
     wall_us until;   /* 0: until it is taken back */
     uint32_t newest; /* ORDER_CANCEL: campaigns with higher numbers came after it */
-    /* Not stored: campaigns that were loading when it was given, of which it says nothing either. */
+    /* Campaigns that were loading when it was given, of which it says nothing either. */
     uint32_t spared[ORDER_SPARED];
     unsigned spared_count;
 };

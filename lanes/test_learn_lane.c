@@ -276,12 +276,14 @@ static void nothing_is_opened_for_nothing(void **state) {
  */
 static void silence_is_looked_into(void **state) {
     (void)state;
-    struct learn_profile two = {.connections = {.start = 2, .ceiling = 2}};
+    struct learn_profile two = {.connections = {.start = 2, .ceiling = 5}};
     struct learn l;
     struct learn_session s[8];
     mono_us when, now = SEC;
     unsigned in = 0, more = 0;
     learn_init(&l, &two, NULL, NULL, 0);
+    l.crowd.known = true;
+    l.crowd.probe_at = NEVER;
     while (in < 2)
         if (learn_open(&l, &s[in], 0, true, now += SEC, &when)) learn_let_in(&l, &s[in++], now);
     now += 70 * SEC;
