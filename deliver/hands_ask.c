@@ -171,7 +171,7 @@ static int order_of(struct engine *e, const struct engine_hand *hand, struct ord
                         .by = hand->by,
                         .reason = reason,
                         .at = clock_wall(),
-                        .until = hand->until ? hand->until + time_now(e) - clock_wall() : 0};
+                        .until = hand->until ? hand->until + (time_now(e) - clock_wall()) : 0};
     for (unsigned i = 0; i < e->options.source_count && !found; i++)
         found = slice_eq(hand->to, slice_of(e->options.sources[i].name));
     if (!found)
@@ -207,6 +207,7 @@ static int run_order(struct engine *e, void *ctx, struct err *err) {
     const struct order *before = o.kind == ORDER_CANCEL ? NULL : same_order(e, &o);
     uint64_t old = before ? before->number : 0;
     o.number = g->number = ledger_order_number(e->ledger);
+    if (!o.number) return err_set(err, ERR_SYSTEM, "the orders cannot be read now: try again");
     struct order *own = orders_add(&e->hands.orders, &o);
     if (!own) return err_set(err, ERR_BUSY, "there are %d orders already: take some back", ORDERS_MOST);
     put_order(e, own);

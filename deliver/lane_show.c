@@ -7,11 +7,6 @@
 
 #define NOW_US (10 * US_PER_SEC)
 
-static const char *const causes[] = {
-    [LEARN_BY_REPLY] = "reply",     [LEARN_BY_SILENCE] = "silence", [LEARN_BY_TRYING] = "trying",
-    [LEARN_BY_RETURN] = "return",   [LEARN_BY_MEMORY] = "memory",   [LEARN_BY_LATENCY] = "latency",
-    [LEARN_BY_DOUBT] = "refutation"};
-
 void lane_changed(struct engine *e, struct lane *lane, const struct learn_change *change) {
     char from[32], to[32];
     remembering_changed(e, lane, change);
@@ -24,7 +19,7 @@ void lane_changed(struct engine *e, struct lane *lane, const struct learn_change
     log_text("dimension", learn_dimension_name(change->dimension));
     log_text("from", from);
     log_text("to", to);
-    log_text("cause", causes[change->cause]);
+    log_text("cause", learn_cause_name(change->cause));
     if (change->code) log_number("code", change->code);
     if (change->words.len) log_slice("text", change->words);
     log_end();

@@ -17,7 +17,8 @@ struct lane_audit_entry {
 };
 
 const char *learn_cause_name(unsigned cause) {
-    static const char *const names[] = {"reply", "silence", "trying", "return", "memory", "latency", "doubt"};
+    static const char *const names[] = {"reply",  "silence", "trying",    "return",
+                                        "memory", "latency", "refutation"};
     return cause < sizeof names / sizeof *names ? names[cause] : "?";
 }
 

@@ -146,7 +146,7 @@ static void strange_values(void **state) {
     buf_init(&detail, 4096);
     assert_true(note_to_event(&told.last, &detail, &e) && note_from_event(&e, &back));
     buf_done(&detail);
-    assert_string_equal(learn_cause_name(LEARN_BY_DOUBT), "doubt");
+    assert_string_equal(learn_cause_name(LEARN_BY_DOUBT), "refutation");
     assert_string_equal(learn_cause_name(77), "?");
     lane_audit_done(&a);
 }

@@ -13,7 +13,7 @@ static const struct arg args[] = {
     {"since", 0, "TIME", "not before: an age such as 2h, or a time such as 2026-07-01T00:00:00Z"},
     {"source", 0, "SOURCE", "only of lanes of this source"},
     {"only", 0, "KIND", "limits (what lanes learned) or hands (what people did)"},
-    {"last", 'n', "N", "the newest so many; 50 unless told otherwise, 0 for all"},
+    {"last", 'n', "N", "the newest so many; 50 unless told otherwise, 0 for the newest 100000"},
 };
 enum { SHOWN = 50 };
 
@@ -180,9 +180,10 @@ const struct command command_changes = {
     .operands = "[PROVIDER]",
     .summary = "show how limits changed and why, and what people did",
     .text =
-        "Every change of a limit that a lane learned, with its cause and the reply's own words, and what "
-        "was\n"
-        "done by hand; the oldest first. Changes of one limit that follow each other within ten seconds are\n"
+        "Every change of a limit that a lane learned, with its cause and the reply's own words, and what\n"
+        "people ordered of a running server (hold, suspend, route, flush, resume, cancel; not priorities,\n"
+        "weights and times, and nothing that was done without a server); the oldest first. Changes of one "
+        "limit that follow each other within ten seconds are\n"
         "one line. They are kept as long as history.keep says, with or without a server running.\n",
     .examples = "  tsubame changes\n"
                 "  tsubame changes google --since 2h\n"

@@ -52,7 +52,7 @@ static int run(struct invocation *in) {
 const struct command command_campaign = {
     .name = "campaign",
     .operands = "CAMPAIGN",
-    .summary = "how a campaign stands and is treated; change its priority, weight or times",
+    .summary = "a campaign: how it stands; its priority, weight and times",
     .text =
         "Without options it is shown. In a running server a change counts from the next mail on; what is on\n"
         "its way to a receiver goes on. A later --not-before lets it wait again, `none` or a time in the\n"

@@ -187,7 +187,7 @@ static int run(struct invocation *in) {
 const struct command command_explain = {
     .name = "explain",
     .operands = "PROVIDER|HOST|DOMAIN",
-    .summary = "why a lane is as fast as it is, since when, and what would change it",
+    .summary = "why a lane is as fast as it is, and since when",
     .text = "For each lane of the provider: what bounds it and the words that said so, when more is tried, "
             "what waits for it and how "
             "long that takes. A provider is one of the configuration, or a mail exchanger that is none of "

@@ -46,7 +46,7 @@ static int put_until(struct jdoc *o, const struct invocation *in) {
     int64_t us;
     wall_us at = 0;
     if (lasts && until) return command_complain(EXIT_USAGE, "--for and --until: one of the two, please");
-    if (lasts && (!units_duration(slice_of(lasts), &us) || us <= 0))
+    if (lasts && (!units_duration(slice_of(lasts), &us) || us <= 0 || us > NEVER - clock_wall()))
         return command_complain(EXIT_USAGE, "--for '%s': expected a duration such as 2h or 1d", lasts);
     if (until && !units_time(slice_of(until), &at))
         return command_complain(EXIT_USAGE, "--until '%s': expected a time such as 2026-07-01T08:00:00Z",
@@ -172,6 +172,15 @@ int hands_run(struct invocation *in, const char *act) {
     bool dry = value(in, "dry-run") != NULL;
     if (is_numbered(in) && strcmp(act, "resume") != 0)
         return command_complain(EXIT_USAGE, "--order is for `tsubame resume`");
+    if (is_numbered(in)) {
+        int64_t n;
+        bool more = in->operand_count || value(in, "tenant") || dry;
+        for (size_t i = 0; i < PARTS; i++)
+            more = more || value(in, parts[i]);
+        if (more) return command_complain(EXIT_USAGE, "--order names one order: nothing else goes with it");
+        if (!units_int(slice_of(value(in, "order")), &n) || n < 1)
+            return command_complain(EXIT_USAGE, "--order '%s': expected its number", value(in, "order"));
+    }
     if (!is_numbered(in)) {
         reply = ask(in, "preview", &code);
         if (!reply) return code;

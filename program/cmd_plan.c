@@ -116,7 +116,7 @@ static int run(struct invocation *in) {
 const struct command command_plan = {
     .name = "plan",
     .operands = "CAMPAIGN",
-    .summary = "when a campaign will be through, lane by lane, and whether its deadline is kept",
+    .summary = "when a campaign will be through, and whether in time",
     .text =
         "Asks a running server. What waits in each lane, of it and of others, is divided by what the lane\n"
         "delivered of late (* where that is not known yet: the limit of the configuration), as priorities "

@@ -150,7 +150,8 @@ static int run(struct invocation *in) {
 const struct command command_queue = {
     .name = "queue",
     .summary = "who waits: by campaign, provider, domain or age",
-    .text = "Waiting: may go out as soon as there is room. Under way: handed to a session. Deferred: refused "
+    .text = "Waiting: may go out as soon as there is room (by campaign also what is held or scheduled). "
+            "Under way: handed to a session. Deferred: refused "
             "for now; the "
             "time is that of the next try.\n"
             "Campaigns and ages are exact. Providers and domains are known once a domain's mail exchangers "

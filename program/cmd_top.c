@@ -120,6 +120,7 @@ static void read_frame(struct top *t) {
 static void draw(struct top *t) {
     struct buf lines;
     buf_init(&lines, 1 << 20);
+    t->frame.sort = t->sort;
     top_layout(&t->frame, screen_width(STDOUT_FILENO, 80), screen_height(STDOUT_FILENO, 24), &lines);
     screen_draw(buf_slice(&lines));
     buf_done(&lines);

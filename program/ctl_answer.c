@@ -33,6 +33,11 @@ int ctl_reply(struct talk *w, struct jdoc *object) {
     struct err err;
     int failed = talk_send(w, object, NULL, 0, &err);
     jdoc_free(object);
+    if (failed && err.kind == ERR_INPUT) { /* too long: nothing of it was sent */
+        struct jdoc *refusal = talk_refusal(&err);
+        failed = talk_send(w, refusal, NULL, 0, &err);
+        jdoc_free(refusal);
+    }
     return failed;
 }
 

@@ -33,6 +33,12 @@ static int take_selector(struct instance *in, const struct jdoc *request, struct
                          struct err *err) {
     struct slice campaign = jdoc_text(request, "campaign");
     int64_t tenant = jdoc_number(request, "tenant", -1);
+    static const char *const parts[] = {"campaign", "provider", "domain", "source", "identity"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (jdoc_get(request, parts[i]) && !jdoc_text(request, parts[i]).len)
+            return err_set(err, ERR_INPUT, "%s: it is empty, which would name all mail", parts[i]);
+    if (jdoc_get(request, "tenant") && tenant < 0)
+        return err_set(err, ERR_INPUT, "tenant: expected its number");
     *of = (struct selector){.provider = jdoc_text(request, "provider"),
                             .domain = jdoc_text(request, "domain"),
                             .source = jdoc_text(request, "source"),

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CAMPAIGNS_MOST = 1000, KNOWN_SHOWN = 12 };
+enum { CAMPAIGNS_MOST = 1000, KNOWN_SHOWN = 12, SHOWN_MOST = 4000 /* fit a line of the control socket */ };
 
 struct lanes {
     struct lane_status *all;
@@ -139,7 +139,8 @@ struct jdoc *ctl_lanes(struct instance *in, const struct jdoc *request) {
         return talk_refusal(&err);
     }
     pick(&l, jdoc_text(request, "provider"), jdoc_text(request, "source"));
-    size_t shown = most > 0 && (uint64_t)most < l.count ? (size_t)most : l.count;
+    size_t shown = l.count < SHOWN_MOST ? l.count : SHOWN_MOST;
+    if (most > 0 && (uint64_t)most < shown) shown = (size_t)most;
     struct jdoc *o = good(), *list = jdoc_child_list(o, "lanes");
     for (size_t i = 0; i < shown; i++)
         show_lane_json(jdoc_item_object(list), &l.all[i]);

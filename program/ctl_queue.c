@@ -94,8 +94,9 @@ static void sum_ages(struct queue *q) {
         counting_of(&q->rows, slice_of(ages[i].due));
     for (size_t i = 0; i < q->campaign_count; i++) {
         const struct campaign_status *c = &q->campaigns[i];
-        if (!looked_at(q, c->id) || c->state != CAMPAIGN_READY || !waits(c)) continue;
-        int64_t age = q->now > c->ready ? q->now - c->ready : 0;
+        if (!looked_at(q, c->id) || c->state != CAMPAIGN_READY || c->waits || !waits(c)) continue;
+        wall_us since = c->course.not_before > c->ready ? c->course.not_before : c->ready;
+        int64_t age = q->now > since ? q->now - since : 0;
         counting_of(&q->rows, slice_of(ages[age_of(age)].waits))->waiting += waits(c);
     }
 }
@@ -125,8 +126,12 @@ static struct slice provider_of(struct queue *q, struct slice domain, char room[
     struct domain_place place;
     struct err err;
     struct counted *known = counting_of(&q->places, domain);
+    if (known == &q->places.other || known->waiting == UINT64_MAX) return SLICE(""); /* not known */
     if (known->waiting) return slice_of(q->rows.all[known->waiting - 1].name);
-    if (engine_domain(q->in->engine, domain, &place, &err) || !place.lane[0]) return SLICE("");
+    if (engine_domain(q->in->engine, domain, &place, &err) || !place.lane[0]) {
+        known->waiting = UINT64_MAX;
+        return SLICE("");
+    }
     snprintf(room, 512, "%s", place.lane);
     struct counted *row = counting_of(&q->rows, slice_of(room));
     if (row != &q->rows.other) known->waiting = (uint64_t)(row - q->rows.all) + 1;

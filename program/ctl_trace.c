@@ -6,6 +6,7 @@
 #include "trace.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -60,9 +61,8 @@ static bool tell_left_out(struct telling *t, uint64_t n) {
 }
 
 static bool has_left(const struct ctl_asker *asker) {
-    char byte;
-    ssize_t n = recv(asker->talk->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    struct pollfd p = {.fd = asker->talk->fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 /* False: enough. */

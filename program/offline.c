@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "ledger.h"
+#include "orders.h"
 #include "projector.h"
 
 enum { SWEEP_AT_ONCE = 1024 };
@@ -32,6 +33,21 @@ static int sweep(struct store *store, struct ledger *l, struct campaign *c, stru
     return 0;
 }
 
+struct resuming {
+    struct ledger *ledger;
+    uint32_t campaign;
+};
+
+/* What a running server suspended it by. */
+static int end_order(void *ctx, uint64_t number, struct slice bytes, struct err *err) {
+    const struct resuming *r = ctx;
+    struct order o;
+    if (order_decode(bytes, number, &o, err)) return -1;
+    if (o.kind == ORDER_SUSPEND && selector_is_campaign(&o.of) && o.of.campaign == r->campaign)
+        ledger_order_delete(r->ledger, number);
+    return 0;
+}
+
 static int apply(struct store *store, struct ledger *l, uint32_t id, enum offline_change change,
                  struct campaign_row *row, struct err *err) {
     static const enum campaign_state states[] = {[OFFLINE_HOLD] = CAMPAIGN_HELD,
@@ -40,6 +56,8 @@ static int apply(struct store *store, struct ledger *l, uint32_t id, enum offlin
     struct campaign *c = ledger_under_way(l, id, err);
     if (!c) return -1;
     if (c->row.state != states[change]) ledger_set_state(l, c, states[change], clock_wall());
+    struct resuming r = {l, id};
+    if (change == OFFLINE_RESUME && ledger_each_order(l, end_order, &r, err)) return -1;
     if (change == OFFLINE_CANCEL && sweep(store, l, c, err)) return -1;
     if (commit(store, l, true, err)) return -1;
     *row = c->row;

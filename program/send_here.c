@@ -103,7 +103,9 @@ static int resume(struct working *w) {
     struct err err;
     if (engine_campaign_find(w->instance.engine, slice_of(w->job->name), &c, &err)) return command_fail(&err);
     w->id = c.id;
-    if (c.state == CAMPAIGN_HELD && engine_campaign_resume(w->instance.engine, w->id, &err))
+    struct engine_hand hand = {.of = {.campaign = c.id}, .touched = tally_pending(&c.tally)};
+    if (!c.ended && (c.state == CAMPAIGN_HELD || c.state == CAMPAIGN_READY) &&
+        engine_resume(w->instance.engine, w->id, &hand, &err))
         return command_fail(&err);
     return EXIT_DONE;
 }

@@ -1,6 +1,8 @@
 /* Tables and equations for people. */
 #include "show.h"
 
+#include "lane_audit.h"
+
 #include "restoring.h"
 #include "shown.h"
 #include "units.h"
@@ -137,14 +139,6 @@ void show_campaign_json(struct jdoc *o, const struct campaign_status *c) {
     put_time(o, "ended", c->ended);
 }
 
-static const char *cause_name(enum learn_cause cause) {
-    static const char *const names[] = {
-        [LEARN_BY_REPLY] = "reply",     [LEARN_BY_SILENCE] = "silence", [LEARN_BY_TRYING] = "trying",
-        [LEARN_BY_RETURN] = "return",   [LEARN_BY_MEMORY] = "memory",   [LEARN_BY_LATENCY] = "latency",
-        [LEARN_BY_DOUBT] = "refutation"};
-    return names[cause];
-}
-
 /* What is not known is left out. */
 static void put_learned(struct jdoc *o, const struct lane_status *l) {
     struct jdoc *limits = jdoc_child_object(o, "limits"), *kept = jdoc_child_object(o, "kept");
@@ -163,7 +157,7 @@ static void put_learned(struct jdoc *o, const struct lane_status *l) {
     if (l->since.at) {
         struct jdoc *since = jdoc_child_object(o, "since");
         put_time(since, "at", l->since.at);
-        jdoc_put_text(since, "cause", slice_of(cause_name(l->since.cause)));
+        jdoc_put_text(since, "cause", slice_of(learn_cause_name(l->since.cause)));
         jdoc_put_number(since, "code", l->since.code);
         jdoc_put_text(since, "words", slice_of(l->since.words));
     }

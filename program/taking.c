@@ -52,7 +52,9 @@ static int load(struct instance *in, const struct taking *t, struct load *l, uin
     wall_us now = clock_wall(), begins = t->course.not_before > now ? t->course.not_before : now;
     struct campaign_row row = {.name = t->name,
                                .course = t->course,
-                               .expires = begins + in->options->deliver.expire,
+                               .expires = begins < NEVER - in->options->deliver.expire
+                                              ? begins + in->options->deliver.expire
+                                              : NEVER,
                                .hold_uncertain = in->options->deliver.uncertain == OPTION_UNCERTAIN_HOLD,
                                .columns = load_columns_text(l)};
     if (engine_campaign_begin(in->engine, &row, t->payload, err)) return -1;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -28,12 +29,16 @@ int talk_connect(struct talk *w, const char *path, struct err *err) {
     memcpy(addr.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return err_errno(err, errno, "a socket");
+    const struct timeval most = {10, 0}, none = {0, 0}; /* also of connect, where the backlog is full */
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
     if (connect(fd, (struct sockaddr *)&addr, sizeof addr) == 0) {
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
         talk_init(w, fd, TALK_LINE_MAX);
         return 0;
     }
     int why = errno;
     close(fd);
+    if (why == EAGAIN) return err_set(err, ERR_BUSY, "the server at %s does not answer", path);
     if (why == ENOENT || why == ECONNREFUSED || why == ENOTDIR)
         return err_set(err, ERR_ABSENT, "no server is at %s", path);
     return err_errno(err, why, "%s", path);
@@ -68,8 +73,9 @@ static int send_all(struct talk *w, struct slice bytes, const int *fds, unsigned
 int talk_send(struct talk *w, const struct jdoc *object, const int *fds, unsigned count, struct err *err) {
     struct buf line;
     buf_init(&line, TALK_LINE_MAX);
-    int failed = jdoc_write(object, false, &line) ? send_all(w, buf_slice(&line), fds, count, err)
-                                                  : err_set(err, ERR_SYSTEM, "out of memory");
+    int failed = jdoc_write(object, false, &line)
+                     ? send_all(w, buf_slice(&line), fds, count, err)
+                     : err_set(err, ERR_INPUT, "longer than %d MB: ask for less", TALK_LINE_MAX >> 20);
     buf_done(&line);
     return failed;
 }

@@ -62,7 +62,7 @@ struct ledger {
     struct rid_key keys[LEDGER_KEYS_MAX];
     size_t key_count;
     struct suppress_list suppress;
-    bool lanes_put; /* rows of lanes, since they were counted */
+    bool lanes_put;      /* rows of lanes, since they were counted */
     uint64_t last_order; /* the highest number of an order; 0: not read yet, or none */
     uint64_t found_uncertain;
     uint64_t chunk_count;

@@ -22,7 +22,10 @@ static int read_last(struct ledger *l, struct slice key, struct slice value, voi
 
 uint64_t ledger_order_number(struct ledger *l) {
     struct err err;
-    if (!l->last_order) ledger_each_row(l, TABLE_ORDER, store_key_u64(0), read_last, NULL, &err);
+    if (!l->last_order && ledger_each_row(l, TABLE_ORDER, store_key_u64(0), read_last, NULL, &err) < 0) {
+        l->last_order = 0;
+        return 0; /* cannot be told now */
+    }
     return l->last_order + 1;
 }
 
