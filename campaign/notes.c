@@ -171,7 +171,7 @@ static int read_history(struct gathering *g, struct sql *db, struct err *err) {
         "(?3 = '' OR provider = ?3 COLLATE NOCASE) AND (?4 = '' OR source = ?4 "
         "COLLATE NOCASE) ORDER BY seq DESC, n DESC LIMIT ?5) ORDER BY seq, n",
         err);
-    int found = st ? 1 : -1;
+    int found;
     if (!st) return -1;
     sql_bind_int(st, 1, w->since);
     sql_bind_int(st, 2, w->what);

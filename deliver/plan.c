@@ -26,7 +26,7 @@ static void plan_lane(const struct engine *e, struct lane *lane, const struct ca
     size_t count = 0, of = 0;
     for (const struct share *s = lane->shares; s; s = s->next)
         count++;
-    struct forecast_flow *flows = calloc(count, sizeof *flows);
+    struct forecast_flow *flows = calloc(count + 1, sizeof *flows);
     if (!flows) abort();
     count = 0;
     *out = (struct plan_lane){0};

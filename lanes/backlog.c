@@ -371,8 +371,8 @@ void backlog_done(struct backlog *b, void (*release)(void *, struct chunk *), vo
     for (size_t i = 0; i < b->domain_slots; i++)
         while (b->domains[i]) {
             struct domain *d = b->domains[i];
-            while (d->queues) {
-                struct queue *q = d->queues;
+            for (struct queue *q = d->queues, *next; q; q = next) {
+                next = q->sibling;
                 while (q->first)
                     release(ctx, backlog_pop(b, q).chunk);
                 backlog_queue_free(b, q);

@@ -3,6 +3,7 @@
 
 #include "hash.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,7 +66,7 @@ static uint64_t key_of(struct slice provider, struct slice source, unsigned dime
 }
 
 static struct lane_audit_entry *find(struct lane_audit *a, uint64_t key) {
-    for (size_t i = 0; i < a->count; i++)
+    for (size_t i = 0; a->keys && i < a->count; i++)
         if (a->keys[i] == key) return &a->entries[i];
     return NULL;
 }
@@ -107,6 +108,7 @@ static uint8_t copy(char *to, struct slice from, size_t room) {
 static struct lane_audit_entry *add(struct lane_audit *a, uint64_t key, struct slice provider,
                                     struct slice source, unsigned dimension, mono_us now) {
     if (!make_room(a, now)) return NULL;
+    assert(a->entries && a->keys);
     struct lane_audit_entry *e = &a->entries[a->count];
     *e = (struct lane_audit_entry){.told = now - LANE_AUDIT_APART, .dimension = (uint8_t)dimension};
     e->provider_len = copy(e->provider, provider, sizeof e->provider);

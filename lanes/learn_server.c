@@ -35,7 +35,7 @@ double server_factor(struct server *v, mono_us now) {
     int steps = 0;
     while (steps < WORLD_STEPS && m->steps[steps] > 0)
         steps++;
-    if (m->step_s > 0) f *= m->steps[(int64_t)((double)now / (m->step_s * 1e6)) % steps];
+    if (m->step_s > 0 && steps > 0) f *= m->steps[(int64_t)((double)now / (m->step_s * 1e6)) % steps];
     return f;
 }
 

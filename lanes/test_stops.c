@@ -77,7 +77,7 @@ static unsigned take(struct world *w, struct site *site, unsigned *which) {
 static void test_one_of_two(void **state) {
     (void)state;
     struct world w;
-    unsigned which;
+    unsigned which = 0;
     world_open(&w);
     struct domain *a = add(&w, "a.test", 0, 20);
     add(&w, "b.test", 2, 8);
@@ -111,7 +111,7 @@ static void test_one_of_two(void **state) {
 static void test_one_campaign(void **state) {
     (void)state;
     struct world w;
-    unsigned which;
+    unsigned which = 0;
     world_open(&w);
     struct domain *a = add(&w, "a.test", 0, 8);
     add(&w, "a.test", 1, 8);

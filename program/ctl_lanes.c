@@ -190,7 +190,7 @@ static void unknown(struct lanes *l, const struct instance *in, struct slice nam
     sort(l, SLICE("waiting"), &unused);
     for (size_t i = 0; i < in->options->providers.count && shown < KNOWN_SHOWN; i++)
         buf_printf(&known, "%s%s", shown++ ? ", " : "", all[i].name);
-    for (size_t i = 0; i < l->count && shown < KNOWN_SHOWN; i++)
+    for (size_t i = 0; l->all && i < l->count && shown < KNOWN_SHOWN; i++)
         if (!is_configured(in, slice_of(l->all[i].provider)) &&
             (i == 0 || strcmp(l->all[i].provider, l->all[i - 1].provider) != 0))
             buf_printf(&known, "%s%s", shown++ ? ", " : "", l->all[i].provider);

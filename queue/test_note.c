@@ -138,7 +138,7 @@ static void long_texts_are_cut(void **state) {
     static char text[4096];
     memset(text, 'x', sizeof text);
     struct slice longer = slice_make(text, sizeof text);
-    struct note many = hand, n;
+    struct note many = hand, n = {0};
     struct buf detail;
     struct event e, back;
     struct buf out;

@@ -33,7 +33,7 @@ def everybody(tmp_path, build):
     rows = []
     for end in ("", "-np"):
         rows += [provider("well" + end, 12), provider("broken" + end, 2, chunking="broken"),
-                 provider("users" + end, 8, users="{unknown: 0.3}"), provider("moody" + end, 4, defer="{data: 0.3}"),
+                 provider("users" + end, 8, users="{unknown: 0.3}"), provider("moody" + end, 4, defer="{data: 0.05}"),
                  provider("late" + end, 4, users="{unknown: 0.3, unknown_at: data}")]
         rows += [provider(f"bdat-{fault}{end}", faults=f'[{{step: bdat, do: "{fault}", {"first: 2" if fault == "early" else "attempts: 1"}}}]') for fault in FAULTS
                  if (fault, end) != ("early", "")]  # among many that are under way nobody can tell
