@@ -73,7 +73,7 @@ static struct lane_audit_entry *find(struct lane_audit *a, uint64_t key) {
 
 /* Those that have nothing to tell and may tell at once are as good as none. */
 static void sweep(struct lane_audit *a, mono_us now) {
-    for (size_t i = 0; i < a->count;) {
+    for (size_t i = 0; a->entries && a->keys && i < a->count;) {
         if (a->entries[i].changes || now - a->entries[i].told < LANE_AUDIT_APART) {
             i++;
             continue;
