@@ -87,9 +87,11 @@ static bool no_orders(struct world *w) {
 
 /* Rows at two domains by turns: chunks of both. */
 static char *mixed_rows(const char *a, const char *b, unsigned each) {
-    char *rows = malloc(each * 80 + 1), *at = rows;
+    size_t room = each * 80 + 1, len = 0;
+    char *rows = malloc(room);
     for (unsigned i = 0; i < each; i++)
-        at += sprintf(at, "%s%u@7.test,x@y.test\n%s%u@8.test,x@y.test\n", a, i, b, i);
+        len += (size_t)snprintf(rows + len, room - len, "%s%u@7.test,x@y.test\n%s%u@8.test,x@y.test\n", a, i,
+                                b, i);
     return rows;
 }
 

@@ -153,8 +153,12 @@ static mono_us step_paces(struct learn *l, mono_us now) {
 }
 
 /* Beyond what all hosts may get together there is only the ceiling of the profile. */
+static bool is_bounded(const struct learn *l) {
+    return l->pace_by_host && l->profile.rate.ceiling > 0;
+}
+
 static unsigned take_pace(struct learn *l, unsigned host, unsigned want, mono_us now, mono_us *when) {
-    bool bounded = l->pace_by_host && l->profile.rate.ceiling > 0;
+    bool bounded = is_bounded(l);
     if (bounded) want = pace_take(&l->pace, want, now, when);
     unsigned n = pace_take(learn_pace(l, host), want, now, when);
     if (bounded) pace_give_back(&l->pace, want - n);
@@ -163,7 +167,7 @@ static unsigned take_pace(struct learn *l, unsigned host, unsigned want, mono_us
 
 static void give_back_pace(struct learn *l, unsigned host, unsigned n) {
     pace_give_back(learn_pace(l, host), n);
-    if (l->pace_by_host) pace_give_back(&l->pace, n);
+    if (is_bounded(l)) pace_give_back(&l->pace, n);
 }
 
 /* ---- the gate ---- */
@@ -347,7 +351,7 @@ void learn_charge(struct learn *l, struct learn_session *s, unsigned n, mono_us 
     s->granted += n;
     l->in_flight += n;
     pace_charge(learn_pace(l, s->host), n, now);
-    if (l->pace_by_host) pace_charge(&l->pace, n, now);
+    if (is_bounded(l)) pace_charge(&l->pace, n, now);
 }
 
 mono_us learn_tick(struct learn *l, mono_us now) {
