@@ -177,13 +177,11 @@ static void test_exchangers_move(void **state) {
     struct world *w = open_world(p, 2);
     for (unsigned i = 7; i <= 8; i++)
         host_open(world_host(w, i));
-    w->wanders_to = 7;
+    world_wander(w, 7);
     world_engine(w);
     send_all(w, "one", "wanders.test", 10);
     assert_true(has_lane(w, "seven", 10));
-    pthread_mutex_lock(&w->lock);
-    w->wanders_to = 8;
-    pthread_mutex_unlock(&w->lock);
+    world_wander(w, 8);
     send_all(w, "two", "wanders.test", 5); /* the answer still holds */
     assert_true(has_lane(w, "seven", 15));
     forget_domain(w, "wanders.test");

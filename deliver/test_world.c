@@ -451,6 +451,12 @@ void world_dns(struct world *w, bool broken, bool silent) {
     pthread_mutex_unlock(&w->lock);
 }
 
+void world_wander(struct world *w, unsigned host) {
+    pthread_mutex_lock(&w->lock);
+    w->wanders_to = host;
+    pthread_mutex_unlock(&w->lock);
+}
+
 void world_engine(struct world *w) {
     struct err err = {0};
     w->engine = engine_start(&w->options, w->store, &err);

@@ -94,6 +94,7 @@ void host_close(struct host *h);
 
 /* From now on every look-up fails, or is not answered at all. */
 void world_dns(struct world *w, bool broken, bool silent);
+void world_wander(struct world *w, unsigned host); /* "wanders.test" is at this host from now on */
 void *world_dns_run(void *world); /* the thread that answers: test_world_dns.c */
 
 /* Whether the store's commits fail. */
