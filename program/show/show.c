@@ -3,7 +3,6 @@
 
 #include "lane_audit.h"
 
-#include "restoring.h"
 #include "shown.h"
 #include "units.h"
 
@@ -270,25 +269,5 @@ void show_removed_json(struct jdoc *list, const struct history_removed *removed)
     buf_init(&text, 512);
     history_removed_put_text(removed, &text);
     jdoc_item_text(list, buf_slice(&text));
-    buf_done(&text);
-}
-
-void show_restored(struct buf *out, struct store *store, const struct campaign_status *all, size_t count,
-                   bool colour) {
-    struct buf text;
-    buf_init(&text, 1 << 20);
-    if (restoring_put_note(&text, store, all, count)) {
-        buf_printf(out, "%sNote:%s ", show_red(colour), show_plain(colour));
-        show_text(out, buf_slice(&text));
-        buf_put_text(out, ".\n");
-    }
-    buf_done(&text);
-}
-
-void show_restored_json(struct jdoc *list, struct store *store, const struct campaign_status *all,
-                        size_t count) {
-    struct buf text;
-    buf_init(&text, 1 << 20);
-    if (restoring_put_note(&text, store, all, count)) jdoc_item_text(list, buf_slice(&text));
     buf_done(&text);
 }

@@ -37,7 +37,7 @@ bool show_campaign_from_json(const struct jdoc *object, struct campaign_status *
 /* What a person must know to read the numbers right: lines, and a list of texts under "notes". */
 void show_gap(struct buf *out, const struct history_gap *gap, bool colour);
 void show_gap_json(struct jdoc *list, const struct history_gap *gap);
-/* The same for campaigns that are held because their store was restored (restoring.h). */
+/* The same for campaigns that are held because their store was restored (restored.h). */
 void show_restored(struct buf *out, struct store *store, const struct campaign_status *all, size_t count,
                    bool colour);
 void show_restored_json(struct jdoc *list, struct store *store, const struct campaign_status *all,

@@ -1,6 +1,6 @@
 /* `send` with a running server: files go over as descriptors, progress comes back. */
 #include "asking.h"
-#include "course_args.h"
+#include "course_json.h"
 #include "memfile.h"
 #include "sendjob.h"
 #include "taking.h"

@@ -1,10 +1,9 @@
-/* A campaign's course on the command line and in requests: --priority, --weight, --not-before, --deadline. */
+/* A campaign's course on the command line: --priority, --weight, --not-before, --deadline. */
 #ifndef TSUBAME_COURSE_ARGS_H
 #define TSUBAME_COURSE_ARGS_H
 
 #include "command.h"
 #include "course.h"
-#include "jdoc.h"
 
 #define COURSE_ARGS                                                                                          \
     {"priority", 0, "PRIORITY", "transactional (before all bulk mail of its lane) or bulk (the default)"},   \
@@ -13,15 +12,7 @@
         "deadline", 0, "TIME", "when it should be through (a wish; `tsubame plan` says whether it will be)"  \
     }
 
-/* A point in time: RFC 3339, "+2h" (from now), or "none", which is 0. */
-bool course_time(struct slice text, wall_us now, wall_us *t);
-
 /* What was given. EXIT_DONE, or EXIT_USAGE with a line on standard error. */
 int course_from_args(const struct invocation *in, struct campaign_change *change);
-
-void course_change_to_json(struct jdoc *request, const struct campaign_change *change);
-void course_to_json(struct jdoc *request, const struct campaign_course *course); /* all of it */
-/* ERR_INPUT: a value that none can have. */
-int course_from_json(const struct jdoc *request, struct campaign_change *change, struct err *err);
 
 #endif

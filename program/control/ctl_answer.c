@@ -2,7 +2,7 @@
 #include "ctl_answer.h"
 
 #include "content.h"
-#include "course_args.h"
+#include "course_json.h"
 #include "ctl_hands.h"
 #include "ctl_lanes.h"
 #include "ctl_queue.h"

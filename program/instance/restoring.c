@@ -96,32 +96,3 @@ int restoring_run(struct restoring *r, const struct options *o, struct err *err)
     store_remove(partial);
     return -1;
 }
-
-/* ---- what is told ---- */
-
-static int read_row(struct store *store, struct restored *r) {
-    struct err ignored;
-    struct store_reader *reader = store_reader_open(store, &ignored);
-    int found = reader && store_read_begin(reader, &ignored) == 0 ? restored_get(reader, r, &ignored) : -1;
-    store_reader_free(reader);
-    return found;
-}
-
-bool restoring_put_note(struct buf *out, struct store *store, const struct campaign_status *all,
-                        size_t count) {
-    struct restored r;
-    bool any = false;
-    if (read_row(store, &r) != 1) return false;
-    for (size_t i = 0; i < count; i++) {
-        if (all[i].state != CAMPAIGN_HELD || !restored_holds(&r, all[i].id)) continue;
-        if (!any) {
-            buf_put_text(out, "restored from the backup of ");
-            units_put_time(out, r.taken / US_PER_SEC * US_PER_SEC);
-            buf_put_text(
-                out, ": what was sent after it is not known here, so these are held until you resume them: ");
-        }
-        buf_printf(out, "%s%u (%s)", any ? ", " : "", all[i].id, all[i].name);
-        any = true;
-    }
-    return any;
-}

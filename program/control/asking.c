@@ -1,7 +1,7 @@
 /* Requests to a server, and its replies as plain data. */
 #include "asking.h"
 
-#include "course_args.h"
+#include "course_json.h"
 #include "options.h"
 #include "show.h"
 

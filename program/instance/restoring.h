@@ -1,4 +1,4 @@
-/* A backup made into a store again, and what people are told of it. */
+/* A backup made into a store again. */
 #ifndef TSUBAME_RESTORING_H
 #define TSUBAME_RESTORING_H
 
@@ -17,9 +17,5 @@ struct restoring {
 /* Checks, copies, holds what is unfinished unless the backup is final (or resume), gives the store to
  * run.user, puts it to `dir`, which must be absent or empty. On failure nothing is left. */
 int restoring_run(struct restoring *r, const struct options *o, struct err *err);
-
-/* Why campaigns are held: a sentence, when any of them still is. False: nothing was put. */
-bool restoring_put_note(struct buf *out, struct store *store, const struct campaign_status *all,
-                        size_t count);
 
 #endif
