@@ -35,11 +35,18 @@ enum { FDS = 65536 };
 
 static struct {
     struct track *by_fd[FDS];
+    dev_t dev[FDS];
     bool through[FDS]; /* opened with O_SYNC or O_DSYNC */
 } fds;
 
+/* Some close without close (closedir), and then the number is another's: a socket's, a memfd's. */
 static struct track *of_fd(int fd) {
-    return power_on() && fd >= 0 && fd < FDS ? fds.by_fd[fd] : NULL;
+    struct track *t = power_on() && fd >= 0 && fd < FDS ? fds.by_fd[fd] : NULL;
+    struct stat st;
+    int saved = errno;
+    if (t && (fstat(fd, &st) || st.st_ino != t->ino || st.st_dev != fds.dev[fd])) t = fds.by_fd[fd] = NULL;
+    errno = saved;
+    return t;
 }
 
 /* --- Contents ------------------------------------------------------------------------------------------ */
@@ -218,6 +225,7 @@ static void opened(int fd, int flags, bool created) {
         pthread_mutex_unlock(&t->lock);
     }
     fds.through[fd] = (flags & (O_DSYNC | O_SYNC)) != 0;
+    fds.dev[fd] = st.st_dev;
     fds.by_fd[fd] = t;
 }
 

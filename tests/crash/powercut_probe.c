@@ -2,13 +2,15 @@
  * the current directory, and dies as by kill -9 at the end.
  *
  *     create F | write F OFF TEXT | through F OFF TEXT | append F TEXT | truncate F N | sync F | syncdir D |
- *     rename A B | unlink F | link A B | mkdir D | threads F N COUNT */
+ *     rename A B | unlink F | link A B | mkdir D | list D | threads F N COUNT */
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -64,6 +66,15 @@ static void threads(const char *file, int n, int count) {
     close(fd);
 }
 
+/* closedir closes what open opened; then its number is that of memory, which is no file of the directory. */
+static void list(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    need(dir && closedir(dir) == 0, path);
+    need(memfd_create("other", 0) == fd && ftruncate(fd, 16384) == 0, "memfd");
+    close(fd);
+}
+
 static int one(char **a) {
     if (!strcmp(a[0], "create")) {
         int fd = open(a[1], O_WRONLY | O_CREAT, 0600);
@@ -86,6 +97,7 @@ static int one(char **a) {
     if (!strcmp(a[0], "unlink")) return need(unlink(a[1]) == 0, a[1]), 2;
     if (!strcmp(a[0], "link")) return need(link(a[1], a[2]) == 0, a[1]), 3;
     if (!strcmp(a[0], "mkdir")) return need(mkdir(a[1], 0700) == 0, a[1]), 2;
+    if (!strcmp(a[0], "list")) return list(a[1]), 2;
     if (!strcmp(a[0], "threads"))
         return threads(a[1], (int)strtol(a[2], NULL, 10), (int)strtol(a[3], NULL, 10)), 4;
     fprintf(stderr, "unknown operation %s\n", a[0]);

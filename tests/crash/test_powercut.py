@@ -74,6 +74,7 @@ TABLE = [
     ("link old twin", {"old": OLD}),
     ("link old twin syncdir .", {"old": OLD, "twin": OLD}),
     ("mkdir sub create sub/f append sub/f x sync sub/f syncdir sub", {"old": OLD}),
+    ("mkdir sub syncdir . list sub create sub/f", {"old": OLD}),
     ("mkdir sub syncdir . create sub/f append sub/f x sync sub/f", {"old": OLD}),
     ("mkdir sub syncdir . create sub/f append sub/f x sync sub/f syncdir sub", {"old": OLD, "sub/f": "x"}),
 ]
