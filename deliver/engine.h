@@ -170,7 +170,9 @@ int engine_resume(struct engine *e, uint32_t campaign, const struct engine_hand 
 struct order_status {
     struct order order; /* its slices point into `texts` */
     char texts[ORDER_NAME_MAX * 6 + ORDER_TEXT_MAX];
-    uint64_t cancelled; /* so far, since start */
+    /* ORDER_CANCEL, so far, since start: */
+    uint64_t cancelled;
+    uint64_t finished; /* were on the wire, and came to another end there */
 };
 /* Fills at most `most`; returns how many there are. */
 size_t engine_orders(struct engine *e, struct order_status *out, size_t most);

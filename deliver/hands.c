@@ -163,18 +163,17 @@ struct slice hands_domain_of(struct slice address) {
 }
 
 /* A window's recipients are of one domain, mostly: each is looked at when it comes back. */
-static enum fate window_fate(struct engine *e, const struct window *w, struct slice to) {
+static const struct order *window_order(struct engine *e, const struct window *w, struct slice to) {
     const struct lane *lane = w->session->site->lane;
     struct subject s =
         hands_subject(e, w->chunk->campaign, hands_domain_of(to), lane->source, slice_of(lane->name));
-    const struct order *o = orders_stop(&e->hands.orders, &s);
-    return !o ? FATE_GO : o->kind == ORDER_CANCEL ? FATE_CANCEL : FATE_STOP;
+    return orders_stop(&e->hands.orders, &s);
 }
 
 static void halt_windows(struct engine *e) {
     for (struct session *s = e->sessions; s; s = s->next)
         for (struct window *w = s->held; w; w = w->next_held)
-            if (window_fate(e, w, chunk_table_address(w->table, w->items[0].slot)) != FATE_GO)
+            if (window_order(e, w, chunk_table_address(w->table, w->items[0].slot)))
                 atomic_store_explicit(&w->halted, true, memory_order_relaxed);
 }
 
@@ -201,10 +200,12 @@ void hands_drop(struct engine *e, uint64_t number) {
 }
 
 void hands_settling(struct engine *e, const struct window *w, struct slice to, struct event *ev) {
-    bool again = ev->kind == EVENT_RETURNED || ev->kind == EVENT_DEFERRED || ev->kind == EVENT_UNCERTAIN;
-    if (!e->hands.orders.count || !again || window_fate(e, w, to) != FATE_CANCEL) return;
-    ev->due = 0;
-    if (ev->kind != EVENT_UNCERTAIN) ev->kind = EVENT_CANCELLED;
+    bool cancelled = ev->kind == EVENT_RETURNED || ev->kind == EVENT_DEFERRED;
+    const struct order *o = e->hands.orders.count ? window_order(e, w, to) : NULL;
+    if (!o || o->kind != ORDER_CANCEL) return;
+    jobs_settled(e, o->number, cancelled);
+    if (cancelled) ev->kind = EVENT_CANCELLED;
+    if (cancelled || ev->kind == EVENT_UNCERTAIN) ev->due = 0;
 }
 
 /* ---- their end ---- */

@@ -304,8 +304,7 @@ static void show(struct engine *e, const struct order *o, struct order_status *o
         *to[i] = slice_make(at, from[i].len);
         at += from[i].len;
     }
-    out->cancelled = 0;
-    jobs_progress(e, o->number, &out->cancelled);
+    jobs_progress(e, o->number, &out->cancelled, &out->finished);
 }
 
 static int run_list(struct engine *e, void *ctx, struct err *err) {

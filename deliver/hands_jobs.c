@@ -3,8 +3,9 @@
  * table.
  *
  * A cancellation stands as an order while this goes on, so nothing that it names is begun, and what comes
- * back from sessions is cancelled as it comes. It is over after a pass that met nobody on the wire and no
- * domain whose provider is still to be found, where it asks for one; else there is another pass. After a
+ * back from sessions is cancelled as it comes. It is over after a pass that met nobody of it on the wire or
+ * just taken from the retry table, and no domain whose provider is still to be found, where it asks for one;
+ * else there is another pass. After a
  * restart the first pass begins anew: who is settled already is not met again. A flush is forgotten with the
  * process. */
 #include "owner.h"
@@ -31,6 +32,7 @@ struct job {
     unsigned passes;
     mono_us not_before;
     uint64_t done;
+    uint64_t finished;     /* were on the wire when it was ordered, and came to their end there */
     uint64_t domain_chunk; /* whose domain that is */
     struct slice seen;     /* in that chunk: the domain that was judged last, */
     int seen_fit;          /* and how */
@@ -86,10 +88,28 @@ void jobs_done(struct engine *e) {
     e->hands.jobs = NULL;
 }
 
-bool jobs_progress(const struct engine *e, uint64_t order, uint64_t *done) {
-    for (const struct job *job = e->hands.jobs; job; job = job->next)
-        if (job->order == order) return *done = job->done, true;
-    return false;
+static struct job *job_of(const struct engine *e, uint64_t order) {
+    struct job *job = e->hands.jobs;
+    while (job && job->order != order)
+        job = job->next;
+    return job;
+}
+
+void jobs_progress(const struct engine *e, uint64_t order, uint64_t *done, uint64_t *finished) {
+    const struct job *job = job_of(e, order);
+    *done = job ? job->done : 0;
+    *finished = job ? job->finished : 0;
+}
+
+void jobs_settled(struct engine *e, uint64_t order, bool cancelled) {
+    struct job *job = job_of(e, order);
+    if (job) *(cancelled ? &job->done : &job->finished) += 1;
+}
+
+/* Their new rows may lie where a pass has been already. */
+void jobs_put_off(struct engine *e) {
+    for (struct job *job = e->hands.jobs; job; job = job->next)
+        if (job->order && order_of(job) && order_of(job)->of.provider.len) job->again = true;
 }
 
 /* ---- what fits ---- */
@@ -201,6 +221,12 @@ static enum ledger_verdict judge(void *ctx, struct chunk *chunk, unsigned slot) 
     return LEDGER_LEAVE;
 }
 
+/* It is on its way into the backlog, or came from there this moment: the next pass sees what became of it. */
+static void at_work(void *ctx, struct chunk *chunk, unsigned slot) {
+    struct job *job = ctx;
+    if (!job->again && fit_of_slot(job, chunk, slot) != FIT_NOT) job->again = true;
+}
+
 static void woken(void *ctx, struct chunk *chunk, const struct slots *slots) {
     feed_due(((struct job *)ctx)->engine, chunk, slots);
 }
@@ -218,7 +244,12 @@ static unsigned room(const struct job *job) {
 /* 1: there is more; 0: that was all; -1: nothing can be done now. */
 static int go_through_retries(struct job *job, mono_us until) {
     struct engine *e = job->engine;
-    const struct ledger_judge how = {concerns_campaign, judge, woken, job};
+    const struct ledger_judge how = {
+        .campaign = concerns_campaign,
+        .slot = judge,
+        .at_work = job->order ? at_work : NULL, /* what a flush wants of it has come about */
+        .woken = woken,
+        .ctx = job};
     if (ledger_durable(e->ledger) < job->after) {
         e->hurry = true;
         return -1;
@@ -243,6 +274,7 @@ static void say_done(const struct job *job) {
     log_begin(LOG_LEVEL_INFO, job->order ? "cancel-done" : "flush-done");
     if (job->order) log_number("order", (int64_t)job->order);
     log_number("recipients", (int64_t)job->done);
+    if (job->order) log_number("on-the-wire", (int64_t)job->finished);
     log_end();
 }
 

@@ -280,8 +280,12 @@ void jobs_cancel(struct engine *e, const struct order *o); /* an order of the se
 int jobs_flush(struct engine *e, const struct selector *of, struct err *err);
 void jobs_turn(struct engine *e);
 void jobs_done(struct engine *e);
-/* How many were cancelled so far, since start; and is it still under way? */
-bool jobs_progress(const struct engine *e, uint64_t order, uint64_t *done);
+/* How many were cancelled so far, and how many came to another end that were on the wire: since start. */
+void jobs_progress(const struct engine *e, uint64_t order, uint64_t *done, uint64_t *finished);
+/* One that the cancellation names came back from a session. */
+void jobs_settled(struct engine *e, uint64_t order, bool cancelled);
+/* Recipients whose provider is not known were put off until later. */
+void jobs_put_off(struct engine *e);
 
 /* resting.c */
 void resting_in(struct engine *e, struct session *s); /* it is idle and has no window */

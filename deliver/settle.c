@@ -203,5 +203,6 @@ void settle_domain(struct engine *e, struct domain *d, const struct outcome *o) 
         log_slice("text", slice_make(o->text, o->text_len));
         log_end();
     }
+    if (!d->site && o->kind == EVENT_DEFERRED) jobs_put_off(e);
     backlog_drain(&e->backlog, d, settle_waiting, &settling);
 }

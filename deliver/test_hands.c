@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define HOUR (3600 * US_PER_SEC)
+enum { MANY = 12000 };
 
 static struct world *open_world(unsigned slow_ms) {
     struct world *w = calloc(1, sizeof *w);
@@ -248,6 +249,53 @@ static void test_cancelled_over_a_restart(void **state) {
     close_world(w);
 }
 
+static bool one_deferred(const struct campaign_status *s) {
+    return s->tally.deferred == 1;
+}
+static bool many_deferred(const struct campaign_status *s) {
+    return s->tally.deferred == MANY;
+}
+
+static void flush(struct world *w, struct selector of) {
+    struct engine_hand hand = hand_of(ORDER_SUSPEND, of);
+    struct err err = {0};
+    if (engine_flush(w->engine, &hand, &err)) fail_msg("%s", err.text);
+}
+
+/* A cancellation by provider has long to do in the retry table. Meanwhile one whose provider nobody knows yet
+ * is taken out of it: it is over when that one is settled, too. */
+static void test_cancelled_while_woken(void **state) {
+    (void)state;
+    struct world *w = open_world(0);
+    w->options.retry = (struct retry_options){HOUR / 10, HOUR / 10, 2};
+    world_engine(w);
+    uint32_t many = world_many(w, "over", "7.test", MANY);
+    world_wait(w, many, many_deferred);
+    world_engine_stop(w, US_PER_SEC);
+    w->options.retry = (struct retry_options){HOUR, HOUR, 2}; /* its row is the last */
+    world_dns(w, true, false);
+    world_engine(w);
+    uint32_t one = world_campaign(w, "r@x.7.test,x@y.test\n", false, 9 * HOUR);
+    world_wait(w, one, one_deferred);
+    world_dns(w, false, true);
+    order(w, ORDER_CANCEL, provider_7, "");
+    flush(w, (struct selector){.domain = SLICE("x.7.test")});
+    world_wait(w, many, NULL);
+    usleep(300000);
+    assert_int_equal(orders(w), 1);
+    world_dns(w, false, false);
+    for (unsigned i = 0; i < 100 && !world_now(w, one).ended; i++) {
+        flush(w, (struct selector){.domain = SLICE("x.7.test")}); /* a question may have been given up */
+        usleep(200000);
+    }
+    struct campaign_status end = world_wait(w, one, NULL);
+    assert_int_equal(end.tally.cancelled, 1);
+    assert_int_equal(world_now(w, many).tally.cancelled, MANY);
+    assert_int_equal(world_taken(w, "r@x.7.test", false), 0);
+    wait_for(w, no_orders);
+    close_world(w);
+}
+
 /* ---- routed, flushed ---- */
 
 static uint64_t delivered_from(struct world *w, const char *source) {
@@ -297,15 +345,13 @@ static void test_flushed(void **state) {
         "grey5@8.test,x@y.test\n"};
     (void)state;
     struct world *w = open_world(0);
-    struct err err = {0};
     w->options.retry = (struct retry_options){HOUR, HOUR, 2};
     world_engine(w);
     uint32_t id = world_campaign(w, greys[0], false, 5 * HOUR),
              left = world_campaign(w, greys[1], false, 5 * HOUR);
     world_wait(w, id, five_deferred);
     world_wait(w, left, five_deferred);
-    struct engine_hand hand = hand_of(ORDER_SUSPEND, domain_7);
-    assert_int_equal(engine_flush(w->engine, &hand, &err), 0);
+    flush(w, domain_7);
     struct campaign_status end = world_wait(w, id, NULL);
     assert_int_equal(end.tally.delivered, 5);
     assert_int_equal(world_now(w, left).tally.deferred, 5);
@@ -353,6 +399,7 @@ int main(void) {
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_cancelled_in_the_retry_table),
         cmocka_unit_test(test_cancelled_over_a_restart),
+        cmocka_unit_test(test_cancelled_while_woken),
         cmocka_unit_test(test_routed),
         cmocka_unit_test(test_flushed),
         cmocka_unit_test(test_refused),

@@ -114,6 +114,7 @@ static const char *answer_rcpt(struct peer *p, const char *line) {
     pthread_mutex_unlock(&p->world->lock);
     if (strncmp(p->to, "unknown", 7) == 0) return "550 5.1.1 no such user\r\n";
     if (full && strncmp(p->to, "full", 4) == 0) return "552 5.2.2 mailbox full\r\n";
+    if (strncmp(p->to, "over", 4) == 0) return "452 4.2.2 mailbox over quota\r\n";
     if (strncmp(p->to, "later", 5) == 0 && !seen_before(p->world, p->to)) return "451 4.3.0 try later\r\n";
     if (strncmp(p->to, "grey", 4) == 0 && !seen_before(p->world, p->to)) return "450 4.7.1 greylisted\r\n";
     return "250 2.1.5 ok\r\n";

@@ -13,7 +13,8 @@ enum { HOSTS_MAX = 16, RCPTS_MAX = 64, TAKEN_MAX = 8192, PEERS_MAX = 256 };
 enum drop { DROP_NEVER, DROP_AT_DATA, DROP_AFTER_DOT, DROP_AT_GREETING };
 
 /* One mail server. What it does is set before it is opened. Recipients named "unknown..." are refused,
- * "later..." and "grey..." are refused at their first try, "full..." while mailboxes are full. */
+ * "later..." and "grey..." are refused at their first try, "full..." while mailboxes are full, "over..." is
+ * refused for now at every try. */
 struct host {
     unsigned number;               /* 127.0.7.number; 0: none */
     bool starttls;                 /* offers it, and fails in the handshake, unless it has a certificate */
@@ -95,7 +96,7 @@ void host_close(struct host *h);
 /* From now on every look-up fails, or is not answered at all. */
 void world_dns(struct world *w, bool broken, bool silent);
 void world_wander(struct world *w, unsigned host); /* "wanders.test" is at this host from now on */
-void *world_dns_run(void *world); /* the thread that answers: test_world_dns.c */
+void *world_dns_run(void *world);                  /* the thread that answers: test_world_dns.c */
 
 /* Whether the store's commits fail. */
 void world_disk(bool full);

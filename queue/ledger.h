@@ -140,11 +140,14 @@ void ledger_due_anew(struct ledger *l);
 /* The retry table, whatever is due: what is to become of those that wait there. From *place (0 at first) on,
  * at most `most` rows a call. campaign: may something become of its recipients? slot: of that one; the chunk
  * is held meanwhile. woken is told of those that wait in their chunks again. Held campaigns' are not woken.
+ * at_work (may be NULL) is told of those that cannot be judged here: taken from the table already, or settled
+ * so lately that their old row is still seen and a new one perhaps not yet.
  * 1: there is more, 0: that was all, -1 with err. */
 enum ledger_verdict { LEDGER_LEAVE, LEDGER_WAKE, LEDGER_CANCEL };
 struct ledger_judge {
     bool (*campaign)(void *ctx, struct campaign *c);
     enum ledger_verdict (*slot)(void *ctx, struct chunk *chunk, unsigned slot);
+    void (*at_work)(void *ctx, struct chunk *chunk, unsigned slot);
     ledger_due_fn *woken;
     void *ctx;
 };

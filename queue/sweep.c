@@ -276,7 +276,10 @@ static void leave_chunk(struct ledger *l, struct judging *j) {
 static int judge_row(struct ledger *l, struct judging *j, const struct retry_found *f, struct err *err) {
     uint64_t id = rid_chunk(f->rid);
     struct campaign *c = ledger_campaign(l, chunk_campaign(id));
-    if (!c || !is_of(c, f) || c->row.ended || taken(l, f) || !j->judge->campaign(j->judge->ctx, c)) return 0;
+    bool at_work = taken(l, f);
+    if (!c || !is_of(c, f) || c->row.ended || (at_work && !j->judge->at_work) ||
+        !j->judge->campaign(j->judge->ctx, c))
+        return 0;
     if (!j->chunk || j->chunk->id != id) {
         leave_chunk(l, j);
         struct chunk *chunk = ledger_chunk_get(l, id, err);
@@ -285,6 +288,10 @@ static int judge_row(struct ledger *l, struct judging *j, const struct retry_fou
         j->chunk = chunk;
     }
     if (rid_slot(f->rid) >= j->chunk->count) return 0; /* told by ledger_due */
+    if (at_work) {
+        j->judge->at_work(j->judge->ctx, j->chunk, rid_slot(f->rid));
+        return 0;
+    }
     enum ledger_verdict verdict = j->judge->slot(j->judge->ctx, j->chunk, rid_slot(f->rid));
     if (verdict == LEDGER_CANCEL) {
         ledger_settle_deferred(l, f->rid, f->due, f->row.doubt, EVENT_CANCELLED, j->now);
