@@ -354,6 +354,21 @@ void learn_charge(struct learn *l, struct learn_session *s, unsigned n, mono_us 
     if (is_bounded(l)) pace_charge(&l->pace, n, now);
 }
 
+static bool knock_now(struct door *d, mono_us now) {
+    if (d->next > now) d->next = now;
+    return true;
+}
+
+bool learn_knock(struct learn *l, mono_us now) {
+    bool any = l->gate.kind != LEARN_NOTHING && knock_now(&l->gate.door, now);
+    if (l->knock.door.shut) any = knock_now(&l->knock.door, now);
+    for (unsigned i = 0; i < (l->pace_by_host ? LEARN_HOSTS : 1); i++) {
+        struct pace *p = learn_pace(l, i);
+        if (p->mode == PACE_SHUT) any = knock_now(&p->door, now);
+    }
+    return any;
+}
+
 mono_us learn_tick(struct learn *l, mono_us now) {
     l->now = now;
     mono_us next = step_paces(l, now);

@@ -171,6 +171,10 @@ void learn_give_back(struct learn *l, struct learn_session *s, unsigned n);
 void learn_unanswered(struct learn *l, struct learn_session *s, unsigned n);
 /* What was granted as one message has become so many more: the next ones wait for it. */
 void learn_charge(struct learn *l, struct learn_session *s, unsigned n, mono_us now);
+/* A person asks for another try now: each door that is shut (a gate, new connections, the pace of a host)
+ * lets one knock through at once, whatever its time. What was learned stays, and so does how long a door was
+ * shut when the knock is refused. False: no door is shut. */
+bool learn_knock(struct learn *l, mono_us now);
 /* Moves what time moves. Returns when to call again at the latest. */
 mono_us learn_tick(struct learn *l, mono_us now);
 

@@ -93,6 +93,48 @@ static void a_pause_is_kept_and_probed_with_one(void **state) {
     learn_done(&l);
 }
 
+/* Whatever is shut is asked once, by what was refused then shut again, and nothing else has changed. */
+static void a_person_may_knock(void **state) {
+    (void)state;
+    enum { PAUSE, CONNECTIONS, RATE, OPEN, DOORS };
+    for (int door = 0; door < DOORS; door++) {
+        struct learn l;
+        struct learn_session s, next;
+        struct learn_memory before, after;
+        mono_us when, now = SEC;
+        struct learn_reply wait = no(421, "[TSS04] deferred", CLASSIFY_REPUTATION_BLOCK, CLASSIFY_HINT_PAUSE);
+        wait.verdict.wait_s = 7200;
+        learn_init(&l, &anything, NULL, NULL, 0);
+        l.crowd.cap = 7, l.crowd.known = true;
+        l.pace.known = 12;
+        enter(&l, &s, now);
+        now += 5 * SEC;
+        if (door == PAUSE) assert_int_equal(answer(&l, &s, &wait, now), 1);
+        if (door == CONNECTIONS) door_shut(&l.knock.door, 7200 * SEC, 7200 * SEC, now);
+        if (door == RATE) l.pace.mode = PACE_SHUT, door_shut(&l.pace.door, 7200 * SEC, 7200 * SEC, now);
+        now += SEC;
+        bool opens = door == CONNECTIONS;
+        if (door != OPEN)
+            assert_false(opens ? learn_open(&l, &next, 0, true, now, &when)
+                               : learn_take(&l, &s, 8, now, &when) > 0);
+        learn_store(&l, &before, 0, now);
+        assert_true(learn_knock(&l, now) == (door != OPEN));
+        learn_store(&l, &after, 0, now);
+        assert_memory_equal(&before, &after, sizeof before);
+        if (door == OPEN) {
+            assert_true(learn_take(&l, &s, 8, now, &when) > 0);
+        } else if (opens) {
+            assert_true(learn_open(&l, &next, 0, true, now, &when));
+        } else {
+            assert_int_equal(learn_take(&l, &s, 8, now, &when), 1);
+            assert_int_equal(learn_take(&l, &s, 8, now, &when), 0);
+            learn_answer(&l, &s, &wait, SEC / 10, now);
+            assert_int_equal(learn_take(&l, &s, 8, now + 7000 * SEC, &when), 0);
+        }
+        learn_done(&l);
+    }
+}
+
 static void an_outage_is_probed_and_what_was_known_stays(void **state) {
     (void)state;
     struct learn l;
@@ -490,6 +532,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_mailbox_and_content_are_no_limits),
         cmocka_unit_test(a_pause_is_kept_and_probed_with_one),
+        cmocka_unit_test(a_person_may_knock),
         cmocka_unit_test(an_outage_is_probed_and_what_was_known_stays),
         cmocka_unit_test(an_ill_host_is_no_limit),
         cmocka_unit_test(a_full_host_is_left_for_another),
