@@ -4,6 +4,7 @@
 
 #include "content.h"
 #include "log.h"
+#include "note.h"
 #include "segment.h"
 
 #include <assert.h>
@@ -246,10 +247,31 @@ static int feed_all(struct engine *e, struct campaign *c, struct err *err) {
     return ledger_each_chunk(e->ledger, c, feed_chunk, e, err);
 }
 
+struct changing {
+    struct campaign_change change;
+    struct slice by;
+};
+
+static void note_change(struct engine *e, const struct campaign *c, const struct changing *in) {
+    struct buf scope;
+    buf_init(&scope, 1024);
+    campaign_change_say(&in->change, &scope);
+    struct note n = {.what = NOTE_HAND,
+                     .at = clock_wall(),
+                     .act = NOTE_CHANGED,
+                     .campaign = c->row.id,
+                     .scope = buf_slice(&scope),
+                     .by = in->by,
+                     .touched = tally_pending(&c->row.tally)};
+    ledger_remark(e->ledger, &n);
+    buf_done(&scope);
+}
+
 /* What is changed decides where it stands in the backlog: so it leaves that and comes in anew. A deadline
  * decides nothing. */
 static int run_change(struct engine *e, struct call *call) {
-    const struct campaign_change *change = call->in;
+    const struct changing *in = call->in;
+    const struct campaign_change *change = &in->change;
     struct campaign *c = ledger_under_way(e->ledger, call->id, &call->err);
     if (!c) return -1;
     struct campaign_row row = c->row;
@@ -260,15 +282,27 @@ static int run_change(struct engine *e, struct call *call) {
         feed_purge(e);
     }
     int failed = ledger_set_course(e->ledger, c, change, clock_wall(), &call->err);
+    if (!failed) note_change(e, c, in);
     if (!moves) return failed;
     control_look(e, c);
     return feed_all(e, c, &call->err) || failed ? -1 : 0;
 }
 
 int engine_campaign_change(struct engine *e, uint32_t id, const struct campaign_change *change,
-                           struct err *err) {
-    struct campaign_change copy = *change;
-    struct call call = {.run = run_change, .id = id, .in = &copy, .durable = true};
+                           struct slice by, struct err *err) {
+    struct changing in = {*change, by};
+    struct call call = {.run = run_change, .id = id, .in = &in, .durable = true};
+    return ask(e, &call, err);
+}
+
+static int run_note(struct engine *e, struct call *call) {
+    ledger_remark(e->ledger, call->in);
+    return 0;
+}
+
+int engine_note(struct engine *e, const struct note *n, struct err *err) {
+    struct note copy = *n;
+    struct call call = {.run = run_note, .in = &copy};
     return ask(e, &call, err);
 }
 

@@ -112,10 +112,13 @@ int engine_campaign_abandon(struct engine *e, uint32_t id, struct err *err);
 int engine_campaign_hold(struct engine *e, uint32_t id, struct err *err);
 int engine_campaign_resume(struct engine *e, uint32_t id, struct err *err);
 int engine_campaign_cancel(struct engine *e, uint32_t id, struct err *err);
-/* Its priority, weight, not_before or deadline. Mail that is on its way to a session goes on. ERR_INPUT as
- * campaign_course_change. */
+/* Its priority, weight, not_before or deadline; `by` (who) stands in the audit trail. Mail that is on its way
+ * to a session goes on. ERR_INPUT as campaign_course_change. */
 int engine_campaign_change(struct engine *e, uint32_t id, const struct campaign_change *change,
-                           struct err *err);
+                           struct slice by, struct err *err);
+/* Into the audit trail (note.h), with the next commit. */
+struct note;
+int engine_note(struct engine *e, const struct note *n, struct err *err);
 
 /* The suppression list is changed, durably on return; who is on it is not begun from then on. Each entry is
  * told what came of it. row: parts may be left open (suppress_merge). -1 with err: ERR_INPUT (no address),
@@ -133,20 +136,21 @@ int engine_unsuppress(struct engine *e, uint32_t tenant, struct suppress_entry *
 
 /* ---- hands on the wheel (docs/hands.md) ---- */
 
-/* What a selector touches. What is known in memory of where it goes is counted one by one, a slice of the
- * backlog at a time, beside all other work; `maybe` wait of campaigns that it may be about, but where they go
- * has not been looked at yet, or they wait for a later try. */
+/* What a selector touches. By campaign, tenant and identity the campaigns' sums tell it. Where mail goes is
+ * counted one by one, a slice of the backlog at a time, beside all other work; where little else waits,
+ * chunks that were not taken apart and the retry table are gone through too, so that only those are left of
+ * whose domains nobody knows the provider. Else these are `maybe`: so many at most are named besides. */
 struct engine_touch {
     uint64_t recipients; /* pending, and not on the wire */
     uint64_t maybe;
-    uint64_t leased; /* of those campaigns, on the wire now */
+    uint64_t leased; /* of those that it names, on the wire now */
     uint32_t campaigns, lanes;
     bool strange; /* it names a provider that no lane has */
 };
-/* The selector is changed as by selector_check (texts: for that). -1 with err: ERR_INPUT, ERR_ABSENT (a
- * campaign or source that there is not). */
-int engine_touch(struct engine *e, struct selector *of, struct buf *texts, struct engine_touch *out,
-                 struct err *err);
+/* The selector is changed as by selector_check (texts: for that). until: what has not been counted by then is
+ * told as `maybe`. -1 with err: ERR_INPUT, ERR_ABSENT (a campaign or source that there is not). */
+int engine_touch(struct engine *e, struct selector *of, struct buf *texts, mono_us until,
+                 struct engine_touch *out, struct err *err);
 
 struct engine_hand {
     enum order_kind kind;
@@ -222,6 +226,7 @@ struct lane_status {
     char provider[128], source[128];
     uint32_t sessions, waiting; /* open sessions; recipients known to wait for this lane (in chunks that are
                                    known to be its) */
+    uint32_t suspended;         /* recipients of it that wait, and an order keeps them */
     uint32_t in_flight;         /* messages handed to sessions and not answered */
     double rate;                /* messages a second that were taken, in the last ten seconds */
     uint64_t delivered, deferred, failed;

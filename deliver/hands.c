@@ -170,6 +170,22 @@ static const struct order *window_order(struct engine *e, const struct window *w
     return orders_stop(&e->hands.orders, &s);
 }
 
+void hands_each_under_way(struct engine *e, under_way_fn *fn, void *ctx) {
+    for (struct session *s = e->sessions; s; s = s->next)
+        for (struct window *w = s->held; w; w = w->next_held) {
+            struct slice domain = {0};
+            uint32_t n = 0;
+            for (unsigned i = 0; i < w->count; i++) {
+                if (w->chunk->states[w->items[i].slot] != SLOT_LEASED) continue; /* settled */
+                struct slice of = hands_domain_of(chunk_table_address(w->table, w->items[i].slot));
+                if (n && !slice_eq(of, domain)) fn(ctx, w->chunk->campaign, s, domain, n), n = 0;
+                domain = of;
+                n++;
+            }
+            if (n) fn(ctx, w->chunk->campaign, s, domain, n);
+        }
+}
+
 static void halt_windows(struct engine *e) {
     for (struct session *s = e->sessions; s; s = s->next)
         for (struct window *w = s->held; w; w = w->next_held)

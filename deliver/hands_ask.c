@@ -6,8 +6,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { BUCKETS_AT_ONCE = 8192 };
+enum {
+    BUCKETS_AT_ONCE = 8192,
+    LOOKED_THROUGH = 200000, /* recipients that wait of the campaigns in question, */
+    RETRIES_THROUGH = 50000  /* and of all that were put off: with more it is not looked through all */
+};
+#define LET_OTHERS_US 1000
+#define THROUGH_WORK  (60 * US_PER_MS)  /* the owner's time for that, at most, */
+#define THROUGH_WALL  (500 * US_PER_MS) /* and ours, with the wait for a commit */
 
 /* ---- what an order would touch ---- */
 
@@ -19,7 +27,12 @@ struct count {
     struct selector checked;
     size_t bucket, buckets; /* of the backlog when the count began */
     uint32_t number;
-    uint64_t decided; /* recipients of campaigns it may be about, in queues that were looked at */
+    uint64_t decided;  /* recipients of campaigns it may be about, in queues that were looked at */
+    uint64_t all;      /* that wait, of those campaigns */
+    uint64_t deferred; /* of whatever campaign */
+    mono_us until;
+    struct job *through;
+    mono_us through_until, worked;
     bool more;
 };
 
@@ -69,46 +82,89 @@ static void begin_count(struct engine *e, struct count *count) {
     count->buckets = e->backlog.domain_slots;
 }
 
+static bool is_strange(const struct engine *e, struct slice provider) {
+    bool strange = provider.len > 0;
+    for (const struct lane *lane = e->backlog.lanes; lane && strange; lane = lane->next)
+        strange = !slice_eq_nocase(provider, slice_of(lane->name));
+    for (size_t i = 0; i < e->options.provider_count && strange; i++)
+        strange = !slice_eq_nocase(provider, slice_of(e->options.providers[i].name));
+    return strange;
+}
+
+static void count_under_way(void *ctx, struct campaign *c, struct session *s, struct slice domain,
+                            uint32_t recipients) {
+    struct count *count = ctx;
+    const struct lane *lane = s->site->lane;
+    struct subject subject = hands_subject(count->engine, c, domain, lane->source, slice_of(lane->name));
+    if (selector_fits(count->of, &subject) == FIT_YES) count->out->leased += recipients;
+}
+
 static void end_count(struct engine *e, struct count *count) {
     const struct selector *of = count->of;
-    uint64_t all = 0;
+    count->all = count->deferred = 0;
     for (struct campaign *c = ledger_campaigns(e->ledger); c; c = c->next) {
+        count->deferred += c->row.tally.deferred;
         if (!about(e, of, c)) continue;
         count->out->campaigns++;
-        count->out->leased += c->leased;
-        all += waits(c);
+        count->all += waits(c);
     }
+    hands_each_under_way(e, count_under_way, count);
     if (selector_is_whole(of))
-        count->out->recipients = all;
+        count->out->recipients = count->all;
     else
-        count->out->maybe = all > count->decided ? all - count->decided : 0;
-    count->out->strange = of->provider.len > 0;
-    for (const struct lane *lane = e->backlog.lanes; lane && count->out->strange; lane = lane->next)
-        count->out->strange = !slice_eq_nocase(of->provider, slice_of(lane->name));
-    for (size_t i = 0; i < e->options.provider_count && count->out->strange; i++)
-        count->out->strange = !slice_eq_nocase(of->provider, slice_of(e->options.providers[i].name));
+        count->out->maybe = count->all > count->decided ? count->all - count->decided : 0;
+    count->out->strange = is_strange(e, of->provider);
+    if (count->out->maybe && count->all <= LOOKED_THROUGH && count->deferred <= RETRIES_THROUGH &&
+        clock_mono() < count->until)
+        count->through = jobs_count(e, of);
+    count->through_until = clock_mono() + THROUGH_WALL;
+}
+
+/* Through all that waits, as a cancellation does. While mail moves, some may be missed or met twice. */
+static bool look_through(struct count *count) {
+    uint64_t found, seen;
+    mono_us began = clock_mono();
+    bool more = jobs_count_some(count->through, &found, &seen);
+    mono_us now = clock_mono();
+    count->worked += now - began;
+    if (more && count->worked < THROUGH_WORK && now < count->through_until) return true;
+    jobs_count_end(count->through);
+    count->through = NULL;
+    if (more) return false; /* too much: what is known stands */
+    count->out->recipients = found;
+    count->out->maybe = count->all > seen ? count->all - seen : 0;
+    return false;
 }
 
 /* One slice. The table of domains may have grown between two: then all of it is counted again. */
 static int run_count(struct engine *e, void *ctx, struct err *err) {
     struct count *count = ctx;
+    if (count->through) {
+        count->more = look_through(count);
+        return 0;
+    }
     if (!count->buckets && check(e, count->of, err)) return -1;
     if (count->buckets != e->backlog.domain_slots) begin_count(e, count);
     e->hands.identities += count->of->identity.len > 0;
-    count->more = backlog_each(&e->backlog, &count->bucket, BUCKETS_AT_ONCE, count_queue, count);
+    count->more = clock_mono() < count->until &&
+                  backlog_each(&e->backlog, &count->bucket, BUCKETS_AT_ONCE, count_queue, count);
     if (!count->more) end_count(e, count);
     e->hands.identities -= count->of->identity.len > 0;
+    count->more = count->more || count->through;
     return 0;
 }
 
-int engine_touch(struct engine *e, struct selector *of, struct buf *texts, struct engine_touch *out,
-                 struct err *err) {
-    struct count count = {.of = of, .engine = e, .out = out};
+int engine_touch(struct engine *e, struct selector *of, struct buf *texts, mono_us until,
+                 struct engine_touch *out, struct err *err) {
+    struct count count = {.of = of, .engine = e, .out = out, .until = until};
     if (selector_check(of, texts, err)) return -1;
+    int failed;
     do {
-        if (control_ask(e, run_count, &count, false, err)) return -1;
-    } while (count.more);
-    return 0;
+        if (count.through) usleep(LET_OTHERS_US);
+        failed = control_ask(e, run_count, &count, false, err);
+    } while (!failed && count.more);
+    if (failed) jobs_count_end(count.through);
+    return failed ? -1 : 0;
 }
 
 /* ---- orders ---- */

@@ -7,10 +7,13 @@
  * just taken from the retry table, and no domain whose provider is still to be found, where it asks for one;
  * else there is another pass. After a
  * restart the first pass begins anew: who is settled already is not met again. A flush is forgotten with the
- * process. */
+ * process.
+ *
+ * The same pass without doing anything counts whom a cancellation would find, for who asks before. */
 #include "owner.h"
 
 #include "log.h"
+#include "note.h"
 
 #include <stdlib.h>
 
@@ -19,20 +22,24 @@ enum { ROWS_AT_ONCE = 512 };
 #define FIRST_PAUSE (1 * US_PER_SEC)
 #define MOST_PAUSE  (60 * US_PER_SEC)
 
+enum job_kind { JOB_CANCEL, JOB_FLUSH, JOB_COUNT };
+
 struct job {
     struct job *next;
     struct engine *engine;
-    uint64_t order;      /* the cancellation; 0: a flush */
-    struct orders flush; /* the one that a flush holds */
-    uint64_t after;      /* the retry table shows all when this batch is durable */
-    uint32_t campaign;   /* the pass has come to this one, from above; 0: all chunks are done */
-    uint32_t chunk;      /* and in it to this one */
+    enum job_kind kind;
+    uint64_t order;    /* JOB_CANCEL: its number; else 0 */
+    struct orders own; /* all others hold theirs themselves */
+    uint64_t after;    /* the retry table shows all when this batch is durable */
+    uint32_t campaign; /* the pass has come to this one, from above; 0: all chunks are done */
+    uint32_t chunk;    /* and in it to this one */
     struct ledger_place place;
     bool again; /* this pass was not the last */
     unsigned passes;
     mono_us not_before;
     uint64_t done;
-    uint64_t finished;     /* were on the wire when it was ordered, and came to their end there */
+    uint64_t told;     /* JOB_COUNT: of whom it could be told whether they are named; done: those who are */
+    uint64_t finished; /* were on the wire when it was ordered, and came to their end there */
     uint64_t domain_chunk; /* whose domain that is */
     struct slice seen;     /* in that chunk: the domain that was judged last, */
     int seen_fit;          /* and how */
@@ -41,12 +48,12 @@ struct job {
 };
 
 static const struct order *order_of(const struct job *job) {
-    return job->order ? orders_find(&job->engine->hands.orders, job->order) : job->flush.at[0];
+    return job->order ? orders_find(&job->engine->hands.orders, job->order) : job->own.at[0];
 }
 
 static void begin_pass(struct job *job) {
     const struct campaign *newest = ledger_campaigns(job->engine->ledger);
-    job->campaign = job->order && newest ? newest->row.id : 0;
+    job->campaign = job->kind != JOB_FLUSH && newest ? newest->row.id : 0;
     job->chunk = 0;
     job->place = (struct ledger_place){0, 0};
     job->again = false;
@@ -54,29 +61,34 @@ static void begin_pass(struct job *job) {
     if (!ledger_has_changes(job->engine->ledger)) job->after--;
 }
 
-static struct job *job_new(struct engine *e) {
+static struct job *job_new(struct engine *e, enum job_kind kind) {
     struct job *job = calloc(1, sizeof *job);
     if (!job) return NULL;
     job->engine = e;
-    job->next = e->hands.jobs;
+    job->kind = kind;
     buf_init(&job->domain, 1024);
     buf_init(&job->scratch, 64 * 1024);
-    e->hands.jobs = job;
     return job;
 }
 
+static void list_in(struct job *job) {
+    job->next = job->engine->hands.jobs;
+    job->engine->hands.jobs = job;
+}
+
 static void job_free(struct job *job) {
-    if (job->flush.count) job->engine->hands.identities -= job->flush.identities;
-    orders_done(&job->flush);
+    if (job->kind == JOB_FLUSH) job->engine->hands.identities -= job->own.identities;
+    orders_done(&job->own);
     buf_done(&job->domain);
     buf_done(&job->scratch);
     free(job);
 }
 
 void jobs_cancel(struct engine *e, const struct order *o) {
-    struct job *job = job_new(e);
+    struct job *job = job_new(e, JOB_CANCEL);
     if (!job) abort(); /* no memory: a restart finds the order */
     job->order = o->number;
+    list_in(job);
     begin_pass(job);
 }
 
@@ -189,16 +201,41 @@ static void cancel_in(struct job *job, struct chunk *chunk) {
     feed_let_go(e, chunk);
 }
 
+static void count_one(struct job *job, int fit) {
+    job->told++;
+    if (fit == FIT_YES) job->done++;
+}
+
+static void count_in(struct job *job, struct chunk *chunk) {
+    job->domain_chunk = 0;
+    ledger_hold(chunk);
+    for (unsigned slot = 0; slot < chunk->count; slot++)
+        if (chunk->states[slot] == SLOT_PENDING) {
+            int fit = fit_of_slot(job, chunk, slot);
+            if (fit == FIT_YES || fit == FIT_NOT) count_one(job, fit);
+        }
+    feed_let_go(job->engine, chunk);
+}
+
+/* Nothing new is settled while commits are late. */
+static bool is_late(const struct job *job) {
+    return job->kind != JOB_COUNT && commit_late(job->engine);
+}
+
 /* True: all chunks were looked at. */
-static bool cancel_chunks(struct job *job, mono_us until) {
+static bool go_through_chunks(struct job *job, mono_us until) {
     struct engine *e = job->engine;
     for (; job->campaign; job->campaign--, job->chunk = 0) {
         struct campaign *c = ledger_campaign(e->ledger, job->campaign);
         if (!c || !concerns(job, c)) continue;
         for (; job->chunk < c->row.chunks; job->chunk++) {
-            if (clock_mono() >= until || commit_late(e)) return false;
+            if (clock_mono() >= until || is_late(job)) return false;
             struct chunk *chunk = c->chunks[job->chunk];
-            if (chunk && (chunk->pending || chunk->leased)) cancel_in(job, chunk);
+            if (!chunk || !(chunk->pending || chunk->leased)) continue;
+            if (job->kind == JOB_COUNT)
+                count_in(job, chunk);
+            else
+                cancel_in(job, chunk);
         }
     }
     return true;
@@ -213,6 +250,10 @@ static bool concerns_campaign(void *ctx, struct campaign *c) {
 static enum ledger_verdict judge(void *ctx, struct chunk *chunk, unsigned slot) {
     struct job *job = ctx;
     int fit = fit_of_slot(job, chunk, slot);
+    if (job->kind == JOB_COUNT) {
+        if (fit == FIT_YES || fit == FIT_NOT) count_one(job, fit);
+        return LEDGER_LEAVE;
+    }
     if (fit == FIT_YES) {
         job->done++;
         return job->order ? LEDGER_CANCEL : LEDGER_WAKE;
@@ -235,7 +276,7 @@ static void woken(void *ctx, struct chunk *chunk, const struct slots *slots) {
 static unsigned room(const struct job *job) {
     struct ledger_counters counters;
     ledger_counters(job->engine->ledger, &counters);
-    if (job->order) return ROWS_AT_ONCE;
+    if (job->kind != JOB_FLUSH) return ROWS_AT_ONCE;
     if (counters.retries_at_work >= RETRIES_AT_WORK_MAX) return 0;
     unsigned left = RETRIES_AT_WORK_MAX - (unsigned)counters.retries_at_work;
     return left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
@@ -256,7 +297,7 @@ static int go_through_retries(struct job *job, mono_us until) {
     }
     while (clock_mono() < until) {
         unsigned most = room(job);
-        if (!most || commit_late(e)) return -1;
+        if (!most || is_late(job)) return -1;
         job->domain_chunk = 0;
         int more = ledger_retries(e->ledger, &job->place, most, &how, clock_wall(), &job->err);
         if (more < 0) {
@@ -270,7 +311,33 @@ static int go_through_retries(struct job *job, mono_us until) {
 
 /* ---- turns ---- */
 
+/* A cancellation's end stands in the audit trail as its beginning does. */
+static void note_done(const struct job *job) {
+    const struct order *o = order_of(job);
+    struct buf scope, words;
+    buf_init(&scope, 4096);
+    buf_init(&words, 128);
+    selector_say(&o->of, &scope);
+    if (job->finished)
+        buf_printf(&words, "%llu were on the wire, and came to their end there",
+                   (unsigned long long)job->finished);
+    struct note n = {.what = NOTE_HAND,
+                     .at = clock_wall(),
+                     .provider = o->of.provider,
+                     .source = o->of.source,
+                     .words = buf_slice(&words),
+                     .act = NOTE_CANCEL_DONE,
+                     .campaign = o->of.campaign,
+                     .scope = buf_slice(&scope),
+                     .by = o->by,
+                     .touched = job->done};
+    ledger_remark(job->engine->ledger, &n);
+    buf_done(&scope);
+    buf_done(&words);
+}
+
 static void say_done(const struct job *job) {
+    if (job->order) note_done(job);
     log_begin(LOG_LEVEL_INFO, job->order ? "cancel-done" : "flush-done");
     if (job->order) log_number("order", (int64_t)job->order);
     log_number("recipients", (int64_t)job->done);
@@ -296,7 +363,7 @@ static bool step(struct job *job, mono_us now) {
     mono_us until = clock_mono() + BUDGET_US;
     if (!order_of(job)) return true; /* its campaign is at its end */
     if (now < job->not_before) return false;
-    int more = cancel_chunks(job, until) ? go_through_retries(job, until) : 1;
+    int more = go_through_chunks(job, until) ? go_through_retries(job, until) : 1;
     if (more > 0) loop_wake_send(job->engine->wake);
     return more == 0 && end_pass(job, now);
 }
@@ -317,15 +384,6 @@ void jobs_turn(struct engine *e) {
 
 /* ---- flushing ---- */
 
-/* A server that does not let anybody in is asked once more now, and all that waits for the answer. */
-static void knock(struct engine *e, struct lane *lane) {
-    mono_us now = loop_now(e->loop);
-    if (lane->learn.gate.door.shut) lane->learn.gate.door.next = now;
-    if (lane->learn.knock.door.shut) lane->learn.knock.door.next = now;
-    if (lane->learn.pace.mode == PACE_SHUT) lane->learn.pace.door.next = now;
-    backlog_run(&e->backlog, lane);
-}
-
 static void flush_queue(void *ctx, struct queue *q) {
     struct job *job = ctx;
     struct domain *d = backlog_queue_domain(q);
@@ -336,21 +394,49 @@ static void flush_queue(void *ctx, struct queue *q) {
     if (d->state == DOMAIN_WAITING && fit != FIT_NOT) d->again = 0;
     if (!d->site || fit != FIT_YES) return;
     d->site->down_until = 0;
-    knock(job->engine, d->site->lane);
+    learn_knock(&d->site->lane->learn, loop_now(job->engine->loop));
+    backlog_run(&job->engine->backlog, d->site->lane);
+}
+
+/* With an order of its own about that mail. NULL without memory. */
+static struct job *job_about(struct engine *e, enum job_kind kind, const struct selector *of) {
+    struct job *job = job_new(e, kind);
+    struct order o = {.kind = ORDER_SUSPEND, .of = *of};
+    if (job && !orders_add(&job->own, &o)) {
+        job_free(job);
+        job = NULL;
+    }
+    if (!job) return NULL;
+    if (kind == JOB_FLUSH) e->hands.identities += job->own.identities;
+    begin_pass(job);
+    return job;
 }
 
 int jobs_flush(struct engine *e, const struct selector *of, struct err *err) {
-    struct job *job = job_new(e);
-    struct order o = {.kind = ORDER_SUSPEND, .of = *of};
+    struct job *job = job_about(e, JOB_FLUSH, of);
     size_t bucket = 0;
     if (!job) return err_set(err, ERR_SYSTEM, "out of memory");
-    if (!orders_add(&job->flush, &o)) {
-        e->hands.jobs = job->next;
-        job_free(job);
-        return err_set(err, ERR_SYSTEM, "out of memory");
-    }
-    begin_pass(job);
-    e->hands.identities += job->flush.identities;
+    list_in(job);
     backlog_each(&e->backlog, &bucket, SIZE_MAX, flush_queue, job);
     return 0;
+}
+
+/* ---- counting ---- */
+
+struct job *jobs_count(struct engine *e, const struct selector *of) {
+    return job_about(e, JOB_COUNT, of);
+}
+
+bool jobs_count_some(struct job *job, uint64_t *found, uint64_t *seen) {
+    mono_us until = clock_mono() + BUDGET_US;
+    job->engine->hands.identities += job->own.identities;
+    int more = go_through_chunks(job, until) ? go_through_retries(job, until) : 1;
+    job->engine->hands.identities -= job->own.identities;
+    *found = job->done;
+    *seen = job->told;
+    return more != 0;
+}
+
+void jobs_count_end(struct job *job) {
+    if (job) job_free(job);
 }

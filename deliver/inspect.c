@@ -46,17 +46,17 @@ struct walk {
     size_t buckets, next;
 };
 
-static uint32_t of_campaign(const struct domain *d, uint32_t campaign) {
-    uint32_t n = 0;
-    if (!campaign) return d->waiting;
-    for (const struct queue *q = d->queues; q; q = q->sibling)
-        if (((const struct campaign *)q->pair.whose)->row.id == campaign) n += q->waiting;
-    return n;
+static void sum_queues(const struct domain *d, uint32_t campaign, struct waiting_domain *sum) {
+    for (const struct queue *q = d->queues; q; q = q->sibling) {
+        if (campaign && ((const struct campaign *)q->pair.whose)->row.id != campaign) continue;
+        sum->recipients += q->waiting;
+        if (q->stopped) sum->suspended += q->waiting;
+    }
 }
 
 static void show_domain(const struct walk *w, const struct domain *d) {
-    struct waiting_domain shown = {.name = slice_make(d->name, d->name_len),
-                                   .recipients = of_campaign(d, w->campaign)};
+    struct waiting_domain shown = {.name = slice_make(d->name, d->name_len)};
+    sum_queues(d, w->campaign, &shown);
     if (!shown.recipients) return;
     if (d->site) {
         shown.lane = d->site->lane->name;
@@ -80,12 +80,30 @@ static int run_slice(struct engine *e, void *ctx, struct err *err) {
     return 0;
 }
 
+static void show_under_way(void *ctx, struct campaign *c, struct session *s, struct slice domain,
+                           uint32_t recipients) {
+    const struct walk *w = ctx;
+    if (w->campaign && w->campaign != c->row.id) return;
+    struct waiting_domain shown = {.name = domain,
+                                   .place = WAITING_UNDER_WAY,
+                                   .lane = s->site->lane->name,
+                                   .source = s->site->lane->source,
+                                   .recipients = recipients};
+    w->fn(w->ctx, &shown);
+}
+
+static int run_under_way(struct engine *e, void *ctx, struct err *err) {
+    (void)err;
+    hands_each_under_way(e, show_under_way, ctx);
+    return 0;
+}
+
 int engine_each_waiting(struct engine *e, uint32_t campaign, waiting_fn *fn, void *ctx, struct err *err) {
     struct walk walk = {.campaign = campaign, .fn = fn, .ctx = ctx};
     do {
         if (control_ask(e, run_slice, &walk, false, err)) return -1;
     } while (walk.next < walk.buckets);
-    return 0;
+    return control_ask(e, run_under_way, &walk, false, err);
 }
 
 /* ---- one domain ---- */

@@ -15,16 +15,23 @@ struct waiting_sums {
 };
 int engine_waiting(struct engine *e, struct waiting_sums *out, struct err *err);
 
-enum waiting_place { WAITING_PLACED, WAITING_ASKING, WAITING_PUT_OFF };
+enum waiting_place {
+    WAITING_PLACED,
+    WAITING_ASKING,
+    WAITING_PUT_OFF,
+    WAITING_UNDER_WAY /* with a session */
+};
 
 struct waiting_domain {
     struct slice name;
     enum waiting_place place;
-    const char *lane; /* WAITING_PLACED */
+    const char *lane; /* WAITING_PLACED, WAITING_UNDER_WAY; else NULL */
     unsigned source;
     uint32_t recipients;
+    uint32_t suspended; /* of these: an order keeps them */
 };
-/* Each domain with recipients that wait, of that campaign (0: of all); fn is called on the owner thread and
+/* Each domain with recipients that wait, of that campaign (0: of all), and of those with sessions; a domain
+ * may come more than once. fn is called on the owner thread and
  * must be quick, what it is given is valid during the call. A domain that comes or goes meanwhile may be left
  * out. */
 typedef void waiting_fn(void *ctx, const struct waiting_domain *domain);

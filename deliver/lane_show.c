@@ -63,6 +63,7 @@ void lane_show(struct engine *e, struct lane *lane, struct lane_status *out) {
     mono_us now = loop_now(e->loop);
     *out = (struct lane_status){.sessions = learn_sessions(&lane->learn),
                                 .waiting = lane->waiting,
+                                .suspended = lane->stopped,
                                 .in_flight = lane->learn.in_flight,
                                 .rate = learn_rate(&lane->learn, NOW_US, now),
                                 .delivered = lane->delivered,

@@ -265,6 +265,10 @@ void hands_drop(struct engine *e, uint64_t number); /* the order is over, whatev
 struct subject hands_subject(struct engine *e, struct campaign *c, struct slice domain, unsigned source,
                              struct slice provider);
 struct slice hands_domain_of(struct slice address);
+/* Recipients with sessions, without an outcome yet. */
+typedef void under_way_fn(void *ctx, struct campaign *c, struct session *s, struct slice domain,
+                          uint32_t recipients);
+void hands_each_under_way(struct engine *e, under_way_fn *fn, void *ctx);
 
 /* aside.c */
 void aside_put(struct engine *e, struct chunk *chunk,
@@ -278,6 +282,11 @@ void aside_done(struct engine *e);
 void jobs_cancel(struct engine *e, const struct order *o); /* an order of the set; again at every start */
 /* What fits waits for no later time. -1 with err without memory. */
 int jobs_flush(struct engine *e, const struct selector *of, struct err *err);
+/* Counts whom a cancellation would find now, some milliseconds a call; true: there is more. seen: of whom it
+ * could be told. NULL without memory. Its end may come on any thread. */
+struct job *jobs_count(struct engine *e, const struct selector *of);
+bool jobs_count_some(struct job *job, uint64_t *found, uint64_t *seen);
+void jobs_count_end(struct job *job);
 void jobs_turn(struct engine *e);
 void jobs_done(struct engine *e);
 /* How many were cancelled so far, and how many came to another end that were on the wire: since start. */

@@ -60,7 +60,7 @@ static struct engine_touch touch(struct world *w, struct selector of) {
     struct buf texts;
     struct err err = {0};
     buf_init(&texts, 4096);
-    if (engine_touch(w->engine, &of, &texts, &t, &err)) fail_msg("%s", err.text);
+    if (engine_touch(w->engine, &of, &texts, NEVER, &t, &err)) fail_msg("%s", err.text);
     buf_done(&texts);
     return t;
 }
@@ -119,7 +119,8 @@ static void test_suspended_while_sessions_are_open(void **state) {
     struct campaign_status at = world_now(w, seven);
     assert_int_equal(at.leased, 0);
     struct engine_touch t = touch(w, provider_7);
-    assert_int_equal(t.recipients + t.maybe, tally_pending(&at.tally));
+    assert_int_equal(t.recipients, tally_pending(&at.tally));
+    assert_int_equal(t.maybe, 0);
     assert_int_equal(orders(w), 1);
     end_order(w, number);
     struct campaign_status end = world_wait(w, seven, NULL);
@@ -215,7 +216,9 @@ static void test_cancelled_in_the_retry_table(void **state) {
     uint32_t id = world_campaign(w, rows, false, 5 * HOUR);
     world_wait(w, id, has_deferred);
     struct engine_touch t = touch(w, domain_7);
-    assert_true(t.recipients == 0 && t.maybe == 40);
+    assert_true(t.recipients == 40 && t.maybe == 0 && t.leased == 0);
+    t = touch(w, provider_7);
+    assert_true(t.recipients == 40 && t.maybe == 0 && t.campaigns == 1);
     order(w, ORDER_CANCEL, domain_7, "");
     struct campaign_status end = world_wait(w, id, NULL);
     assert_int_equal(end.tally.cancelled, 40);
@@ -370,11 +373,11 @@ static void test_refused(void **state) {
     world_engine(w);
     buf_init(&texts, 4096);
     struct selector nothing = {0}, no_source = {.source = SLICE("x")}, no_campaign = {.campaign = 9};
-    assert_int_equal(engine_touch(w->engine, &nothing, &texts, &t, &err), -1);
+    assert_int_equal(engine_touch(w->engine, &nothing, &texts, NEVER, &t, &err), -1);
     assert_int_equal(err.kind, ERR_INPUT);
-    assert_int_equal(engine_touch(w->engine, &no_source, &texts, &t, &err), -1);
+    assert_int_equal(engine_touch(w->engine, &no_source, &texts, NEVER, &t, &err), -1);
     assert_int_equal(err.kind, ERR_ABSENT);
-    assert_int_equal(engine_touch(w->engine, &no_campaign, &texts, &t, &err), -1);
+    assert_int_equal(engine_touch(w->engine, &no_campaign, &texts, NEVER, &t, &err), -1);
     assert_int_equal(err.kind, ERR_ABSENT);
     assert_true(touch(w, provider_7).strange);
     struct engine_hand hand = hand_of(ORDER_ROUTE, domain_7);

@@ -1,14 +1,10 @@
 /* Tests of lanes/: pauses, and the backlog against counts kept beside it. */
-#include "backlog.h"
 #include "hash.h"
 #include "retry.h"
+#include "test_backlog_world.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 /* ---- retries ---- */
 
@@ -35,66 +31,14 @@ static void retries_are_spaced(void **state) {
 
 /* ---- the backlog ---- */
 
-struct world {
-    struct backlog b;
-    struct campaign campaign;
-    struct chunk chunks[64];
-    unsigned dropped;
-};
-
-static void world_open(struct world *w) {
-    *w = (struct world){0};
-    w->campaign.row.state = CAMPAIGN_READY;
-    for (unsigned i = 0; i < 64; i++) {
-        w->chunks[i].campaign = &w->campaign;
-        w->chunks[i].id = i;
-        w->chunks[i].count = 256;
-    }
-    assert_int_equal(backlog_init(&w->b, 42), 0);
-}
-
-static void let_go(void *ctx, struct chunk *chunk) {
-    (void)ctx;
-    assert_true(chunk->holds > 0);
-    chunk->holds--;
-}
-
-static void drop(void *ctx, struct chunk *chunk, const struct slots *slots) {
-    struct world *w = ctx;
-    w->dropped += slots_count(slots);
-    let_go(NULL, chunk);
-}
-
-static void world_done(struct world *w) {
-    backlog_done(&w->b, let_go, NULL);
-    for (unsigned i = 0; i < 64; i++)
-        assert_int_equal(w->chunks[i].holds, 0);
-}
-
-static struct domain *add(struct world *w, const char *name, unsigned chunk, struct slots slots) {
-    struct domain *d = backlog_domain(&w->b, slice_of(name), 0);
-    ledger_hold(&w->chunks[chunk]);
-    assert_true(backlog_add(&w->b, d, &w->chunks[chunk], &slots));
-    return d;
-}
-
-static struct site *place_all(struct world *w, uint64_t key, const char *lane_name) {
-    struct lane *lane = backlog_lane(&w->b, slice_of(lane_name), 0);
-    if (!lane) lane = backlog_lane_new(&w->b, slice_of(lane_name), 0, false);
-    struct site *site = backlog_site_new(&w->b, key, lane, SLICE("mx"));
-    for (struct domain *d; (d = backlog_next_to_ask(&w->b));)
-        backlog_place(&w->b, d, site, NEVER);
-    return site;
-}
-
 static void domains_take_turns(void **state) {
     (void)state;
     struct world w;
-    world_open(&w);
-    add(&w, "a.test", 0, slots_first(20));
-    add(&w, "b.test", 1, slots_first(20));
-    add(&w, "a.test", 2, slots_first(5));
-    struct site *site = place_all(&w, 1, "google");
+    world_open(&w, 1);
+    world_add(&w, "a.test", 0, slots_first(20));
+    world_add(&w, "b.test", 1, slots_first(20));
+    world_add(&w, "a.test", 2, slots_first(5));
+    struct site *site = world_place_all(&w, 1, "google");
     assert_int_equal(w.b.domain_count, 2);
     assert_int_equal(site->waiting, 45);
     assert_int_equal(site->lane->waiting, 45);
@@ -106,13 +50,13 @@ static void domains_take_turns(void **state) {
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         struct chunk *chunk;
         struct slots slots;
-        assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, drop, &w), want[i].count);
+        assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, world_drop, &w), want[i].count);
         assert_ptr_equal(chunk, &w.chunks[want[i].chunk]);
-        let_go(NULL, chunk);
+        world_let_go(NULL, chunk);
     }
     struct chunk *chunk;
     struct slots slots;
-    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, drop, &w), 0);
+    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, world_drop, &w), 0);
     assert_int_equal(w.b.domain_count, 0); /* forgotten */
     assert_int_equal(site->waiting, 0);
     backlog_site_check(&w.b, site);
@@ -124,19 +68,19 @@ static void domains_take_turns(void **state) {
 static void stale_recipients_are_dropped_on_the_way(void **state) {
     (void)state;
     struct world w;
-    world_open(&w);
-    add(&w, "a.test", 0, slots_first(10));
-    add(&w, "a.test", 1, slots_first(10));
-    struct site *site = place_all(&w, 1, "google");
+    world_open(&w, 1);
+    world_add(&w, "a.test", 0, slots_first(10));
+    world_add(&w, "a.test", 1, slots_first(10));
+    struct site *site = world_place_all(&w, 1, "google");
     for (unsigned i = 0; i < 10; i++)
         w.chunks[0].states[i] = i == 3 ? SLOT_PENDING : SLOT_FINAL;
     struct chunk *chunk;
     struct slots slots;
-    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, drop, &w), 1);
+    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, world_drop, &w), 1);
     assert_true(slots_has(&slots, 3));
-    let_go(NULL, chunk);
-    w.campaign.row.state = CAMPAIGN_HELD;
-    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, drop, &w), 0);
+    world_let_go(NULL, chunk);
+    w.campaigns[0].row.state = CAMPAIGN_HELD;
+    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, world_drop, &w), 0);
     assert_int_equal(w.dropped, 10);
     assert_int_equal(w.b.recipients, 0);
     world_done(&w);
@@ -145,24 +89,24 @@ static void stale_recipients_are_dropped_on_the_way(void **state) {
 static void what_comes_back_goes_first(void **state) {
     (void)state;
     struct world w;
-    world_open(&w);
-    add(&w, "a.test", 0, slots_first(4));
-    struct site *site = place_all(&w, 1, "google");
+    world_open(&w, 1);
+    world_add(&w, "a.test", 0, slots_first(4));
+    struct site *site = world_place_all(&w, 1, "google");
     struct slots back = slots_one(7), slots;
     struct chunk *chunk;
     ledger_hold(&w.chunks[5]);
     assert_true(backlog_put_back(&w.b, backlog_domain(&w.b, SLICE("a.test"), 0), &w.chunks[5], &back));
-    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, drop, &w), 1);
+    assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, world_drop, &w), 1);
     assert_ptr_equal(chunk, &w.chunks[5]);
-    let_go(NULL, chunk);
+    world_let_go(NULL, chunk);
     world_done(&w);
 }
 
 static void domains_wait_and_are_asked_again(void **state) {
     (void)state;
     struct world w;
-    world_open(&w);
-    struct domain *d = add(&w, "slow.test", 0, slots_first(1));
+    world_open(&w, 1);
+    struct domain *d = world_add(&w, "slow.test", 0, slots_first(1));
     assert_ptr_equal(backlog_next_to_ask(&w.b), d);
     assert_null(backlog_next_to_ask(&w.b));
     backlog_postpone(&w.b, d, 100);
@@ -185,7 +129,7 @@ static void domains_wait_and_are_asked_again(void **state) {
 static void lanes_sleep_and_wake(void **state) {
     (void)state;
     struct world w;
-    world_open(&w);
+    world_open(&w, 1);
     struct lane *a = backlog_lane_new(&w.b, SLICE("a"), 0, false);
     struct lane *b = backlog_lane_new(&w.b, SLICE("b"), 1, false);
     assert_null(backlog_lane(&w.b, SLICE("b"), 0)); /* of another source */
@@ -211,31 +155,31 @@ static void a_held_campaign_leaves_at_once(void **state) {
     (void)state;
     struct world w;
     struct campaign other = {.row = {.state = CAMPAIGN_HELD}};
-    world_open(&w);
+    world_open(&w, 1);
     for (unsigned i = 32; i < 64; i++)
         w.chunks[i].campaign = &other;
-    add(&w, "a.test", 0, slots_first(10));
-    add(&w, "a.test", 32, slots_first(7));
-    add(&w, "a.test", 1, slots_first(10));
-    add(&w, "b.test", 33, slots_first(9));
+    world_add(&w, "a.test", 0, slots_first(10));
+    world_add(&w, "a.test", 32, slots_first(7));
+    world_add(&w, "a.test", 1, slots_first(10));
+    world_add(&w, "b.test", 33, slots_first(9));
     struct lane *tail = backlog_lane_new(&w.b, SLICE("mx.b.test"), 0, true);
-    struct site *a = place_all(&w, 1, "google");
+    struct site *a = world_place_all(&w, 1, "google");
     struct domain *b = backlog_domain(&w.b, SLICE("b.test"), 0);
     backlog_unplace(&w.b, b);
     assert_ptr_equal(backlog_next_to_ask(&w.b), b);
     backlog_place(&w.b, b, backlog_site_new(&w.b, 2, tail, SLICE("mx")), NEVER);
-    add(&w, "c.test", 34, slots_first(3)); /* not looked up yet */
-    backlog_purge(&w.b, drop, &w);
+    world_add(&w, "c.test", 34, slots_first(3)); /* not looked up yet */
+    backlog_purge(&w.b, world_drop, &w);
     assert_int_equal(w.dropped, 19);
     assert_int_equal(w.b.recipients, 20);
     assert_int_equal(a->waiting, 20);
     assert_int_equal(w.b.domain_count, 1);
     assert_int_equal(w.b.site_count, 1);
     assert_null(backlog_next_to_ask(&w.b));
-    add(&w, "a.test", 2, slots_first(1)); /* behind what is left */
+    world_add(&w, "a.test", 2, slots_first(1)); /* behind what is left */
     assert_int_equal(a->waiting, 21);
-    w.campaign.sweeping = true;
-    backlog_purge(&w.b, drop, &w);
+    w.campaigns[0].sweeping = true;
+    backlog_purge(&w.b, world_drop, &w);
     assert_int_equal(w.b.recipients, 0);
     assert_int_equal(w.b.site_count, 0);
     while (backlog_next_to_run(&w.b))
@@ -247,9 +191,10 @@ static void a_held_campaign_leaves_at_once(void **state) {
 static void big_domains_are_asked_first(void **state) {
     (void)state;
     struct world w;
-    world_open(&w);
-    struct domain *a = add(&w, "a.test", 0, slots_first(1)), *b = add(&w, "b.test", 1, slots_first(1)),
-                  *c = add(&w, "c.test", 2, slots_first(1));
+    world_open(&w, 1);
+    struct domain *a = world_add(&w, "a.test", 0, slots_first(1)),
+                  *b = world_add(&w, "b.test", 1, slots_first(1)),
+                  *c = world_add(&w, "c.test", 2, slots_first(1));
     backlog_ask_first(&w.b, c);
     backlog_ask_first(&w.b, c);
     assert_ptr_equal(backlog_next_to_ask(&w.b), c);
@@ -264,7 +209,7 @@ static void lanes_wait_for_sessions_in_turn(void **state) {
     (void)state;
     struct world w;
     struct lane *lanes[4];
-    world_open(&w);
+    world_open(&w, 1);
     for (unsigned i = 0; i < 4; i++)
         lanes[i] = backlog_lane_new(&w.b, SLICE("l"), i, i == 1);
     for (unsigned i = 0; i < 4; i++)
@@ -288,7 +233,7 @@ static void nothing_is_lost_or_doubled(void **state) {
     (void)state;
     struct world w;
     uint64_t in = 0, out = 0, random = 7;
-    world_open(&w);
+    world_open(&w, 1);
     for (unsigned step = 0; step < 20000; step++) {
         random = hash_mix(random);
         unsigned chunk = (unsigned)(random >> 8) % 64, slot = (unsigned)(random >> 16) % 256,
@@ -299,7 +244,7 @@ static void nothing_is_lost_or_doubled(void **state) {
         if (random % 3 && w.chunks[chunk].states[slot] == SLOT_PENDING) {
             w.chunks[chunk].states[slot] = SLOT_LEASED; /* in the backlog once only */
             in++;
-            add(&w, name, chunk, slots_one(slot));
+            world_add(&w, name, chunk, slots_one(slot));
         }
         for (struct domain *d; random % 5 == 0 && (d = backlog_next_to_ask(&w.b));) {
             struct site *site = backlog_site(&w.b, key);
@@ -319,7 +264,7 @@ static void nothing_is_lost_or_doubled(void **state) {
                 for (int i = slots_next(&batch->slots, 0); i >= 0;
                      i = slots_next(&batch->slots, (unsigned)i + 1))
                     batch->chunk->states[i] = SLOT_PENDING;
-        unsigned n = backlog_take(&w.b, site, 1 + (unsigned)(random % 8), &from, &slots, drop, &w);
+        unsigned n = backlog_take(&w.b, site, 1 + (unsigned)(random % 8), &from, &slots, world_drop, &w);
         out += n;
         if (n == 0) {
             backlog_site_check(&w.b, site);
@@ -329,7 +274,7 @@ static void nothing_is_lost_or_doubled(void **state) {
             assert_int_equal(from->states[i], SLOT_PENDING);
             from->states[i] = SLOT_FINAL;
         }
-        let_go(NULL, from);
+        world_let_go(NULL, from);
     }
     assert_true(out > 1000);
     assert_int_equal(in - out - w.dropped, w.b.recipients);

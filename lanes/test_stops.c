@@ -1,75 +1,17 @@
 /* Orders in the backlog: what is stopped is met by nobody and counted all the same; what it was is there
  * again when it goes on; and ten million recipients are stopped in a moment. */
-#include "backlog.h"
 #include "orders.h"
+#include "test_backlog_world.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
-
-struct world {
-    struct backlog b;
-    struct campaign campaigns[2];
-    struct chunk chunks[8];
-    unsigned dropped;
-};
-
-static void world_open(struct world *w) {
-    *w = (struct world){0};
-    for (unsigned i = 0; i < 2; i++) {
-        w->campaigns[i].row.id = i + 1;
-        w->campaigns[i].row.state = CAMPAIGN_READY;
-    }
-    for (unsigned i = 0; i < 8; i++) {
-        w->chunks[i].campaign = &w->campaigns[i % 2];
-        w->chunks[i].count = 256;
-    }
-    assert_int_equal(backlog_init(&w->b, 42), 0);
-}
-
-static void let_go(void *ctx, struct chunk *chunk) {
-    (void)ctx;
-    assert_true(chunk->holds > 0);
-    chunk->holds--;
-}
-
-static void drop(void *ctx, struct chunk *chunk, const struct slots *slots) {
-    ((struct world *)ctx)->dropped += slots_count(slots);
-    let_go(NULL, chunk);
-}
-
-static void world_close(struct world *w) {
-    backlog_done(&w->b, let_go, NULL);
-    for (unsigned i = 0; i < 8; i++)
-        assert_int_equal(w->chunks[i].holds, 0);
-}
-
-static struct domain *add(struct world *w, const char *name, unsigned chunk, unsigned count) {
-    struct domain *d = backlog_domain(&w->b, slice_of(name), 0);
-    struct slots slots = slots_first(count);
-    ledger_hold(&w->chunks[chunk]);
-    assert_true(backlog_add(&w->b, d, &w->chunks[chunk], &slots));
-    return d;
-}
-
-static struct site *place_all(struct world *w, uint64_t key, const char *name) {
-    struct lane *lane = backlog_lane(&w->b, slice_of(name), 0);
-    if (!lane) lane = backlog_lane_new(&w->b, slice_of(name), 0, false);
-    struct site *site = backlog_site_new(&w->b, key, lane, SLICE("mx"));
-    for (struct domain *d; (d = backlog_next_to_ask(&w->b));)
-        backlog_place(&w->b, d, site, NEVER);
-    return site;
-}
 
 static unsigned take(struct world *w, struct site *site, unsigned *which) {
     struct chunk *chunk;
     struct slots slots;
-    unsigned n = backlog_take(&w->b, site, 8, &chunk, &slots, drop, w);
+    unsigned n = backlog_take(&w->b, site, 8, &chunk, &slots, world_drop, w);
     if (!n) return 0;
-    let_go(NULL, chunk);
+    world_let_go(NULL, chunk);
     *which = (unsigned)(chunk - w->chunks);
     return n;
 }
@@ -78,16 +20,16 @@ static void test_one_of_two(void **state) {
     (void)state;
     struct world w;
     unsigned which = 0;
-    world_open(&w);
-    struct domain *a = add(&w, "a.test", 0, 20);
-    add(&w, "b.test", 2, 8);
-    struct site *site = place_all(&w, 1, "google");
+    world_open(&w, 2);
+    struct domain *a = world_add(&w, "a.test", 0, slots_first(20));
+    world_add(&w, "b.test", 2, slots_first(8));
+    struct site *site = world_place_all(&w, 1, "google");
     struct queue *q = backlog_queue(&w.b, a, &w.campaigns[0]);
     backlog_stop(&w.b, q);
     backlog_stop(&w.b, q); /* once */
     assert_true(site->waiting == 8 && site->stopped == 20 && site->lane->waiting == 8 &&
                 site->lane->stopped == 20);
-    add(&w, "a.test", 4, 5); /* more of it comes */
+    world_add(&w, "a.test", 4, slots_first(5)); /* more of it comes */
     assert_true(site->waiting == 8 && site->stopped == 25);
     assert_int_equal(take(&w, site, &which), 8);
     assert_int_equal(which, 2);
@@ -104,7 +46,7 @@ static void test_one_of_two(void **state) {
     while ((got = take(&w, site, &which)))
         n += got;
     assert_int_equal(n, 25);
-    world_close(&w);
+    world_done(&w);
 }
 
 /* Two campaigns have something in the same domain: one of them is stopped. */
@@ -112,10 +54,10 @@ static void test_one_campaign(void **state) {
     (void)state;
     struct world w;
     unsigned which = 0;
-    world_open(&w);
-    struct domain *a = add(&w, "a.test", 0, 8);
-    add(&w, "a.test", 1, 8);
-    struct site *site = place_all(&w, 1, "google");
+    world_open(&w, 2);
+    struct domain *a = world_add(&w, "a.test", 0, slots_first(8));
+    world_add(&w, "a.test", 1, slots_first(8));
+    struct site *site = world_place_all(&w, 1, "google");
     backlog_stop(&w.b, backlog_queue(&w.b, a, &w.campaigns[0]));
     assert_int_equal(take(&w, site, &which), 8);
     assert_int_equal(which, 1);
@@ -126,7 +68,7 @@ static void test_one_campaign(void **state) {
     assert_true(site->waiting == 0 && site->stopped == 0);
     backlog_site_check(&w.b, site);
     assert_int_equal(w.b.site_count, 0);
-    world_close(&w);
+    world_done(&w);
 }
 
 static bool of_chunk_0(void *ctx, const struct batch *batch) {
@@ -136,14 +78,14 @@ static bool of_chunk_0(void *ctx, const struct batch *batch) {
 static void test_taken_out_and_moved(void **state) {
     (void)state;
     struct world w;
-    world_open(&w);
-    struct domain *a = add(&w, "a.test", 0, 3);
-    add(&w, "a.test", 2, 4);
-    add(&w, "a.test", 0, 5);
-    struct site *site = place_all(&w, 1, "google");
+    world_open(&w, 2);
+    struct domain *a = world_add(&w, "a.test", 0, slots_first(3));
+    world_add(&w, "a.test", 2, slots_first(4));
+    world_add(&w, "a.test", 0, slots_first(5));
+    struct site *site = world_place_all(&w, 1, "google");
     struct queue *q = backlog_queue(&w.b, a, &w.campaigns[0]);
     backlog_stop(&w.b, q);
-    assert_false(backlog_take_out(&w.b, q, of_chunk_0, drop, &w));
+    assert_false(backlog_take_out(&w.b, q, of_chunk_0, world_drop, &w));
     assert_true(w.dropped == 8 && site->stopped == 4 && a->waiting == 4 && w.b.recipients == 4);
     struct domain *other = backlog_domain(&w.b, SLICE("a.test"), 1);
     assert_true(other != a && other->source == 1);
@@ -152,10 +94,10 @@ static void test_taken_out_and_moved(void **state) {
     backlog_domain_check(&w.b, a);
     backlog_site_check(&w.b, site);
     assert_true(w.b.domain_count == 1 && w.b.site_count == 0);
-    assert_true(backlog_take_out(&w.b, backlog_queue(&w.b, other, &w.campaigns[0]), NULL, drop, &w));
+    assert_true(backlog_take_out(&w.b, backlog_queue(&w.b, other, &w.campaigns[0]), NULL, world_drop, &w));
     assert_int_equal(w.dropped, 12);
     backlog_domain_check(&w.b, other);
-    world_close(&w);
+    world_done(&w);
 }
 
 /* ---- ten million ---- */
@@ -188,12 +130,12 @@ static void test_ten_million(void **state) {
     struct order o = {.number = 1, .kind = ORDER_SUSPEND, .of = {.provider = SLICE("google")}};
     char name[32];
     size_t bucket = 0;
-    world_open(&w);
+    world_open(&w, 2);
     for (unsigned i = 0; i < DOMAINS; i++) {
         snprintf(name, sizeof name, "d%u.test", i);
-        add(&w, name, i % 8, EACH);
+        world_add(&w, name, i % 8, slots_first(EACH));
     }
-    struct site *site = place_all(&w, 1, "google");
+    struct site *site = world_place_all(&w, 1, "google");
     assert_int_equal(site->waiting, DOMAINS * EACH);
     assert_non_null(orders_add(&r.orders, &o));
     mono_us before = clock_mono();
@@ -209,7 +151,7 @@ static void test_ten_million(void **state) {
     print_message("# ten million in %d domains: stopped in %lld us, went on in %lld us\n", DOMAINS,
                   (long long)(stopped - before), (long long)(gone - stopped));
     orders_done(&r.orders);
-    world_close(&w);
+    world_done(&w);
 }
 
 int main(void) {

@@ -1,6 +1,8 @@
 /* How a campaign is treated among others. */
 #include "course.h"
 
+#include "buf.h"
+
 static const char *const names[PRIORITIES] = {"bulk", "transactional"};
 
 const char *campaign_priority_name(enum campaign_priority priority) {
@@ -47,4 +49,20 @@ int campaign_course_change(struct campaign_row *row, const struct campaign_chang
     wall_us moved = campaign_row_begins(row) - before;
     if (moved < 0 || row->expires < NEVER - moved) row->expires += moved;
     return 0;
+}
+
+static void say_time(struct buf *out, const char *what, wall_us at, bool *any) {
+    char text[CLOCK_TEXT_MAX];
+    clock_rfc3339(at, text);
+    buf_printf(out, "%s%s %s", *any ? ", " : "", what, at ? text : "none");
+    *any = true;
+}
+
+void campaign_change_say(const struct campaign_change *change, struct buf *out) {
+    const struct campaign_course *to = &change->to;
+    bool any = false;
+    if (change->priority) buf_printf(out, "priority %s", campaign_priority_name(to->priority)), any = true;
+    if (change->weight) buf_printf(out, "%sweight %u", any ? ", " : "", to->weight), any = true;
+    if (change->not_before) say_time(out, "not before", to->not_before, &any);
+    if (change->deadline) say_time(out, "deadline", to->deadline, &any);
 }

@@ -23,6 +23,10 @@ int campaign_course_check(const struct campaign_course *course, wall_us now, str
 int campaign_course_change(struct campaign_row *row, const struct campaign_change *change, wall_us now,
                            struct err *err);
 
+/* "priority transactional, weight 300, not before 2026-07-01T08:00:00Z, deadline none", for people. */
+struct buf;
+void campaign_change_say(const struct campaign_change *change, struct buf *out);
+
 /* From when on mails of it are made: their Date. */
 static inline wall_us campaign_row_begins(const struct campaign_row *row) {
     return row->course.not_before > row->ready ? row->course.not_before : row->ready;

@@ -8,8 +8,9 @@ enum { VERSION = 1 };
 static const double value_most = 1e15;
 
 const char *note_act_name(unsigned act) {
-    static const char *const names[NOTE_ACTS] = {"?",         "suspended", "resumed",  "held",
-                                                 "cancelled", "flushed",   "rerouted", "forgotten"};
+    static const char *const names[NOTE_ACTS] = {"?",           "suspended", "resumed",  "held",
+                                                 "cancelled",   "flushed",   "rerouted", "forgotten",
+                                                 "cancel-done", "changed",   "traced"};
     return names[act < NOTE_ACTS ? act : 0];
 }
 

@@ -19,7 +19,10 @@ enum note_act {
     NOTE_CANCELLED,
     NOTE_FLUSHED, /* what waited for a later time was tried at once */
     NOTE_REROUTED,
-    NOTE_FORGOTTEN, /* what a lane had learned */
+    NOTE_FORGOTTEN,   /* what a lane had learned */
+    NOTE_CANCEL_DONE, /* a cancellation is carried out; touched: so many are cancelled */
+    NOTE_CHANGED,     /* a campaign's priority, weight or times */
+    NOTE_TRACED,      /* somebody watched conversations */
     NOTE_ACTS
 };
 const char *note_act_name(unsigned act); /* "suspended"; "?" for none of them */

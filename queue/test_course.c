@@ -1,4 +1,5 @@
 /* Tests of courses: what may be set, and what a change does to the rest of the row. */
+#include "buf.h"
 #include "course.h"
 
 #include <setjmp.h>
@@ -69,10 +70,33 @@ static void changes_are_checked_and_kept(void **state) {
     assert_true(forever.expires == NEVER);
 }
 
+static void changes_are_said(void **state) {
+    (void)state;
+    static const struct {
+        const char *said;
+        struct campaign_change change;
+    } cases[] = {
+        {"", {0}},
+        {"priority transactional", {.priority = true, .to.priority = PRIORITY_TRANSACTIONAL}},
+        {"weight 300, deadline none", {.weight = true, .deadline = true, .to.weight = 300}},
+        {"priority bulk, weight 1, not before 1970-01-01T00:00:05.000Z, deadline 1970-01-01T00:00:09.000Z",
+         {true, true, true, true, {PRIORITY_BULK, 1, 5 * US_PER_SEC, 9 * US_PER_SEC}}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf said;
+        buf_init(&said, 1024);
+        campaign_change_say(&cases[i].change, &said);
+        if (!slice_eq(buf_slice(&said), slice_of(cases[i].said)))
+            fail_msg("%.*s", SLICE_ARG(buf_slice(&said)));
+        buf_done(&said);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_come_back),
         cmocka_unit_test(changes_are_checked_and_kept),
+        cmocka_unit_test(changes_are_said),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

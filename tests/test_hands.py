@@ -2,6 +2,7 @@
 dead: nothing is sent, all waits."""
 import json
 import os
+import pwd
 import signal
 import subprocess
 import time
@@ -38,6 +39,9 @@ def place(build, tmp_path):
 
         def send(self, name):
             self.run("send", "--template", tmp_path / "t.yaml", "--to", tmp_path / "l.csv", "--name", name, "--detach")
+
+        def stop(self):
+            end(children[-1:])
 
         def kill(self):
             os.kill(children[-1].pid, signal.SIGKILL)
@@ -95,3 +99,41 @@ def test_cancel_killed_in_the_middle(place):
     assert campaign["cancelled"] == EACH and campaign["pending"] == 2 * EACH, campaign
     place.send("summer")  # came later: is not meant
     assert place.json("status")["campaigns"][0]["cancelled"] == 0
+
+
+def test_trail(place):
+    """Who did what stands in the audit trail: with a server and without one."""
+    place.send("spring")
+    place.run("campaign", "spring", "--weight", "300", "--priority", "transactional")
+    place.run("cancel", "--domain", "a.example", "--yes", "--reason", "wrong list")
+    place.run("trace", "--host", "mx.b.example", "--content", "--for", "1s")
+    until = time.monotonic() + 60
+    while place.json("orders")["orders"] and time.monotonic() < until:
+        time.sleep(0.2)
+    place.stop()
+    place.run("hold", "spring")
+    place.run("campaign", "spring", "--deadline", "+3h")
+    place.run("resume", "spring")
+    place.run("cancel", "spring", "--yes")
+    who = pwd.getpwuid(os.getuid()).pw_name
+    notes = [note for note in place.json("changes", "--only", "hands", "--last", "0")["changes"]]
+    assert {note["by"] for note in notes} == {who}
+    assert [(note["act"], note["campaign"], note["recipients"]) for note in notes] == [
+        ("changed", 1, 3 * EACH), ("cancelled", 0, EACH), ("cancel-done", 0, EACH), ("traced", 0, 0), ("suspended", 1, 2 * EACH),
+        ("changed", 1, 2 * EACH), ("resumed", 1, 2 * EACH), ("cancelled", 1, 2 * EACH)], notes
+    assert notes[0]["scope"] == "priority transactional, weight 300" and notes[5]["scope"].startswith("deadline 20")
+    traced = next(note for note in notes if note["act"] == "traced")
+    assert traced["scope"] == "host mx.b.example, with the mails' content"
+    text = place.run("changes", "--only", "hands").stdout
+    assert f"traced host mx.b.example, with the mails' content, by {who}" in text and "wrong list" in text
+    assert f"suspended campaign 1: {2 * EACH:,} recipients, by {who}" in text
+
+
+def test_previews_are_exact(place):
+    """As soon as all is loaded: whoever waits in chunks that were not taken apart is looked for there."""
+    place.send("spring")
+    for words, count in ((("--domain", "a.example"), EACH), (("--domain", "*.b.example"), EACH), (("--campaign", "spring"), 3 * EACH)):
+        preview = place.json("suspend", *words, "--dry-run")
+        assert (preview["recipients"], preview["maybe"], preview["exact"], preview["on_the_wire"]) == (count, 0, True, 0), preview
+    preview = place.json("suspend", "--provider", "google", "--dry-run")  # nobody knows: the DNS is dead
+    assert (preview["recipients"], preview["maybe"], preview["exact"]) == (0, 3 * EACH, False)

@@ -98,6 +98,9 @@ def test_queue(lab):
     seen = lab.json("queue", "--by", "provider")
     by = {row["name"]: row for row in seen["rows"]}
     assert by["slow"]["waiting"] > by["mx.shut.test"]["waiting"] > 0 and "quick" not in by
+    assert all("under_way" in row for row in seen["rows"])
+    wait_for(lambda: {r["name"]: r for r in lab.json("queue", "--by", "provider")["rows"]}["slow"]["under_way"] > 0)
+    wait_for(lambda: lab.json("queue", "--by", "domain", "--domain", "slow.test")["in_all"]["under_way"] > 0)
     unknown = seen["not_known"]
     assert unknown["look_up_failed"] + unknown["looked_up_now"] >= 512  # nodns.test: too many to be put off by retry
     total = sum(row["waiting"] for row in seen["rows"]) + unknown["look_up_failed"] + unknown["looked_up_now"]
@@ -141,6 +144,16 @@ def test_explain(lab):
     assert "could not be looked up" in lab.run("explain", "nodns.test").stdout.replace("\n", " ") or \
         "waits for the look-up" in lab.run("explain", "nodns.test").stdout.replace("\n", " ")
     assert "Nothing waits" in lab.run("explain", "quick").stdout
+
+    lane = lab.json("explain", "slow")["lanes"][0]  # and how it came to that
+    [limit, *_] = [c for c in lane["changes"] if c["kind"] == "limit" and c["cause"] == "reply"]
+    assert limit["words"] and limit["code"] >= 400 and limit["source"] == lane["source"]
+    lab.run("suspend", "--provider", "quick", "--reason", "a test of it")
+    text = lab.run("explain", "quick").stdout
+    assert "Order 1 stands: suspend provider quick" in text and text.count("a test of it") == 2  # and in what happened lately
+    assert lab.json("explain", "quick")["orders"][0]["order"] == 1
+    lab.run("resume", "--provider", "quick")
+    assert "stands" not in lab.run("explain", "quick").stdout and "resumed provider quick" in lab.run("explain", "quick").stdout
     assert "was not used" in lab.run("explain", "never").stdout
     said = lab.run("explain", "nonsense", ok=(4,)).stderr
     assert "no lane 'nonsense'" in said and "known: slow, quick, never" in said
@@ -256,11 +269,11 @@ def test_live(lab):
     screen = Screen(lab, "--interval", "200ms")
     screen.until("\x1b[?1049h")
     screen.until("1 campaign")
-    screen.until("sorted by waiting")
+    screen.until("[waiting]")
     screen.type("jp")
-    screen.until("sorted by provider")
+    screen.until("[provider]")
     screen.type("\x1b[B\x1b[Aw")
-    screen.until("sorted by waiting")
+    screen.until("[waiting]")
     fcntl.ioctl(screen.master, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 200, 0, 0))
     screen.until("LAST REPLY")
     screen.type("q")

@@ -22,9 +22,11 @@ static const struct arg selecting[] = {
 static int change_here(struct invocation *in, enum offline_change change, struct campaign_status *c,
                        struct err *err) {
     struct campaign_row row;
+    char by[OFFLINE_NAME_MAX + 1];
+    offline_user(getuid(), by); /* before it becomes the store's owner */
     struct store *store = instance_store(in->options, false, err);
     if (!store) return -1;
-    int failed = offline_apply(store, c->id, change, &row, err);
+    int failed = offline_apply(store, c->id, change, slice_of(by), &row, err);
     store_free(store);
     if (failed) return -1;
     c->state = row.state;

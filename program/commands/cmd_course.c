@@ -5,14 +5,18 @@
 #include "instance.h"
 #include "offline.h"
 
+#include <unistd.h>
+
 static const struct arg args[] = {COURSE_ARGS};
 
 static int change_here(struct invocation *in, const struct campaign_change *change, struct campaign_status *c,
                        struct err *err) {
     struct campaign_row row;
+    char by[OFFLINE_NAME_MAX + 1];
+    offline_user(getuid(), by); /* before it becomes the store's owner */
     struct store *store = instance_store(in->options, false, err);
     if (!store) return -1;
-    int failed = offline_course(store, c->id, change, &row, err);
+    int failed = offline_course(store, c->id, change, slice_of(by), &row, err);
     store_free(store);
     if (failed) return -1;
     struct slice name = slice_of(c->name);

@@ -5,9 +5,12 @@
 #include "lane_view.h"
 #include "screen.h"
 #include "show.h"
+#include "show_note.h"
 #include "units.h"
 
 #include <unistd.h>
+
+enum { CHANGES = 6 };
 
 static const struct arg args[] = {
     {"source", 0, "NAME", "only from this source"},
@@ -30,13 +33,18 @@ static void put_forecast(struct buf *out, const struct lane_view *v) {
 }
 
 static void put_traffic(struct buf *out, const struct lane_view *v) {
+    if (v->suspended) { /* and those that were set aside, who are not counted by lane */
+        buf_put_text(out, "At least ");
+        put_count(out, v->suspended);
+        buf_put_text(out, v->suspended == 1 ? " recipient is suspended. " : " recipients are suspended. ");
+    }
     if (v->waiting) {
         put_count(out, v->waiting);
         buf_put_text(out, v->waiting == 1 ? " recipient waits" : " recipients wait");
         put_forecast(out, v);
         buf_put_text(out, ". ");
     } else {
-        buf_put_text(out, "Nothing waits for it now. ");
+        buf_printf(out, "Nothing %swaits for it now. ", v->suspended ? "else " : "");
     }
     if (v->sessions)
         buf_printf(out, "%lld session%s open, ", (long long)v->sessions, v->sessions == 1 ? " is" : "s are");
@@ -70,6 +78,29 @@ static void put_wrapped(struct buf *out, struct slice text, size_t width, const 
         show_text(out, line);
         buf_put_c(out, '\n');
     }
+}
+
+/* The newest of them; `changes` has all. */
+static void put_changes(struct buf *out, const struct jdoc *lane, size_t width) {
+    const struct jdoc *list = jdoc_get(lane, "changes");
+    size_t count = jdoc_count(list), first = count > CHANGES ? count - CHANGES : 0;
+    struct buf text;
+    if (!count) return;
+    buf_init(&text, 64 << 10);
+    buf_put_text(out, "  Lately (all of it: tsubame changes):\n");
+    for (size_t i = first; i < count; i++) {
+        struct note n;
+        if (!show_note_read(&n, jdoc_item(list, i))) continue;
+        n.provider = n.source = (struct slice){0};
+        buf_reset(&text);
+        show_note(&text, &n, false);
+        struct slice rest = buf_slice(&text), line;
+        while (slice_cut(&rest, '\n', &line)) {
+            bool words = line.len && line.at[0] == ' '; /* the reply's own, below its change */
+            put_wrapped(out, line, width - (words ? 6 : 4), words ? "      " : "    ");
+        }
+    }
+    buf_done(&text);
 }
 
 static void put_lane(struct buf *out, const struct lane_view *v, size_t width, bool colour) {
@@ -142,14 +173,46 @@ static void put_domain(struct buf *out, const struct jdoc *d, size_t width) {
     buf_done(&text);
 }
 
+/* What people have ordered of it, and what stands. */
+static void put_orders(struct buf *out, const struct jdoc *reply, size_t width) {
+    const struct jdoc *list = jdoc_get(reply, "orders");
+    struct buf text;
+    buf_init(&text, 16384);
+    for (size_t i = 0; i < jdoc_count(list); i++) {
+        const struct jdoc *o = jdoc_item(list, i);
+        struct slice to = jdoc_text(o, "to"), by = jdoc_text(o, "by"), reason = jdoc_text(o, "reason");
+        buf_reset(&text);
+        buf_printf(&text, "Order %lld stands: %.*s ", (long long)jdoc_number(o, "order", 0),
+                   SLICE_ARG(jdoc_text(o, "act")));
+        buf_put_slice(&text, jdoc_text(o, "of"));
+        if (to.len) buf_put_text(&text, " to source "), buf_put_slice(&text, to);
+        buf_put_text(&text, jdoc_number(o, "maybe", 0) ? " (at least " : " (");
+        put_count(&text, jdoc_number(o, "recipients", 0));
+        buf_put_text(&text, " recipients)");
+        buf_put_text(&text, ", since ");
+        units_put_time(&text, jdoc_number(o, "at", 0) / US_PER_SEC * US_PER_SEC);
+        if (by.len) buf_put_text(&text, " by "), buf_put_slice(&text, by);
+        if (jdoc_get(o, "until")) {
+            buf_put_text(&text, ", until ");
+            units_put_time(&text, jdoc_number(o, "until", 0) / US_PER_SEC * US_PER_SEC);
+        }
+        if (reason.len) buf_put_text(&text, ": "), buf_put_slice(&text, reason);
+        put_wrapped(out, buf_slice(&text), width, "");
+    }
+    if (jdoc_count(list)) buf_put_c(out, '\n');
+    buf_done(&text);
+}
+
 static void put_all(struct buf *out, const struct jdoc *reply, size_t width, bool colour) {
     const struct jdoc *list = jdoc_get(reply, "lanes"), *domain = jdoc_get(reply, "domain");
     struct lane_view v;
     put_domain(out, domain, width);
+    put_orders(out, reply, width);
     for (size_t i = 0; i < jdoc_count(list); i++) {
-        lane_view_read(&v, jdoc_item(list, i));
+        lane_view_read(&v, jdoc_item(list, i), jdoc_text(reply, "time"));
         if (i) buf_put_c(out, '\n');
         put_lane(out, &v, width, colour);
+        put_changes(out, jdoc_item(list, i), width);
     }
     if (jdoc_count(list) || (domain && !jdoc_text(domain, "provider").len)) return;
     show_text(out, jdoc_text(reply, "provider"));
@@ -189,8 +252,8 @@ const struct command command_explain = {
     .operands = "PROVIDER|HOST|DOMAIN",
     .summary = "why a lane is as fast as it is, and since when",
     .text = "For each lane of the provider: what bounds it and the words that said so, when more is tried, "
-            "what waits for it and how "
-            "long that takes. A provider is one of the configuration, or a mail exchanger that is none of "
+            "what waits for it, how long that takes, and what changed last and why (--json has the last 20 "
+            "changes). A provider is one of the configuration, or a mail exchanger that is none of "
             "theirs; of a domain it says which lane its mail goes to, and why to that one.\n",
     .examples = "  tsubame explain google\n"
                 "  tsubame explain example.org\n"

@@ -106,13 +106,17 @@ static void say_touch(struct buf *out, const struct jdoc *o) {
     if (maybe) {
         buf_put_text(out, ", and some of ");
         units_put_grouped(out, (uint64_t)maybe);
-        buf_put_text(out, " more that wait for a later try or were not looked at yet");
+        buf_put_text(out, " more of which it is not known yet");
     }
     buf_put_text(out, "; ");
     put_count(out, o, "campaigns", "campaign", "campaigns");
     if (jdoc_number(o, "lanes", 0)) {
         buf_put_text(out, ", ");
         put_count(out, o, "lanes", "lane", "lanes");
+    }
+    if (jdoc_number(o, "on_the_wire", 0)) {
+        buf_put_text(out, "; ");
+        put_count(out, o, "on_the_wire", "more is on the wire", "more are on the wire");
     }
     if (jdoc_bool(o, "unknown_provider", false))
         buf_put_text(out, "; no provider of that name is known here");
@@ -154,9 +158,15 @@ static int tell_done(const struct invocation *in, const struct jdoc *reply, cons
     if (in->json) return print_json(reply);
     buf_init(&out, 4096);
     int64_t order = jdoc_number(reply, "order", 0);
-    buf_printf(&out, "%s: done", act);
-    if (order) buf_printf(&out, ", order %lld", (long long)order);
-    buf_put_c(&out, '\n');
+    if (order && strcmp(act, "cancel") == 0)
+        buf_printf(&out,
+                   "cancel: nothing of it is begun any more; the ledger is written on (order %lld), see "
+                   "`tsubame orders`\n",
+                   (long long)order);
+    else if (order)
+        buf_printf(&out, "%s: done, order %lld\n", act, (long long)order);
+    else
+        buf_printf(&out, "%s: done\n", act);
     int code = command_print(&out);
     buf_done(&out);
     return code;
@@ -219,7 +229,12 @@ static void show_order(struct buf *out, const struct jdoc *o) {
     buf_put_text(out, "\n   ");
     if (jdoc_get(o, "cancelled")) {
         put_count(out, o, "cancelled", "recipient", "recipients");
-        buf_put_text(out, " cancelled so far; ");
+        buf_put_text(out, " cancelled so far");
+        if (jdoc_number(o, "finished", 0)) {
+            buf_put_text(out, ", ");
+            put_count(out, o, "finished", "was on the wire and went on", "were on the wire and went on");
+        }
+        buf_put_text(out, "; to do: ");
     }
     if (jdoc_get(o, "recipients")) say_touch(out, o);
     buf_put_text(out, "\n   since ");

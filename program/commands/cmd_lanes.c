@@ -40,7 +40,7 @@ static void put_lanes(struct buf *out, const struct jdoc *reply, size_t width, b
     put_line(out, buf_slice(&line));
     buf_put_text(out, show_plain(colour));
     for (size_t i = 0; i < jdoc_count(list); i++) {
-        lane_view_read(&v, jdoc_item(list, i));
+        lane_view_read(&v, jdoc_item(list, i), jdoc_text(reply, "time"));
         buf_reset(&line);
         lane_view_row(&line, &v, width);
         put_line(out, buf_slice(&line));

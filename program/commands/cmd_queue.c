@@ -2,6 +2,7 @@
 #include "asking.h"
 #include "cells.h"
 #include "command.h"
+#include "screen.h"
 #include "show.h"
 #include "units.h"
 
@@ -15,7 +16,7 @@ static const struct arg args[] = {
     {"top", 0, "N", "so many rows (20), the rest in one"},
 };
 
-enum { NAME_CELLS = 40, NUMBER_CELLS = 12 };
+enum { NAME_LEAST = 20, NAME_MOST = 40, NUMBER_CELLS = 10, TIME_CELLS = 21 };
 
 static void put_number(struct buf *out, int64_t n) {
     struct buf text;
@@ -38,9 +39,16 @@ static void put_due(struct buf *out, struct slice due, struct slice now) {
         buf_printf(out, "  %.10s %.8s", due.at, due.at + 11);
 }
 
+/* As wide as a terminal has room for. */
+static size_t name_cells(void) {
+    size_t others = 3 * (NUMBER_CELLS + 1) + TIME_CELLS, width = screen_width(STDOUT_FILENO, 100);
+    size_t left = width > others ? width - others : 0;
+    return left < NAME_LEAST ? NAME_LEAST : left > NAME_MOST ? NAME_MOST : left;
+}
+
 static void put_row(struct buf *out, struct slice name, const struct jdoc *row, struct slice now,
                     bool under_way) {
-    cells_put(out, name, NAME_CELLS, CELLS_LEFT);
+    cells_put(out, name, name_cells(), CELLS_LEFT);
     put_number(out, jdoc_number(row, "waiting", 0));
     if (under_way) put_number(out, jdoc_number(row, "under_way", 0));
     put_number(out, jdoc_number(row, "deferred", 0));
@@ -51,14 +59,14 @@ static void put_row(struct buf *out, struct slice name, const struct jdoc *row, 
 static void put_table(struct buf *out, const struct jdoc *reply, bool colour) {
     const struct jdoc *list = jdoc_get(reply, "rows"), *rest = jdoc_get(reply, "rest");
     struct slice by = jdoc_text(reply, "by"), now = jdoc_text(reply, "time");
-    bool under_way = slice_eq(by, SLICE("campaign"));
+    bool under_way = !slice_eq(by, SLICE("age"));
     int64_t more = jdoc_number(rest, "rows", 0);
     if (!jdoc_count(list)) return;
     buf_put_text(out, show_bold(colour));
-    cells_put(out, by, NAME_CELLS, CELLS_LEFT);
-    buf_printf(out, " %12s", "waiting");
-    if (under_way) buf_printf(out, " %12s", "under way");
-    buf_printf(out, " %12s  next try (UTC)%s\n", "deferred", show_plain(colour));
+    cells_put(out, by, name_cells(), CELLS_LEFT);
+    buf_printf(out, " %*s", NUMBER_CELLS, "waiting");
+    if (under_way) buf_printf(out, " %*s", NUMBER_CELLS, "under way");
+    buf_printf(out, " %*s  next try (UTC)%s\n", NUMBER_CELLS, "deferred", show_plain(colour));
     for (size_t i = 0; i < jdoc_count(list); i++)
         put_row(out, jdoc_text(jdoc_item(list, i), "name"), jdoc_item(list, i), now, under_way);
     if (more) {
@@ -90,6 +98,11 @@ static void put_sums(struct buf *out, const struct jdoc *reply) {
     put_sum(out, all, "held", "are held with their campaign", &first);
     put_sum(out, all, "scheduled", "are of campaigns whose time has not come", &first);
     buf_put_text(out, first ? "Nothing waits.\n" : ".\n");
+    if (jdoc_number(all, "suspended", 0)) {
+        buf_put_text(out, "Of those that wait at least ");
+        units_put_grouped(out, (uint64_t)jdoc_number(all, "suspended", 0));
+        buf_put_text(out, " are suspended: `tsubame orders`.\n");
+    }
     if (due.len > 19 && slice_cmp(due, jdoc_text(reply, "time")) > 0)
         buf_printf(out, "The next of those refused is tried at %.8s UTC on %.10s.\n", due.at + 11, due.at);
     else if (due.len > 19)

@@ -29,7 +29,8 @@ struct top {
     struct lane_view lanes[LANES_MOST];
     struct top_frame frame;
     double history[TOP_HISTORY];
-    char provider[128], source[128]; /* of the selected lane */
+    char provider[128], source[128]; /* of the selected lane, */
+    size_t above;                    /* and how many of the same name stand above it */
     char lost[512];
 };
 
@@ -67,15 +68,21 @@ static int ask(struct top *t, struct err *err) {
 
 /* ---- a frame ---- */
 
-/* The lane that was chosen before, wherever it stands now. */
+static bool is_chosen(const struct top *t, const struct lane_view *v) {
+    return slice_eq(v->provider, slice_of(t->provider)) && slice_eq(v->source, slice_of(t->source));
+}
+
+/* The lane that was chosen before, wherever it stands now: of several of one name the one with as many of
+ * them above it. */
 static void find_selected(struct top *t) {
     struct top_frame *f = &t->frame;
-    for (size_t i = 0; i < f->lane_count; i++)
-        if (slice_eq(f->lanes[i].provider, slice_of(t->provider)) &&
-            slice_eq(f->lanes[i].source, slice_of(t->source))) {
-            f->selected = i;
-            return;
-        }
+    size_t same = 0, last = f->lane_count;
+    for (size_t i = 0; i < f->lane_count && same <= t->above; i++)
+        if (is_chosen(t, &f->lanes[i])) last = i, same++;
+    if (last < f->lane_count) {
+        f->selected = last;
+        return;
+    }
     if (f->selected >= f->lane_count) f->selected = f->lane_count ? f->lane_count - 1 : 0;
 }
 
@@ -110,7 +117,7 @@ static void read_frame(struct top *t) {
     f->lanes = t->lanes;
     f->lane_count = jdoc_count(list) < LANES_MOST ? jdoc_count(list) : LANES_MOST;
     for (size_t i = 0; i < f->lane_count; i++)
-        lane_view_read(&t->lanes[i], jdoc_item(list, i));
+        lane_view_read(&t->lanes[i], jdoc_item(list, i), f->time);
     f->sort = t->sort;
     find_selected(t);
 }
@@ -150,6 +157,9 @@ static void choose(struct top *t, int64_t by) {
     const struct lane_view *v = &f->lanes[f->selected];
     snprintf(t->provider, sizeof t->provider, "%.*s", SLICE_ARG(v->provider));
     snprintf(t->source, sizeof t->source, "%.*s", SLICE_ARG(v->source));
+    t->above = 0;
+    for (size_t i = 0; i < f->selected; i++)
+        t->above += is_chosen(t, &f->lanes[i]);
 }
 
 static const struct {

@@ -152,11 +152,14 @@ static struct jdoc *answer_change(struct ctl_asker *asker, const struct jdoc *re
                                                                  : answer_campaign(asker->instance, request);
 }
 
-static struct jdoc *answer_course(struct instance *in, const struct jdoc *request) {
+static struct jdoc *answer_course(struct ctl_asker *asker, const struct jdoc *request) {
+    struct instance *in = asker->instance;
     struct campaign_change change;
     struct err err;
+    char by[OFFLINE_NAME_MAX + 1];
+    ctl_who(asker, by);
     if (course_from_json(request, &change, &err) ||
-        engine_campaign_change(in->engine, id_of(request), &change, &err))
+        engine_campaign_change(in->engine, id_of(request), &change, slice_of(by), &err))
         return talk_refusal(&err);
     return answer_campaign(in, request);
 }
@@ -315,7 +318,7 @@ struct jdoc *ctl_answer(struct ctl_asker *asker, const struct jdoc *request) {
     if (slice_eq(what, SLICE("status"))) return answer_status(in);
     if (slice_eq(what, SLICE("campaign"))) return answer_campaign(in, request);
     if (slice_eq(what, SLICE("plan"))) return answer_plan(in, request);
-    if (slice_eq(what, SLICE("course"))) return answer_course(in, request);
+    if (slice_eq(what, SLICE("course"))) return answer_course(asker, request);
     if (slice_eq(what, SLICE("send"))) return answer_send(asker, request);
     if (slice_eq(what, SLICE("backup"))) return answer_backup(in, request);
     if (slice_eq(what, SLICE("prune"))) return answer_prune(asker, request);

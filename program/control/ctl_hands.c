@@ -1,13 +1,11 @@
 /* Orders over the control socket. Who asks is the user at the other end of it. */
 #include "ctl_hands.h"
 
-#include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-enum { COUNTED_ORDERS = 50 /* more would take too long to count */ };
+#define COUNT_ONE US_PER_SEC       /* no longer is counted for one that is given, */
+#define COUNT_ALL (2 * US_PER_SEC) /* nor for all that are shown */
 
 static struct jdoc *done(void) {
     struct jdoc *o = jdoc_object();
@@ -15,18 +13,11 @@ static struct jdoc *done(void) {
     return o;
 }
 
-static void who(const struct ctl_asker *asker, char name[ORDER_NAME_MAX + 1]) {
+void ctl_who(const struct ctl_asker *asker, char name[OFFLINE_NAME_MAX + 1]) {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    struct passwd entry, *found = NULL;
-    char room[4096];
     name[0] = 0;
-    if (getsockopt(asker->talk->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size)) return;
-    getpwuid_r(peer.uid, &entry, room, sizeof room, &found);
-    if (found)
-        snprintf(name, ORDER_NAME_MAX + 1, "%s", found->pw_name);
-    else
-        snprintf(name, ORDER_NAME_MAX + 1, "uid %u", (unsigned)peer.uid);
+    if (getsockopt(asker->talk->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) offline_user(peer.uid, name);
 }
 
 static int take_selector(struct instance *in, const struct jdoc *request, struct selector *of,
@@ -113,7 +104,7 @@ static int act(struct instance *in, const struct jdoc *request, struct engine_ha
 
 struct jdoc *ctl_hands(struct ctl_asker *asker, const struct jdoc *request) {
     struct instance *in = asker->instance;
-    char by[ORDER_NAME_MAX + 1];
+    char by[OFFLINE_NAME_MAX + 1];
     struct engine_hand hand = {.to = jdoc_text(request, "to"),
                                .reason = jdoc_text(request, "reason"),
                                .until = jdoc_number(request, "until", 0)};
@@ -122,12 +113,13 @@ struct jdoc *ctl_hands(struct ctl_asker *asker, const struct jdoc *request) {
     struct err err;
     struct jdoc *o = done();
     buf_init(&texts, 4096);
-    who(asker, by);
+    ctl_who(asker, by);
     hand.by = slice_of(by);
     bool numbered = jdoc_number(request, "order", 0) > 0;
-    int failed = numbered ? 0
-                          : take_selector(in, request, &hand.of, &err) ||
-                                engine_touch(in->engine, &hand.of, &texts, &touch, &err);
+    int failed = numbered
+                     ? 0
+                     : take_selector(in, request, &hand.of, &err) ||
+                           engine_touch(in->engine, &hand.of, &texts, clock_mono() + COUNT_ONE, &touch, &err);
     hand.touched = touch.recipients;
     if (!failed && !slice_eq(jdoc_text(request, "act"), SLICE("preview")))
         failed = act(in, request, &hand, o, &err);
@@ -139,12 +131,12 @@ struct jdoc *ctl_hands(struct ctl_asker *asker, const struct jdoc *request) {
 }
 
 int ctl_hands_campaign(struct ctl_asker *asker, struct slice what, uint32_t id, struct err *err) {
-    char by[ORDER_NAME_MAX + 1];
+    char by[OFFLINE_NAME_MAX + 1];
     struct campaign_status c;
     uint64_t number;
     struct engine *e = asker->instance->engine;
     if (engine_campaign(e, id, &c, err)) return -1;
-    who(asker, by);
+    ctl_who(asker, by);
     struct engine_hand hand = {.kind = slice_eq(what, SLICE("hold")) ? ORDER_SUSPEND : ORDER_CANCEL,
                                .of = {.campaign = id},
                                .by = slice_of(by),
@@ -157,7 +149,7 @@ static void put_text(struct jdoc *o, const char *key, struct slice text) {
     if (text.len) jdoc_put_text(o, key, text);
 }
 
-static void put_order(struct jdoc *o, const struct order_status *s) {
+void ctl_put_order(struct jdoc *o, const struct order_status *s) {
     const struct order *order = &s->order;
     struct buf of;
     buf_init(&of, 4096);
@@ -177,7 +169,17 @@ static void put_order(struct jdoc *o, const struct order_status *s) {
     jdoc_put_number(o, "at", order->at);
     if (order->until) jdoc_put_number(o, "until", order->until);
     if (order->kind == ORDER_CANCEL) jdoc_put_number(o, "cancelled", (int64_t)s->cancelled);
+    if (order->kind == ORDER_CANCEL) jdoc_put_number(o, "finished", (int64_t)s->finished);
     buf_done(&of);
+}
+
+void ctl_put_touch(struct jdoc *o, struct engine *e, const struct selector *of, mono_us until) {
+    struct selector copy = *of;
+    struct engine_touch touch;
+    struct buf texts;
+    buf_init(&texts, 4096);
+    if (engine_touch(e, &copy, &texts, until, &touch, NULL) == 0) put_touch(o, &touch);
+    buf_done(&texts);
 }
 
 struct jdoc *ctl_orders(struct ctl_asker *asker) {
@@ -185,15 +187,11 @@ struct jdoc *ctl_orders(struct ctl_asker *asker) {
     struct order_status *all = calloc(ORDERS_MOST, sizeof *all);
     struct jdoc *o = done(), *list = jdoc_child_list(o, "orders");
     size_t count = all ? engine_orders(e, all, ORDERS_MOST) : 0;
+    mono_us until = clock_mono() + COUNT_ALL;
     for (size_t i = 0; i < count && i < ORDERS_MOST; i++) {
         struct jdoc *one = jdoc_item_object(list);
-        struct engine_touch touch;
-        struct buf texts;
-        buf_init(&texts, 4096);
-        put_order(one, &all[i]);
-        if (i < COUNTED_ORDERS && engine_touch(e, &all[i].order.of, &texts, &touch, NULL) == 0)
-            put_touch(one, &touch);
-        buf_done(&texts);
+        ctl_put_order(one, &all[i]);
+        ctl_put_touch(one, e, &all[i].order.of, until);
     }
     free(all);
     return o;

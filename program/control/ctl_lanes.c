@@ -2,13 +2,22 @@
 #include "ctl_lanes.h"
 
 #include "ctl_answer.h"
+#include "ctl_hands.h"
 #include "inspect.h"
+#include "notes.h"
 #include "show.h"
+#include "show_note.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CAMPAIGNS_MOST = 1000, KNOWN_SHOWN = 12, SHOWN_MOST = 4000 /* fit a line of the control socket */ };
+enum {
+    CAMPAIGNS_MOST = 1000,
+    KNOWN_SHOWN = 12,
+    CHANGES_SHOWN = 20,
+    HISTORIES_MOST = 32 /* lanes of one provider */,
+    SHOWN_MOST = 4000 /* fit a line of the control socket */
+};
 
 struct lanes {
     struct lane_status *all;
@@ -202,6 +211,44 @@ static void unknown(struct lanes *l, const struct instance *in, struct slice nam
     buf_done(&known);
 }
 
+/* Orders that name the provider, or of a domain that one. */
+static void put_orders(struct jdoc *list, struct instance *in, struct slice provider, struct slice domain) {
+    struct order_status *all = calloc(ORDERS_MOST, sizeof *all);
+    size_t count = all ? engine_orders(in->engine, all, ORDERS_MOST) : 0;
+    mono_us until = clock_mono() + US_PER_SEC;
+    for (size_t i = 0; i < count && i < ORDERS_MOST; i++) {
+        const struct selector *of = &all[i].order.of;
+        bool about = of->provider.len && slice_eq_nocase(of->provider, provider) &&
+                     (!of->domain.len || !domain.len || slice_eq_nocase(of->domain, domain));
+        about = about || (domain.len && !of->provider.len && slice_eq_nocase(of->domain, domain));
+        if (!about) continue;
+        struct jdoc *one = jdoc_item_object(list);
+        ctl_put_order(one, &all[i]);
+        ctl_put_touch(one, in->engine, &all[i].order.of, until);
+    }
+    free(all);
+}
+
+/* What changed at the lane lately, the oldest first, and what people did to it. It is read beside all work.
+ */
+static void put_changes(struct jdoc *o, struct instance *in, const struct lane_status *lane) {
+    struct jdoc *list = jdoc_child_list(o, "changes");
+    struct notes_wanted wanted = {.provider = slice_of(lane->provider), .most = CHANGES_SHOWN};
+    struct arena arena;
+    struct note *notes;
+    size_t count;
+    struct err err;
+    arena_init(&arena, 1 << 20);
+    if (notes_read(in->store, &wanted, &arena, &notes, &count, &err)) {
+        jdoc_put_text(o, "changes_error", slice_of(err.text));
+        count = 0;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!notes[i].source.len || slice_eq_nocase(notes[i].source, slice_of(lane->source)))
+            show_note_json(jdoc_item_object(list), &notes[i]);
+    arena_done(&arena);
+}
+
 struct jdoc *ctl_explain(struct instance *in, const struct jdoc *request) {
     struct slice what = jdoc_text(request, "what"), source = jdoc_text(request, "source"), provider = what;
     struct domain_place place = {.kind = DOMAIN_IS_STRANGE};
@@ -226,8 +273,12 @@ struct jdoc *ctl_explain(struct instance *in, const struct jdoc *request) {
     if (place.kind != DOMAIN_IS_STRANGE) put_domain(jdoc_child_object(o, "domain"), in, what, &place);
     jdoc_put_text(o, "provider", provider);
     jdoc_put_bool(o, "configured", is_configured(in, provider));
-    for (size_t i = 0; i < found.count && (named || place.lane[0]); i++)
-        show_lane_json(jdoc_item_object(list), &found.all[i]);
+    put_orders(jdoc_child_list(o, "orders"), in, provider, named ? SLICE("") : what);
+    for (size_t i = 0; i < found.count && (named || place.lane[0]); i++) {
+        struct jdoc *lane = jdoc_item_object(list);
+        show_lane_json(lane, &found.all[i]);
+        if (i < HISTORIES_MOST) put_changes(lane, in, &found.all[i]);
+    }
     free(l.all);
     return o;
 }

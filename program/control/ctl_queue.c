@@ -28,6 +28,7 @@ struct queue {
     struct waiting_sums sums;
     uint64_t held, scheduled, waiting, under_way, deferred; /* of the campaigns that are looked at */
     uint64_t mixed;                                         /* refused for now, in chunks of many domains */
+    uint64_t suspended;                                     /* part of those that wait, where it is known */
     uint64_t asking, put_off;                               /* as in sums, of what is looked at */
     bool cut;                                               /* the retry table is longer than was read */
     wall_us now, next_due;
@@ -111,12 +112,12 @@ static void count_domain(void *ctx, const struct waiting_domain *d) {
     struct queue *q = ctx;
     if (!named(q->domain, d->name)) return;
     if (q->provider.len && !(d->lane && named(q->provider, slice_of(d->lane)))) return;
+    q->suspended += d->suspended;
     if (d->place == WAITING_ASKING) q->asking += d->recipients;
     if (d->place == WAITING_PUT_OFF) q->put_off += d->recipients;
-    if (q->by == BY_DOMAIN)
-        counting_of(&q->rows, d->name)->waiting += d->recipients;
-    else if (d->lane)
-        counting_of(&q->rows, slice_of(d->lane))->waiting += d->recipients;
+    if (q->by != BY_DOMAIN && !d->lane) return;
+    struct counted *row = counting_of(&q->rows, q->by == BY_DOMAIN ? d->name : slice_of(d->lane));
+    *(d->place == WAITING_UNDER_WAY ? &row->under_way : &row->waiting) += d->recipients;
 }
 
 /* ---- who was refused for now ---- */
@@ -243,7 +244,7 @@ static void put_time(struct jdoc *o, const char *key, wall_us at) {
 
 static void put_row(struct jdoc *o, const struct queue *q, const struct counted *row) {
     jdoc_put_number(o, "waiting", (int64_t)row->waiting);
-    if (q->by == BY_CAMPAIGN) jdoc_put_number(o, "under_way", (int64_t)row->under_way);
+    if (q->by != BY_AGE) jdoc_put_number(o, "under_way", (int64_t)row->under_way);
     jdoc_put_number(o, "deferred", (int64_t)row->deferred);
     put_time(o, "next_due", row->next_due);
 }
@@ -281,11 +282,13 @@ static void put_rows(struct jdoc *o, struct queue *q) {
 static void sum_rows(struct queue *q) {
     q->waiting = q->rows.other.waiting;
     q->deferred = q->rows.other.deferred;
-    q->under_way = q->held = q->scheduled = 0;
+    q->under_way = q->rows.other.under_way;
+    q->held = q->scheduled = 0;
     q->next_due = q->rows.other.next_due;
     for (size_t i = 0; i < q->rows.count; i++) {
         q->waiting += q->rows.all[i].waiting;
         q->deferred += q->rows.all[i].deferred;
+        q->under_way += q->rows.all[i].under_way;
         if (q->rows.all[i].next_due < q->next_due) q->next_due = q->rows.all[i].next_due;
     }
 }
@@ -298,6 +301,7 @@ static void put_sums(struct jdoc *o, struct queue *q) {
     jdoc_put_number(in_all, "deferred", (int64_t)q->deferred);
     jdoc_put_number(in_all, "held", (int64_t)q->held);
     jdoc_put_number(in_all, "scheduled", (int64_t)q->scheduled);
+    jdoc_put_number(in_all, "suspended", (int64_t)q->suspended);
     put_time(in_all, "next_due", q->next_due);
     bool places = q->by == BY_PROVIDER || q->by == BY_DOMAIN;
     jdoc_put_number(not_known, "looked_up_now", (int64_t)(places ? q->asking : 0));

@@ -2,7 +2,9 @@
  * alone. */
 #include "ctl_trace.h"
 
+#include "ctl_hands.h"
 #include "log.h"
+#include "note.h"
 #include "trace.h"
 
 #include <errno.h>
@@ -105,10 +107,37 @@ static int read_filter(struct trace_filter *f, struct instance *in, const struct
     return 0;
 }
 
-/* Addresses, and mails perhaps, are shown: that stands in the log. */
-static void log_trace(const struct trace_filter *f) {
+static void say_part(struct buf *out, const char *what, const char *value) {
+    if (value[0]) buf_printf(out, "%s%s %s", out->len ? ", " : "", what, value);
+}
+
+/* Addresses, and mails perhaps, are shown: who asked stands in the audit trail, */
+static void note_trace(struct engine *e, const struct trace_filter *f, const char *by) {
+    struct buf scope;
+    struct err err;
+    buf_init(&scope, 2048);
+    say_part(&scope, "provider", f->lane);
+    say_part(&scope, "source", f->source);
+    say_part(&scope, "host", f->host);
+    say_part(&scope, "to", f->to);
+    if (f->content) buf_printf(&scope, "%swith the mails' content", scope.len ? ", " : "");
+    struct note n = {.what = NOTE_HAND,
+                     .at = clock_wall(),
+                     .provider = slice_of(f->lane),
+                     .source = slice_of(f->source),
+                     .act = NOTE_TRACED,
+                     .campaign = f->campaign,
+                     .scope = buf_slice(&scope),
+                     .by = slice_of(by)};
+    if (engine_note(e, &n, &err)) log_say(LOG_LEVEL_ERROR, "trace", "error", err.text, NULL);
+    buf_done(&scope);
+}
+
+/* and in the log. */
+static void log_trace(const struct trace_filter *f, const char *by) {
     if (!log_on(LOG_LEVEL_INFO)) return;
     log_begin(LOG_LEVEL_INFO, "trace");
+    log_text("by", by);
     log_text("provider", f->lane);
     log_text("source", f->source);
     log_text("host", f->host);
@@ -122,6 +151,7 @@ struct jdoc *ctl_trace(struct ctl_asker *asker, const struct jdoc *request) {
     struct engine *e = asker->instance->engine;
     struct trace_filter filter;
     struct err err;
+    char by[OFFLINE_NAME_MAX + 1];
     int64_t seconds = jdoc_number(request, "seconds", 0), most = jdoc_number(request, "lines", 0);
     if (read_filter(&filter, asker->instance, request, &err)) return talk_refusal(&err);
     struct telling t = {.asker = asker,
@@ -135,7 +165,9 @@ struct jdoc *ctl_trace(struct ctl_asker *asker, const struct jdoc *request) {
         free(lines);
         return talk_refusal(&err);
     }
-    log_trace(&filter);
+    ctl_who(asker, by);
+    note_trace(e, &filter, by);
+    log_trace(&filter, by);
     while (tell_some(&t, lines))
         ;
     trace_close(e, t.trace);

@@ -3,8 +3,12 @@
 
 #include "clock.h"
 #include "ledger.h"
+#include "note.h"
 #include "orders.h"
 #include "projector.h"
+
+#include <pwd.h>
+#include <stdio.h>
 
 enum { SWEEP_AT_ONCE = 1024 };
 
@@ -21,6 +25,28 @@ static int commit_projected(struct store *store, struct ledger *l, bool checkpoi
 
 static int commit(struct store *store, struct ledger *l, bool checkpoint, struct err *err) {
     return commit_projected(store, l, checkpoint, 0, err);
+}
+
+void offline_user(unsigned uid, char name[OFFLINE_NAME_MAX + 1]) {
+    struct passwd entry, *found = NULL;
+    char room[4096];
+    getpwuid_r(uid, &entry, room, sizeof room, &found);
+    if (found)
+        snprintf(name, OFFLINE_NAME_MAX + 1, "%s", found->pw_name);
+    else
+        snprintf(name, OFFLINE_NAME_MAX + 1, "uid %u", uid);
+}
+
+static void remark(struct ledger *l, const struct campaign *c, enum note_act act, struct slice scope,
+                   struct slice by) {
+    struct note n = {.what = NOTE_HAND,
+                     .at = clock_wall(),
+                     .act = (uint8_t)act,
+                     .campaign = c->row.id,
+                     .scope = scope,
+                     .by = by,
+                     .touched = tally_pending(&c->row.tally)};
+    ledger_remark(l, &n);
 }
 
 static int sweep(struct store *store, struct ledger *l, struct campaign *c, struct err *err) {
@@ -49,13 +75,20 @@ static int end_order(void *ctx, uint64_t number, struct slice bytes, struct err 
 }
 
 static int apply(struct store *store, struct ledger *l, uint32_t id, enum offline_change change,
-                 struct campaign_row *row, struct err *err) {
+                 struct slice by, struct campaign_row *row, struct err *err) {
     static const enum campaign_state states[] = {[OFFLINE_HOLD] = CAMPAIGN_HELD,
                                                  [OFFLINE_RESUME] = CAMPAIGN_READY,
                                                  [OFFLINE_CANCEL] = CAMPAIGN_CANCELLED};
+    static const enum note_act acts[] = {
+        [OFFLINE_HOLD] = NOTE_SUSPENDED, [OFFLINE_RESUME] = NOTE_RESUMED, [OFFLINE_CANCEL] = NOTE_CANCELLED};
     struct campaign *c = ledger_under_way(l, id, err);
     if (!c) return -1;
-    if (c->row.state != states[change]) ledger_set_state(l, c, states[change], clock_wall());
+    if (c->row.state != states[change]) {
+        char scope[32];
+        snprintf(scope, sizeof scope, "campaign %u", id);
+        remark(l, c, acts[change], slice_of(scope), by);
+        ledger_set_state(l, c, states[change], clock_wall());
+    }
     struct resuming r = {l, id};
     if (change == OFFLINE_RESUME && ledger_each_order(l, end_order, &r, err)) return -1;
     if (change == OFFLINE_CANCEL && sweep(store, l, c, err)) return -1;
@@ -65,27 +98,37 @@ static int apply(struct store *store, struct ledger *l, uint32_t id, enum offlin
     return 0;
 }
 
-int offline_apply(struct store *store, uint32_t id, enum offline_change change, struct campaign_row *row,
-                  struct err *err) {
+int offline_apply(struct store *store, uint32_t id, enum offline_change change, struct slice by,
+                  struct campaign_row *row, struct err *err) {
     struct ledger *l = ledger_open(store, clock_wall(), err);
     if (!l) return -1;
-    int failed = apply(store, l, id, change, row, err);
+    int failed = apply(store, l, id, change, by, row, err);
     ledger_free(l);
     return failed;
 }
 
-int offline_course(struct store *store, uint32_t id, const struct campaign_change *change,
+static int change_course(struct store *store, struct ledger *l, uint32_t id,
+                         const struct campaign_change *change, struct slice by, struct campaign_row *row,
+                         struct err *err) {
+    struct campaign *c = ledger_under_way(l, id, err);
+    struct buf scope;
+    if (!c || ledger_set_course(l, c, change, clock_wall(), err)) return -1;
+    buf_init(&scope, 1024);
+    campaign_change_say(change, &scope);
+    remark(l, c, NOTE_CHANGED, buf_slice(&scope), by);
+    buf_done(&scope);
+    if (commit(store, l, true, err)) return -1;
+    *row = c->row;
+    row->name = row->columns = (struct slice){0};
+    return 0;
+}
+
+int offline_course(struct store *store, uint32_t id, const struct campaign_change *change, struct slice by,
                    struct campaign_row *row, struct err *err) {
-    wall_us now = clock_wall();
-    struct ledger *l = ledger_open(store, now, err);
-    struct campaign *c = l ? ledger_under_way(l, id, err) : NULL;
-    int failed = !c || ledger_set_course(l, c, change, now, err) || commit(store, l, true, err);
-    if (!failed) {
-        *row = c->row;
-        row->name = row->columns = (struct slice){0};
-    }
+    struct ledger *l = ledger_open(store, clock_wall(), err);
+    int failed = l ? change_course(store, l, id, change, by, row, err) : -1;
     ledger_free(l);
-    return failed ? -1 : 0;
+    return failed;
 }
 
 int offline_settle(struct store *store, int64_t memory, struct err *err) {

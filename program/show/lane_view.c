@@ -4,7 +4,7 @@
 #include "cells.h"
 #include "units.h"
 
-void lane_view_read(struct lane_view *v, const struct jdoc *o) {
+void lane_view_read(struct lane_view *v, const struct jdoc *o, struct slice now) {
     const struct jdoc *limits = jdoc_get(o, "limits");
     *v = (struct lane_view){.provider = jdoc_text(o, "provider"),
                             .source = jdoc_text(o, "source"),
@@ -13,6 +13,7 @@ void lane_view_read(struct lane_view *v, const struct jdoc *o) {
                             .last_reply = jdoc_text(o, "last_error"),
                             .why = jdoc_text(o, "why"),
                             .waiting = jdoc_number(o, "waiting", 0),
+                            .suspended = jdoc_number(o, "suspended", 0),
                             .sessions = jdoc_number(o, "sessions", 0),
                             .in_flight = jdoc_number(o, "in_flight", 0),
                             .delivered = jdoc_number(o, "delivered", 0),
@@ -23,7 +24,8 @@ void lane_view_read(struct lane_view *v, const struct jdoc *o) {
                             .sessions_limit = jdoc_real(limits, "connections", 0),
                             .next_value = jdoc_real(o, "next_value", 0),
                             .down = jdoc_bool(o, "down", false),
-                            .tail = jdoc_bool(o, "tail", false)};
+                            .tail = jdoc_bool(o, "tail", false),
+                            .now = now};
 }
 
 double lane_view_deferred(const struct lane_view *v) {
@@ -74,9 +76,11 @@ static void put_bound(struct buf *out, const struct lane_view *v) {
     else
         buf_put_text(out, v->waiting || v->sessions ? "-" : "idle");
 }
-/* The time of day, to the second. */
+/* The time of day, to the second. What is due waits for its occasion. */
 static void put_next(struct buf *out, const struct lane_view *v) {
-    if (v->next_try.len > 19)
+    if (v->next_try.len > 19 && v->now.len && slice_cmp(v->next_try, v->now) <= 0)
+        buf_put_text(out, "now");
+    else if (v->next_try.len > 19)
         buf_put(out, v->next_try.at + 11, 8);
     else
         buf_put_c(out, '-');
@@ -101,7 +105,7 @@ static const struct {
     {"BOUND BY", put_bound, CELLS_LEFT, 15, 76},        {"NEXT TRY", put_next, CELLS_LEFT, 8, 110},
     {"DELIVERED", put_delivered, CELLS_RIGHT, 12, 124}, {"LAST REPLY", put_reply, CELLS_LEFT, 0, 150},
 };
-enum { COLUMNS = sizeof columns / sizeof columns[0], REPLY_FROM = 150 };
+enum { COLUMNS = sizeof columns / sizeof columns[0], REPLY_FROM = 150, NAME_MOST = 36 };
 
 /* Of the lane's name, and of the last reply. */
 static void share(size_t width, size_t *name, size_t *reply) {
@@ -109,7 +113,8 @@ static void share(size_t width, size_t *name, size_t *reply) {
     for (size_t i = 1; i < COLUMNS; i++)
         if (width >= columns[i].from) fixed += columns[i].width + 1U; /* and the blank before it */
     size_t left = width > fixed ? width - fixed : 0;
-    *name = width >= REPLY_FROM ? left * 2 / 5 : left;
+    *name = left;
+    if (width >= REPLY_FROM && (*name = left * 2 / 5) > NAME_MOST) *name = NAME_MOST;
     *reply = left - *name;
 }
 

@@ -8,13 +8,14 @@
 /* Texts live as long as the object that they were read from. */
 struct lane_view {
     struct slice provider, source, bound_by, next_try, last_reply, why;
-    int64_t waiting, sessions, in_flight, delivered, deferred, failed;
+    int64_t waiting, suspended, sessions, in_flight, delivered, deferred, failed;
     double rate;                       /* messages a second */
     double rate_limit, sessions_limit; /* 0: none known */
     double next_value;                 /* 0: not said */
     bool down, tail;
+    struct slice now; /* the server's time as text; empty: not said */
 };
-void lane_view_read(struct lane_view *v, const struct jdoc *lane);
+void lane_view_read(struct lane_view *v, const struct jdoc *lane, struct slice now);
 
 /* Of all that was answered since the start: 0 to 1. */
 double lane_view_deferred(const struct lane_view *v);

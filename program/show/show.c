@@ -168,6 +168,7 @@ void show_lane_json(struct jdoc *o, const struct lane_status *l) {
     jdoc_put_text(o, "source", slice_of(l->source));
     jdoc_put_number(o, "sessions", l->sessions);
     jdoc_put_number(o, "waiting", l->waiting);
+    jdoc_put_number(o, "suspended", l->suspended);
     jdoc_put_number(o, "delivered", (int64_t)l->delivered);
     jdoc_put_number(o, "deferred", (int64_t)l->deferred);
     jdoc_put_number(o, "failed", (int64_t)l->failed);

@@ -5,6 +5,8 @@
 #include "cells.h"
 #include "units.h"
 
+#include <string.h>
+
 struct page {
     struct buf *out;
     size_t width, left; /* lines */
@@ -52,18 +54,24 @@ static void put_spark(struct buf *out, const struct top_frame *f, size_t cells) 
     }
 }
 
+/* The curve takes what the figures leave. */
 static void put_rate_line(struct page *p, const struct top_frame *f) {
-    struct buf text;
+    struct buf text, figures;
     buf_init(&text, 4096);
+    buf_init(&figures, 4096);
+    put_count(&figures, f->sessions, f->sessions == 1 ? "session" : "sessions");
+    put_count(&figures, f->delivered, "delivered");
+    put_count(&figures, f->refused, f->refused == 1 ? "deferral" : "deferrals");
+    put_count(&figures, f->failed, "failed");
     lane_view_number(&text, f->rate);
     buf_put_text(&text, " messages/s ");
-    put_spark(&text, f, p->width / 8);
-    put_count(&text, f->sessions, "sessions");
-    put_count(&text, f->delivered, "delivered");
-    put_count(&text, f->refused, "deferrals");
-    put_count(&text, f->failed, "failed");
+    size_t taken = cells_of(buf_slice(&text)) + cells_of(buf_slice(&figures));
+    size_t left = p->width > taken ? p->width - taken : 0;
+    put_spark(&text, f, left < p->width / 8 ? left : p->width / 8);
+    buf_put_slice(&text, buf_slice(&figures));
     line(p, ' ', buf_slice(&text));
     buf_done(&text);
+    buf_done(&figures);
 }
 
 static void put_warnings(struct page *p, const struct top_frame *f) {
@@ -134,6 +142,16 @@ static void put_wrapped(struct page *p, struct slice text, size_t most) {
         line(p, ' ', part);
 }
 
+/* 80 cells hold it. */
+static void put_keys(struct buf *out, const char *sort) {
+    static const char *const sorts[] = {"waiting", "rate", "deferred", "sessions", "provider"};
+    buf_put_text(out, "q quit  \u2191\u2193 choose  sort:");
+    for (size_t i = 0; i < sizeof sorts / sizeof sorts[0]; i++) {
+        bool now = sort && strcmp(sort, sorts[i]) == 0;
+        buf_printf(out, " %c %s%s%s", sorts[i][0], now ? "[" : "", sorts[i], now ? "]" : "");
+    }
+}
+
 void top_layout(const struct top_frame *f, size_t width, size_t height, struct buf *out) {
     struct page p = {out, width ? width : 1, height};
     struct buf why, head;
@@ -158,10 +176,7 @@ void top_layout(const struct top_frame *f, size_t width, size_t height, struct b
     if (why_lines) line(&p, ' ', SLICE(""));
     put_wrapped(&p, buf_slice(&why), why_lines);
     buf_reset(&head);
-    buf_printf(
-        &head,
-        "q quit   \u2191\u2193 choose   sorted by %s: w waiting, r rate, d deferred, s sessions, p provider",
-        f->sort);
+    put_keys(&head, f->sort);
     if (keys) line(&p, 'd', buf_slice(&head));
     buf_done(&why);
     buf_done(&head);
