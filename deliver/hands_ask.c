@@ -120,11 +120,12 @@ static void end_count(struct engine *e, struct count *count) {
     count->through_until = clock_mono() + THROUGH_WALL;
 }
 
-/* Through all that waits, as a cancellation does. While mail moves, some may be missed or met twice. */
+/* Through all that waits, as a cancellation does. Of mail that moves meanwhile some is missed or met twice.
+ */
 static bool look_through(struct count *count) {
-    uint64_t found, seen;
+    uint64_t found, untold;
     mono_us began = clock_mono();
-    bool more = jobs_count_some(count->through, &found, &seen);
+    bool more = jobs_count_some(count->through, &found, &untold);
     mono_us now = clock_mono();
     count->worked += now - began;
     if (more && count->worked < THROUGH_WORK && now < count->through_until) return true;
@@ -132,7 +133,7 @@ static bool look_through(struct count *count) {
     count->through = NULL;
     if (more) return false; /* too much: what is known stands */
     count->out->recipients = found;
-    count->out->maybe = count->all > seen ? count->all - seen : 0;
+    count->out->maybe = untold;
     return false;
 }
 

@@ -38,8 +38,8 @@ struct job {
     unsigned passes;
     mono_us not_before;
     uint64_t done;
-    uint64_t told;     /* JOB_COUNT: of whom it could be told whether they are named; done: those who are */
-    uint64_t finished; /* were on the wire when it was ordered, and came to their end there */
+    uint64_t untold;       /* JOB_COUNT: of whom it cannot be said now; done: those who are named */
+    uint64_t finished;     /* were on the wire when it was ordered, and came to their end there */
     uint64_t domain_chunk; /* whose domain that is */
     struct slice seen;     /* in that chunk: the domain that was judged last, */
     int seen_fit;          /* and how */
@@ -202,18 +202,17 @@ static void cancel_in(struct job *job, struct chunk *chunk) {
 }
 
 static void count_one(struct job *job, int fit) {
-    job->told++;
-    if (fit == FIT_YES) job->done++;
+    if (fit == FIT_YES)
+        job->done++;
+    else if (fit != FIT_NOT)
+        job->untold++;
 }
 
 static void count_in(struct job *job, struct chunk *chunk) {
     job->domain_chunk = 0;
     ledger_hold(chunk);
     for (unsigned slot = 0; slot < chunk->count; slot++)
-        if (chunk->states[slot] == SLOT_PENDING) {
-            int fit = fit_of_slot(job, chunk, slot);
-            if (fit == FIT_YES || fit == FIT_NOT) count_one(job, fit);
-        }
+        if (chunk->states[slot] == SLOT_PENDING) count_one(job, fit_of_slot(job, chunk, slot));
     feed_let_go(job->engine, chunk);
 }
 
@@ -251,7 +250,7 @@ static enum ledger_verdict judge(void *ctx, struct chunk *chunk, unsigned slot) 
     struct job *job = ctx;
     int fit = fit_of_slot(job, chunk, slot);
     if (job->kind == JOB_COUNT) {
-        if (fit == FIT_YES || fit == FIT_NOT) count_one(job, fit);
+        count_one(job, fit);
         return LEDGER_LEAVE;
     }
     if (fit == FIT_YES) {
@@ -427,13 +426,13 @@ struct job *jobs_count(struct engine *e, const struct selector *of) {
     return job_about(e, JOB_COUNT, of);
 }
 
-bool jobs_count_some(struct job *job, uint64_t *found, uint64_t *seen) {
+bool jobs_count_some(struct job *job, uint64_t *found, uint64_t *untold) {
     mono_us until = clock_mono() + BUDGET_US;
     job->engine->hands.identities += job->own.identities;
     int more = go_through_chunks(job, until) ? go_through_retries(job, until) : 1;
     job->engine->hands.identities -= job->own.identities;
     *found = job->done;
-    *seen = job->told;
+    *untold = job->untold;
     return more != 0;
 }
 

@@ -282,10 +282,10 @@ void aside_done(struct engine *e);
 void jobs_cancel(struct engine *e, const struct order *o); /* an order of the set; again at every start */
 /* What fits waits for no later time. -1 with err without memory. */
 int jobs_flush(struct engine *e, const struct selector *of, struct err *err);
-/* Counts whom a cancellation would find now, some milliseconds a call; true: there is more. seen: of whom it
- * could be told. NULL without memory. Its end may come on any thread. */
+/* Counts whom a cancellation would find now, some milliseconds a call; true: there is more. untold: of whom
+ * it cannot be said now. NULL without memory. Its end may come on any thread. */
 struct job *jobs_count(struct engine *e, const struct selector *of);
-bool jobs_count_some(struct job *job, uint64_t *found, uint64_t *seen);
+bool jobs_count_some(struct job *job, uint64_t *found, uint64_t *untold);
 void jobs_count_end(struct job *job);
 void jobs_turn(struct engine *e);
 void jobs_done(struct engine *e);

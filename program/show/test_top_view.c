@@ -231,6 +231,24 @@ static void due_now(void **state) {
     buf_done(&out);
 }
 
+/* An explanation that is too long ends with an ellipsis. */
+static void long_reasons(void **state) {
+    (void)state;
+    struct top_frame f = frame();
+    struct buf out;
+    char words[1000];
+    for (size_t i = 0; i < sizeof words; i++)
+        words[i] = i % 7 == 6 ? ' ' : 'w';
+    lanes[1].why = slice_make(words, sizeof words);
+    f.selected = 1;
+    buf_init(&out, 1 << 20);
+    top_layout(&f, 80, 20, &out);
+    lanes[1].why = (struct slice){0};
+    static const char end[] = "\xe2\x80\xa6\n";
+    assert_true(out.len > 4 && memcmp(out.at + out.len - 4, end, 4) == 0);
+    buf_done(&out);
+}
+
 static void small_windows(void **state) {
     (void)state;
     struct top_frame f = frame();
@@ -313,11 +331,17 @@ static void a_lost_server_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cells_are_counted),       cmocka_unit_test(cells_fit),
-        cmocka_unit_test(lines_are_broken),        cmocka_unit_test(at_80_columns),
-        cmocka_unit_test(at_200_columns),          cmocka_unit_test(due_now),
-        cmocka_unit_test(small_windows),           cmocka_unit_test(any_size),
-        cmocka_unit_test(the_chosen_lane_is_seen), cmocka_unit_test(a_lost_server_is_told),
+        cmocka_unit_test(cells_are_counted),
+        cmocka_unit_test(cells_fit),
+        cmocka_unit_test(lines_are_broken),
+        cmocka_unit_test(at_80_columns),
+        cmocka_unit_test(at_200_columns),
+        cmocka_unit_test(due_now),
+        cmocka_unit_test(long_reasons),
+        cmocka_unit_test(small_windows),
+        cmocka_unit_test(any_size),
+        cmocka_unit_test(the_chosen_lane_is_seen),
+        cmocka_unit_test(a_lost_server_is_told),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,10 +136,13 @@ static void explain(const struct lane_view *v, struct buf *text) {
     buf_put_slice(text, v->last_reply);
 }
 
+/* What has no room is cut off at the end of the last line, with an ellipsis. */
 static void put_wrapped(struct page *p, struct slice text, size_t most) {
-    struct slice part;
-    while (most-- && cells_line(&text, p->width, &part))
-        line(p, ' ', part);
+    struct slice part, rest = text;
+    while (most && cells_line(&rest, p->width, &part)) {
+        line(p, ' ', --most ? part : text);
+        text = slice_trim(rest);
+    }
 }
 
 /* 80 cells hold it. */
