@@ -1,6 +1,9 @@
 #include "test_backlog_world.h"
 
+#include <assert.h>
+
 void world_open(struct world *w, unsigned campaigns) {
+    assert(campaigns > 0 && campaigns <= WORLD_CAMPAIGNS);
     *w = (struct world){0};
     for (unsigned i = 0; i < campaigns; i++) {
         w->campaigns[i].row.id = i + 1;

@@ -412,6 +412,80 @@ static void a_damaged_retry_row_blocks_nobody(void **state) {
     world_rows(&world, TABLE_RETRY, 2); /* those that are about nobody */
 }
 
+struct judged {
+    unsigned judged, at_work;
+};
+
+static bool any_campaign(void *ctx, struct campaign *c) {
+    (void)ctx, (void)c;
+    return true;
+}
+
+static enum ledger_verdict leave(void *ctx, struct chunk *chunk, unsigned slot) {
+    (void)chunk, (void)slot;
+    ((struct judged *)ctx)->judged++;
+    return LEDGER_LEAVE;
+}
+
+static void count_at_work(void *ctx, struct chunk *chunk, unsigned slot) {
+    (void)chunk, (void)slot;
+    ((struct judged *)ctx)->at_work++;
+}
+
+static struct judged judge_all(void) {
+    struct judged all = {0};
+    struct err err = {0};
+    const struct ledger_judge how = {
+        .campaign = any_campaign, .slot = leave, .at_work = count_at_work, .ctx = &all};
+    struct ledger_place place = {0};
+    int more;
+    while ((more = ledger_retries(world.ledger, &place, 4, &how, world.now, &err)) == 1) {
+    }
+    assert_int_equal(more, 0);
+    return all;
+}
+
+/* Each row of the retry table is either judged, or its recipient is told of as at work: also one that was put
+ * off again this moment, while its old row is still the one that is seen. */
+static void those_at_work_are_told_of(void **state) {
+    (void)state;
+    struct load load = {.chunks = 1, .count = 10, .lasts = 3600 * US_PER_SEC};
+    struct campaign *c = world_load(&world, &load);
+    struct chunk *chunk = c->chunks[0];
+    struct slots all = slots_first(10), three = slots_first(3), one = slots_one(0);
+    struct err err = {0};
+    wall_us next;
+    uint64_t woken = 0;
+    ledger_hold(chunk);
+    ledger_lease(world.ledger, chunk, &all, world.now);
+    struct event e = {
+        .kind = EVENT_DEFERRED, .at = world.now, .chunk = chunk->id, .attempt = 1, .slots = three};
+    e.due = world.now + US_PER_SEC;
+    ledger_settle(world.ledger, chunk, &e);
+    e.slots = all;
+    for (unsigned i = 0; i < 3; i++)
+        slots_drop(&e.slots, i);
+    e.due = world.now + 100 * US_PER_SEC;
+    ledger_settle(world.ledger, chunk, &e);
+    commit(false);
+    struct judged seen = judge_all();
+    assert_true(seen.judged == 10 && seen.at_work == 0);
+    assert_int_equal(ledger_due(world.ledger, world.now + 2 * US_PER_SEC, 10, count_any, &woken, &next, &err),
+                     3);
+    seen = judge_all();
+    assert_true(seen.judged == 7 && seen.at_work == 3);
+    ledger_lease(world.ledger, chunk, &one, world.now);
+    e.slots = one;
+    e.due = world.now + 50 * US_PER_SEC;
+    ledger_settle(world.ledger, chunk, &e);
+    seen = judge_all();
+    assert_true(seen.judged == 7 && seen.at_work == 3);
+    commit(false);
+    seen = judge_all();
+    assert_true(seen.judged == 8 && seen.at_work == 2);
+    ledger_release(world.ledger, chunk);
+}
+
 /* A server at rest writes nothing: a checkpoint is due after something happened, once. */
 static void test_checkpoint_due(void **state) {
     (void)state;
@@ -444,6 +518,7 @@ int main(void) {
         CASE(a_damaged_store_is_refused),
         CASE(a_retry_row_without_a_home_is_told),
         CASE(a_damaged_retry_row_blocks_nobody),
+        CASE(those_at_work_are_told_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
