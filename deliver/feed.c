@@ -38,15 +38,25 @@ static struct slots pending_slots(const struct chunk *chunk) {
     return s;
 }
 
+/* How recipients come into the backlog. */
+enum entry { NEW, DUE, DUE_BACK };
+
+static bool put(struct engine *e, struct domain *d, struct chunk *chunk, const struct slots *slots,
+                enum entry entry) {
+    enum work work = entry == NEW ? WORK_FRESH : WORK_DUE;
+    return entry == DUE_BACK ? backlog_put_back(&e->backlog, d, chunk, slots, work)
+                             : backlog_add(&e->backlog, d, chunk, slots, work);
+}
+
 /* Takes over a hold. NULL: they don't come into the backlog, for an order stands in their way. */
-static struct domain *add(struct engine *e, struct slice name, struct chunk *chunk,
-                          const struct slots *slots) {
+static struct domain *add(struct engine *e, struct slice name, struct chunk *chunk, const struct slots *slots,
+                          enum entry entry) {
     /* A name that is too long is none: cut, it still is not to be found. */
     if (name.len > 253) name.len = 253;
     struct domain *d = hands_domain(e, name, chunk->campaign);
     if (!d) abort(); /* no memory: a restart finds everything */
     if (hands_keep(e, d, chunk, slots)) return NULL;
-    if (!backlog_add(&e->backlog, d, chunk, slots)) abort();
+    if (!put(e, d, chunk, slots, entry)) abort();
     if (e->hands.orders.count) hands_stop(e, backlog_queue(&e->backlog, d, chunk->campaign));
     return d;
 }
@@ -66,7 +76,7 @@ void feed_chunk(void *ctx, struct chunk *chunk, const struct chunk_row *row) {
     ledger_hold(chunk);
     if (row->domain.len) {
         struct slots slots = pending_slots(chunk);
-        struct domain *d = add(e, row->domain, chunk, &slots);
+        struct domain *d = add(e, row->domain, chunk, &slots, NEW);
         if (d) backlog_ask_first(&e->backlog, d);
         return;
     }
@@ -83,7 +93,7 @@ static struct slice domain_of(struct slice address) {
 }
 
 /* Files the slots under their domains; neighbours mostly have the same one. The chunk is held. */
-static void take_apart(struct engine *e, struct chunk *chunk, const struct slots *all) {
+static void take_apart(struct engine *e, struct chunk *chunk, const struct slots *all, enum entry entry) {
     struct chunk_table *table = feed_table(chunk);
     struct slots wanted = *all, *slots = &wanted;
     if (!suppress_screen(e, chunk, slots)) {
@@ -96,7 +106,7 @@ static void take_apart(struct engine *e, struct chunk *chunk, const struct slots
         struct slice of = domain_of(chunk_table_address(table, (unsigned)i));
         if (domain.at && !slice_eq(of, domain)) {
             ledger_hold(chunk);
-            add(e, domain, chunk, &run);
+            add(e, domain, chunk, &run, entry);
             run = (struct slots){{0}};
         }
         domain = of;
@@ -104,7 +114,7 @@ static void take_apart(struct engine *e, struct chunk *chunk, const struct slots
     }
     if (!domain.at) return;
     ledger_hold(chunk);
-    add(e, domain, chunk, &run);
+    add(e, domain, chunk, &run, entry);
 }
 
 /* The campaign can't go on: its stored data is not what it must be. A person has to look. */
@@ -276,7 +286,7 @@ static void feed_list(struct engine *e, struct feed_list *list, size_t most_byte
         bool wanted = backlog_may_go(chunk->campaign) && slots_count(&slots);
         if (wanted && feed_load(e, chunk)) {
             feed_count_mixed(e, chunk);
-            take_apart(e, chunk, &slots);
+            take_apart(e, chunk, &slots, NEW);
         }
         feed_let_go(e, chunk);
     }
@@ -312,7 +322,7 @@ void feed_due(void *ctx, struct chunk *chunk, const struct slots *slots) {
     struct engine *e = ctx;
     ledger_hold(chunk);
     if (feed_load(e, chunk))
-        take_apart(e, chunk, slots);
+        take_apart(e, chunk, slots, DUE);
     else
         ledger_unwake(e->ledger, chunk, slots, clock_wall());
     feed_let_go(e, chunk);
@@ -330,9 +340,15 @@ void feed_retries(struct engine *e) {
         log_say(LOG_LEVEL_ERROR, "retry-table", "error", err.text, NULL);
 }
 
+/* Was it tried before? What comes back together is of one batch, and so are all of it then. */
+static bool are_due(const struct engine *e, const struct chunk *chunk, const struct slots *slots) {
+    int first = slots_next(slots, 0);
+    return first >= 0 && ledger_attempts(e->ledger, chunk_rid(chunk->id, (unsigned)first)).attempts > 0;
+}
+
 void feed_return(struct engine *e, struct chunk *chunk, const struct slots *slots) {
     if (chunk->campaign->row.state == CAMPAIGN_READY && !chunk->campaign->waits)
-        take_apart(e, chunk, slots);
+        take_apart(e, chunk, slots, are_due(e, chunk, slots) ? DUE_BACK : NEW);
     else
         ledger_unwake(e->ledger, chunk, slots, clock_wall());
 }

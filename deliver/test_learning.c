@@ -199,6 +199,44 @@ static void test_cut_short(void **state) {
     }
 }
 
+/* How late the last of those came back that were refused once. */
+static mono_us slowest_return(const struct world *w) {
+    mono_us most = 0;
+    for (unsigned i = 0; i < w->taken_count; i++)
+        for (unsigned k = 0; k < w->seen_count; k++) {
+            if (strcmp(w->taken[i].to, w->seen[k]) != 0) continue;
+            mono_us took = w->taken[i].at - w->seen_at[k];
+            if (took > most) most = took;
+        }
+    return most;
+}
+
+/* Who was put off is not behind all that was never begun, although the lane is too slow for both. */
+static void test_retries_come_in_time(void **state) {
+    (void)state;
+    struct learn_profile profile = world_profile((struct world_ceilings){.connections = 2});
+    profile.rate = (struct learn_bounds){.start = 150, .ceiling = 150};
+    struct lane_world *l = open_world(profile);
+    host_open(world_host(&l->world, 7));
+    world_engine(&l->world);
+    struct buf rows;
+    buf_init(&rows, 1 << 20);
+    for (unsigned i = 0; i < 900; i++) {
+        char line[64];
+        int n = snprintf(line, sizeof line, "%s%u@7.test,a@sender.test\n", i % 30 == 0 ? "grey" : "r", i);
+        buf_put(&rows, line, (size_t)n);
+    }
+    buf_put_u8(&rows, 0);
+    struct campaign_status end =
+        world_wait(&l->world, world_campaign(&l->world, rows.at, false, 600 * US_PER_SEC), NULL);
+    buf_done(&rows);
+    assert_int_equal(end.tally.delivered, 900);
+    assert_int_equal(end.tally.deferrals, 30);
+    assert_true(slowest_return(&l->world) < 1500 * US_PER_MS); /* 300 ms is when they are due */
+    world_check(&l->world, &end);
+    close_world(l);
+}
+
 /* A window holds no more than goes out in about a quarter of a second. */
 static void test_slow_windows_are_small(void **state) {
     (void)state;
@@ -230,6 +268,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_first_host_is_ill),
         cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_slow_windows_are_small),
+        cmocka_unit_test(test_retries_come_in_time),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,7 +101,10 @@ static bool seen_before(struct world *w, const char *to) {
     pthread_mutex_lock(&w->lock);
     for (unsigned i = 0; i < w->seen_count; i++)
         before |= strcmp(w->seen[i], to) == 0;
-    if (!before) snprintf(w->seen[w->seen_count++], sizeof w->seen[0], "%s", to);
+    if (!before) {
+        w->seen_at[w->seen_count] = clock_mono();
+        snprintf(w->seen[w->seen_count++], sizeof w->seen[0], "%s", to);
+    }
     pthread_mutex_unlock(&w->lock);
     return before;
 }

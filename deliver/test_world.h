@@ -69,7 +69,8 @@ struct world {
     unsigned taken_count;
     unsigned asked_count; /* RCPT commands */
     bool mailboxes_full;
-    char seen[256][64]; /* recipients refused once */
+    char seen[256][64]; /* recipients refused once, and when */
+    mono_us seen_at[256];
     unsigned seen_count;
     pthread_t peers[PEERS_MAX];
     unsigned peer_count;

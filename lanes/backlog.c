@@ -223,20 +223,27 @@ static void ask_urgently(struct backlog *b, struct domain *d) {
     queue_to_ask(b, d);
 }
 
+/* Between those that are due and those that are not: a batch of either kind. */
+static void link_batch(struct queue *q, struct batch *batch, bool in_front) {
+    struct batch *before = in_front ? batch->due ? NULL : q->last_due : batch->due ? q->last_due : q->last;
+    struct batch **at = before ? &before->next : &q->first;
+    batch->next = *at;
+    *at = batch;
+    if (q->last == before) q->last = batch;
+    if (batch->due && q->last_due == before) q->last_due = batch;
+}
+
 static bool put(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots,
-                bool in_front) {
+                enum work work, bool in_front) {
     struct batch *batch = calloc(1, sizeof *batch);
     struct queue *q = batch ? queue_for(b, d, chunk->campaign) : NULL;
     if (!q) {
         free(batch);
         return false;
     }
-    *batch = (struct batch){.chunk = chunk, .slots = *slots, .next = in_front ? q->first : NULL};
-    if (in_front || !q->first)
-        q->first = batch;
-    else
-        q->last->next = batch;
-    if (!batch->next) q->last = batch;
+    *batch = (struct batch){.chunk = chunk, .slots = *slots, .due = work == WORK_DUE};
+    link_batch(q, batch, in_front);
+    if (q->flow) flows_turn(q);
     if (chunk->campaign->row.course.priority == PRIORITY_TRANSACTIONAL) ask_urgently(b, d);
     if (d->site && !q->flow && !q->stopped) flows_in(b, q, d->site);
     count(b, q, slots_count(slots));
@@ -244,23 +251,34 @@ static bool put(struct backlog *b, struct domain *d, struct chunk *chunk, const 
     return true;
 }
 
-bool backlog_add(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots) {
-    return put(b, d, chunk, slots, false);
+bool backlog_add(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots,
+                 enum work work) {
+    return put(b, d, chunk, slots, work, false);
 }
 
-bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots) {
-    return put(b, d, chunk, slots, true);
+bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots,
+                      enum work work) {
+    return put(b, d, chunk, slots, work, true);
 }
 
-/* Takes the first batch off; its hold on the chunk is the caller's. An empty queue is the caller's to free.
- */
-struct batch backlog_pop(struct backlog *b, struct queue *q) {
-    struct batch *first = q->first, copy = *first;
-    q->first = first->next;
-    if (!q->first) q->last = NULL;
+/* The link to the queue's first batch of that work. */
+static struct batch **first_of(struct queue *q, enum work work) {
+    return work == WORK_FRESH && q->last_due ? &q->last_due->next : &q->first;
+}
+
+struct batch backlog_pop_of(struct backlog *b, struct queue *q, enum work work) {
+    struct batch **at = first_of(q, work), *batch = *at, copy = *batch;
+    *at = batch->next;
+    if (q->last_due == batch) q->last_due = NULL;
+    if (q->last == batch) q->last = q->last_due;
     count(b, q, -(int64_t)slots_count(&copy.slots));
-    free(first);
+    if (q->first && q->flow) flows_turn(q);
+    free(batch);
     return copy;
+}
+
+struct batch backlog_pop(struct backlog *b, struct queue *q) {
+    return backlog_pop_of(b, q, q->last_due ? WORK_DUE : WORK_FRESH);
 }
 
 void backlog_drain(struct backlog *b, struct domain *d,
@@ -297,7 +315,7 @@ static struct slots move_slots(struct slots *from, unsigned most) {
 
 const struct chunk *backlog_next_chunk(const struct site *site) {
     const struct flow *f = flows_first(site);
-    return f ? f->turn->first->chunk : NULL;
+    return f ? (*first_of(f->turn[flows_work(f)], flows_work(f)))->chunk : NULL;
 }
 
 /* An empty queue goes, and its domain with it when it was the last. */
@@ -313,11 +331,12 @@ unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struc
                       void *ctx) {
     struct flow *f;
     while ((f = flows_first(site))) {
-        struct queue *q = f->turn;
-        struct batch *batch = q->first;
+        enum work work = flows_work(f);
+        struct queue *q = f->turn[work];
+        struct batch *batch = *first_of(q, work);
         struct slots live = live_slots(batch);
         if (slots_count(&live) == 0) {
-            struct batch stale = backlog_pop(b, q);
+            struct batch stale = backlog_pop_of(b, q, work);
             drop(ctx, stale.chunk, &stale.slots);
             forget_empty(b, q);
             continue;
@@ -330,10 +349,10 @@ unsigned backlog_take(struct backlog *b, struct site *site, unsigned most, struc
             batch->slots = live;
             count(b, q, (int64_t)rest - before);
         } else {
-            backlog_pop(b, q);
+            backlog_pop_of(b, q, work);
         }
         unsigned n = slots_count(slots);
-        flows_charge(site, f, n);
+        flows_charge(site, f, q, work, n);
         forget_empty(b, q);
         return n;
     }

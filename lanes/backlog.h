@@ -20,6 +20,7 @@ struct batch {
     struct chunk *chunk; /* held (ledger_hold) while the batch lives */
     struct slots slots;  /* some of them may have been settled meanwhile: check the chunk's states */
     struct batch *next;
+    bool due; /* WORK_DUE */
 };
 
 enum domain_state {
@@ -144,10 +145,11 @@ struct domain *backlog_domain(struct backlog *b, struct slice name, unsigned sou
 /* The same, but NULL when there is none. */
 struct domain *backlog_domain_known(const struct backlog *b, struct slice name, unsigned source);
 
-/* Adds recipients behind those of their campaign that wait; takes over the caller's hold on the chunk. A new
- * domain joins the queue of those to look up; a placed one puts its lane into the run queue. False without
- * memory (nothing changed). */
-bool backlog_add(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots);
+/* Adds recipients behind those of their campaign that wait with such work (flows.h); takes over the caller's
+ * hold on the chunk. A new domain joins the queue of those to look up; a placed one puts its lane into the
+ * run queue. False without memory (nothing changed). */
+bool backlog_add(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots,
+                 enum work work);
 
 /* The next domain to look up, or NULL: those with transactional mail first. */
 struct domain *backlog_to_ask(const struct backlog *b);
@@ -189,9 +191,10 @@ const struct chunk *backlog_next_chunk(const struct site *site);
 static inline bool backlog_urgent(const struct site *site) {
     return site->flows[PRIORITY_TRANSACTIONAL].count > 0;
 }
-/* Puts recipients back in front of those of their campaign (a window that was not sent). Takes over the
- * caller's hold. */
-bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots);
+/* Puts recipients back in front of those of their campaign with such work (a window that was not sent). Takes
+ * over the caller's hold. */
+bool backlog_put_back(struct backlog *b, struct domain *d, struct chunk *chunk, const struct slots *slots,
+                      enum work work);
 /* Drops whatever belongs to campaigns that may not go: not `ready`, being swept, or waiting for their time.
  */
 void backlog_purge(struct backlog *b, void (*drop)(void *ctx, struct chunk *chunk, const struct slots *slots),

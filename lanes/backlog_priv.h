@@ -9,9 +9,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* The queue is empty; and its first batch is taken off: the hold on the chunk is the caller's, and an empty
- * queue the caller's to free. */
+/* The queue is empty; and its first batch of that work, or of all, is taken off: the hold on the chunk is the
+ * caller's, and an empty queue the caller's to free. */
 void backlog_queue_free(struct backlog *b, struct queue *q);
+struct batch backlog_pop_of(struct backlog *b, struct queue *q, enum work work);
 struct batch backlog_pop(struct backlog *b, struct queue *q);
 
 static inline struct domain *queue_domain(const struct queue *q) {

@@ -272,7 +272,7 @@ static void add(struct world *w, const char *name, uint64_t recipients) {
         chunk->campaign = &w->campaign;
         chunk->count = (uint16_t)n;
         ledger_hold(chunk);
-        if (!backlog_add(&w->b, d, chunk, &slots)) abort();
+        if (!backlog_add(&w->b, d, chunk, &slots, WORK_FRESH)) abort();
         recipients -= n;
     }
 }

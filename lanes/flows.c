@@ -1,6 +1,8 @@
 /* Fair shares at a site: a heap of flows by their start tags. */
 #include "backlog_priv.h"
 
+enum { DUE_FOR_FRESH = 3 /* recipients that are due for each that is not */, OWED_MOST = 192 };
+
 /* ---- the heap ---- */
 
 static bool before(const struct flow *a, const struct flow *b) {
@@ -47,6 +49,41 @@ static void heap_out(struct flow_heap *h, struct flow *f) {
     set(h, f->place, last);
     sift_up(h, last);
     sift_down(h, last);
+}
+
+/* ---- rings of queues ---- */
+
+static void ring_in(struct flow *f, struct queue *q, enum work work) {
+    struct queue **turn = &f->turn[work];
+    struct round *in = &q->in[work];
+    if (!*turn) {
+        *turn = in->next = in->prev = q;
+        return;
+    }
+    in->next = *turn; /* last of the round */
+    in->prev = (*turn)->in[work].prev;
+    in->prev->in[work].next = in->next->in[work].prev = q;
+}
+
+static void ring_out(struct flow *f, struct queue *q, enum work work) {
+    struct queue **turn = &f->turn[work];
+    struct round *in = &q->in[work];
+    if (in->next == q) {
+        *turn = NULL;
+    } else {
+        in->prev->in[work].next = in->next;
+        in->next->in[work].prev = in->prev;
+        if (*turn == q) *turn = in->next;
+    }
+    in->next = in->prev = NULL;
+}
+
+static bool has(const struct queue *q, enum work work) {
+    return work == WORK_DUE ? q->last_due != NULL : q->last != q->last_due;
+}
+
+static bool has_work(const struct flow *f) {
+    return f->turn[WORK_FRESH] || f->turn[WORK_DUE];
 }
 
 /* ---- shares of lanes and tenants ---- */
@@ -166,7 +203,7 @@ static void flow_end(struct backlog *b, struct site *site, struct flow *f) {
 
 static struct flow *flow_for(struct backlog *b, struct site *site, const struct campaign *c) {
     struct flow *f = (struct flow *)pairs_find(&b->pairs, site, c);
-    if (f && f->turn) return f;
+    if (f && has_work(f)) return f;
     if (f) recall(&site->flows[f->priority], f);
     if (f &&
         f->priority != c->row.course.priority) { /* it was changed: what it had there is not counted here */
@@ -181,14 +218,8 @@ static struct flow *flow_for(struct backlog *b, struct site *site, const struct 
 void flows_in(struct backlog *b, struct queue *q, struct site *site) {
     struct flow *f = flow_for(b, site, q->pair.whose);
     q->flow = f;
-    if (!f->turn) {
-        q->next = q->prev = q;
-        f->turn = q;
-    } else { /* last of the round */
-        q->next = f->turn;
-        q->prev = f->turn->prev;
-        q->prev->next = q->next->prev = q;
-    }
+    for (enum work work = 0; work < WORKS; work++)
+        if (has(q, work)) ring_in(f, q, work);
     f->share->waiting += q->waiting;
     site->waiting += q->waiting;
     site->lane->waiting += q->waiting;
@@ -202,16 +233,23 @@ void flows_out(struct backlog *b, struct queue *q) {
     site->waiting -= q->waiting;
     site->lane->waiting -= q->waiting;
     q->flow = NULL;
-    if (q->next == q) {
-        f->turn = NULL;
-        flow_end(b, site, f);
-    } else {
-        q->prev->next = q->next;
-        q->next->prev = q->prev;
-        if (f->turn == q) f->turn = q->next;
-    }
-    q->next = q->prev = NULL;
+    for (enum work work = 0; work < WORKS; work++)
+        if (q->in[work].next) ring_out(f, q, work);
+    if (!has_work(f)) flow_end(b, site, f);
     backlog_site_turn(site);
+}
+
+void flows_turn(struct queue *q) {
+    bool moved = false;
+    for (enum work work = 0; work < WORKS; work++) {
+        if (has(q, work) == (q->in[work].next != NULL)) continue;
+        moved = true;
+        if (has(q, work))
+            ring_in(q->flow, q, work);
+        else
+            ring_out(q->flow, q, work);
+    }
+    if (moved) backlog_site_turn(queue_domain(q)->site);
 }
 
 struct flow *flows_first(const struct site *site) {
@@ -220,11 +258,24 @@ struct flow *flows_first(const struct site *site) {
     return NULL;
 }
 
-void flows_charge(struct site *site, struct flow *f, unsigned n) {
+enum work flows_work(const struct flow *f) {
+    if (!f->turn[WORK_FRESH]) return WORK_DUE;
+    return f->turn[WORK_DUE] && f->owed >= 0 ? WORK_DUE : WORK_FRESH;
+}
+
+/* Neither collects for long what it did not want. */
+static void owe(struct flow *f, enum work work, int32_t n) {
+    f->owed += work == WORK_FRESH ? DUE_FOR_FRESH * n : -n;
+    if (f->owed > OWED_MOST) f->owed = OWED_MOST;
+    if (f->owed < -OWED_MOST) f->owed = -OWED_MOST;
+}
+
+void flows_charge(struct site *site, struct flow *f, struct queue *q, enum work work, unsigned n) {
     struct flow_heap *h = &site->flows[f->priority];
     h->now = f->start;
     f->start += n * (double)f->tenant->weights[f->priority] / f->weight;
-    f->turn = f->turn->next;
+    owe(f, work, (int32_t)n);
+    if (f->turn[work] == q) f->turn[work] = q->in[work].next;
     sift_down(h, f);
     backlog_site_turn(site);
 }

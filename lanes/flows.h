@@ -8,7 +8,10 @@
  * nothing. One that runs empty while others wait is remembered until the site has come to its tag: coming
  * back, it pays for what it had. O(log n) in the flows of the site.
  *
- * Within a flow its domains take turns. Internal to the backlog. */
+ * Within a flow what is due again (WORK_DUE: put off before, and its time has come) goes before what was
+ * never begun, three recipients for each of these while both wait: a receiver that puts off and forgets is
+ * met again in time, and neither stands still behind the other. Among each of the two the domains take turns,
+ * those with something due in the order in which it came. Internal to the backlog. */
 #ifndef TSUBAME_FLOWS_H
 #define TSUBAME_FLOWS_H
 
@@ -23,14 +26,21 @@ struct flow;
 struct lane;
 struct site;
 
-/* What a domain has of a campaign: batches, the first is next. */
+enum work { WORK_FRESH, WORK_DUE, WORKS };
+
+struct round { /* a place in a ring; next is NULL out of it */
+    struct queue *next, *prev;
+};
+
+/* What a domain has of a campaign: batches, those that are due again in front. */
 struct queue {
     struct pair pair; /* of a domain, whose campaign */
     struct batch *first, *last;
+    struct batch *last_due;         /* NULL: none is */
     struct flow *flow;              /* NULL: its domain is under no site, or it is stopped */
     bool stopped;                   /* by an order: under its site, and out of its turn (backlog_stop) */
     uint32_t waiting;               /* recipients */
-    struct queue *next, *prev;      /* in its flow's ring */
+    struct round in[WORKS];         /* its flow's rings, of those that have such work */
     struct queue *sibling, *before; /* of its domain */
 };
 
@@ -53,11 +63,12 @@ struct flow {
     struct pair pair; /* of a site, whose campaign */
     struct share *share;
     struct tenant_share *tenant;
-    struct queue *turn; /* ring of its queues; NULL: it is empty, and remembered */
-    double start;       /* the tag */
-    uint64_t order;     /* among equals, who came first */
+    struct queue *turn[WORKS]; /* rings of its queues; both NULL: it is empty, and remembered */
+    double start;              /* the tag */
+    uint64_t order;            /* among equals, who came first */
     uint32_t weight;
     uint32_t place; /* in the heap */
+    int32_t owed;   /* recipients to those that are due; they are next while it is not below 0 */
     enum campaign_priority priority;
     struct flow *next; /* among those remembered */
 };
@@ -74,10 +85,13 @@ struct flow_heap {
  * site, lane and share are kept. Without memory: abort. */
 void flows_in(struct backlog *b, struct queue *q, struct site *site);
 void flows_out(struct backlog *b, struct queue *q);
-/* Who is next, or NULL. */
+/* What the queue has was changed, and it is not empty: into the rings of its flow, and out of them. */
+void flows_turn(struct queue *q);
+/* Who is next, or NULL; and which of its work: of the queue whose turn that is. */
 struct flow *flows_first(const struct site *site);
-/* n recipients were taken of it; whose turn it was has had it. */
-void flows_charge(struct site *site, struct flow *f, unsigned n);
+enum work flows_work(const struct flow *f);
+/* n recipients were taken of that work of it; the queue has had its turn. */
+void flows_charge(struct site *site, struct flow *f, struct queue *q, enum work work, unsigned n);
 /* All that is remembered is forgotten: the site goes. */
 void flows_done(struct backlog *b, struct site *site);
 

@@ -55,7 +55,7 @@ static void urgent_out(struct site *site) {
 
 void backlog_site_turn(struct site *site) {
     const struct flow *first = flows_first(site);
-    site->turn = first ? queue_domain(first->turn) : NULL;
+    site->turn = first ? queue_domain(first->turn[flows_work(first)]) : NULL;
     if (site->turn && !site->next) site_in(site);
     if (!site->turn && site->next) site_out(site);
     if (backlog_urgent(site) && !site->urgent) urgent_in(site);

@@ -24,7 +24,7 @@ void backlog_go(struct backlog *b, struct queue *q) {
 
 bool backlog_take_out(struct backlog *b, struct queue *q, bool (*which)(void *, const struct batch *),
                       void (*drop)(void *, struct chunk *, const struct slots *), void *ctx) {
-    struct batch *rest = NULL, **end = &rest, *last = NULL;
+    struct batch *rest = NULL, **end = &rest, *last = NULL, *last_due = NULL;
     /* Each is popped, so that all is counted; those that stay are put together again. */
     while (q->first) {
         struct batch *first = q->first;
@@ -34,12 +34,16 @@ bool backlog_take_out(struct backlog *b, struct queue *q, bool (*which)(void *, 
             continue;
         }
         q->first = first->next;
+        if (q->last_due == first) q->last_due = NULL;
+        if (first->due) last_due = first;
         first->next = NULL;
         *end = last = first;
         end = &first->next;
     }
     q->first = rest;
     q->last = last;
+    q->last_due = last_due;
+    if (q->first && q->flow) flows_turn(q);
     if (q->first) return false;
     backlog_queue_free(b, q);
     return true;
@@ -48,8 +52,9 @@ bool backlog_take_out(struct backlog *b, struct queue *q, bool (*which)(void *, 
 bool backlog_move(struct backlog *b, struct queue *q, struct domain *to) {
     while (q->first) {
         struct batch batch = backlog_pop(b, q);
-        if (backlog_add(b, to, batch.chunk, &batch.slots)) continue;
-        if (!backlog_put_back(b, queue_domain(q), batch.chunk, &batch.slots)) abort();
+        enum work work = batch.due ? WORK_DUE : WORK_FRESH;
+        if (backlog_add(b, to, batch.chunk, &batch.slots, work)) continue;
+        if (!backlog_put_back(b, queue_domain(q), batch.chunk, &batch.slots, work)) abort();
         return false;
     }
     backlog_queue_free(b, q);

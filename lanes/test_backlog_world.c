@@ -37,7 +37,7 @@ void world_drop(void *world, struct chunk *chunk, const struct slots *slots) {
 struct domain *world_add(struct world *w, const char *name, unsigned chunk, struct slots slots) {
     struct domain *d = backlog_domain(&w->b, slice_of(name), 0);
     ledger_hold(&w->chunks[chunk]);
-    assert_true(backlog_add(&w->b, d, &w->chunks[chunk], &slots));
+    assert_true(backlog_add(&w->b, d, &w->chunks[chunk], &slots, WORK_FRESH));
     return d;
 }
 

@@ -54,14 +54,19 @@ static void world_done(struct world *w) {
     free(w->chunks);
 }
 
-static struct domain *put(struct world *w, unsigned campaign, const char *domain, unsigned chunk,
-                          unsigned n) {
+static struct domain *put_work(struct world *w, unsigned campaign, const char *domain, unsigned chunk,
+                               unsigned n, enum work work) {
     struct chunk *c = &w->chunks[campaign * CHUNKS + chunk % CHUNKS];
     struct slots slots = slots_first(n);
     struct domain *d = backlog_domain(&w->b, slice_of(domain), 0);
     ledger_hold(c);
-    assert_true(d && backlog_add(&w->b, d, c, &slots));
+    assert_true(d && backlog_add(&w->b, d, c, &slots, work));
     return d;
+}
+
+static struct domain *put(struct world *w, unsigned campaign, const char *domain, unsigned chunk,
+                          unsigned n) {
+    return put_work(w, campaign, domain, chunk, n, WORK_FRESH);
 }
 
 static struct site *place_all(struct world *w, uint64_t key) {
@@ -156,6 +161,112 @@ static void domains_of_a_campaign_take_turns(void **state) {
         let_go(NULL, chunk);
         if (chunk->campaign == &w.campaigns[0]) assert_int_equal(chunk->id, want[i++]);
     }
+    world_done(&w);
+}
+
+/* The work of the windows, d: due, f: fresh; a chunk of 40 and above is of what is due. */
+static void due_and_fresh_take_turns(void **state) {
+    (void)state;
+    static const struct {
+        const char *what;
+        unsigned fresh, due; /* batches */
+        unsigned fresh_n, due_n, most;
+        const char *want;
+    } cases[] = {
+        {"three to one", 9, 9, 8, 8, 8, "dfdddfdddfddffffff"},
+        {"recipients count, not windows", 3, 24, 8, 1, 8, "dfdddddddddddddddddddddddff"},
+        {"alone they are not held up", 0, 5, 8, 8, 8, "ddddd"},
+        {"and owe nothing for long", 5, 0, 8, 8, 8, "fffff"},
+        {"parts of a batch", 1, 1, 24, 24, 8, "dfddff"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        char got[64] = "";
+        world_open(&w);
+        for (unsigned k = 0; k < cases[i].fresh; k++)
+            put(&w, 0, "a.test", k, cases[i].fresh_n);
+        struct site *site = place_all(&w, 1);
+        for (unsigned k = 0; k < cases[i].due; k++)
+            put_work(&w, 0, "a.test", 40 + k, cases[i].due_n, WORK_DUE);
+        place_all(&w, 1);
+        struct chunk *chunk;
+        struct slots slots;
+        size_t len = 0;
+        uint64_t last[WORKS] = {0};
+        while (len < sizeof got - 1 && backlog_take(&w.b, site, cases[i].most, &chunk, &slots, drop, NULL)) {
+            bool due = chunk->id >= 40;
+            assert_true(chunk->id >= last[due]); /* the oldest first */
+            last[due] = chunk->id;
+            got[len++] = due ? 'd' : 'f';
+            let_go(NULL, chunk);
+        }
+        if (strcmp(got, cases[i].want) != 0) {
+            print_error("%s: %s, not %s\n", cases[i].what, got, cases[i].want);
+            fail();
+        }
+        world_done(&w);
+    }
+}
+
+/* Of a thousand domains with much to send one has somebody who is due: he does not wait for a round. */
+static void who_is_due_waits_for_no_round(void **state) {
+    (void)state;
+    struct world w;
+    unsigned n;
+    world_open(&w);
+    for (unsigned d = 0; d < 1000; d++) {
+        char name[32];
+        snprintf(name, sizeof name, "d%u.test", d);
+        put(&w, 0, name, d, 16);
+        if (d % 10 == 0) put(&w, 1, name, d, 16);
+    }
+    struct site *site = place_all(&w, 1);
+    for (unsigned i = 0; i < 100; i++)
+        take(&w, site, 8, &n);
+    put_work(&w, 0, "d990.test", 63, 1, WORK_DUE);
+    unsigned windows = 0;
+    for (struct chunk *chunk = NULL; chunk != &w.chunks[63] && windows < 100; windows++) {
+        struct slots slots;
+        assert_true(backlog_take(&w.b, site, 1, &chunk, &slots, drop, NULL));
+        let_go(NULL, chunk);
+    }
+    assert_in_range(windows, 1, 4);
+    /* The share of a campaign is no larger for it. */
+    uint64_t got[CAMPAIGNS];
+    for (unsigned i = 0; i < 30; i++)
+        put_work(&w, 0, "d990.test", 30 + i, 8, WORK_DUE);
+    take_many(&w, site, 40, got);
+    assert_in_range(got[0], 152, 168);
+    assert_in_range(got[1], 152, 168);
+    world_done(&w);
+}
+
+/* Nor does a receiver whose every mail is put off keep the others from being begun. */
+static void who_is_fresh_does_not_starve(void **state) {
+    (void)state;
+    struct world w;
+    struct chunk *chunk;
+    struct slots slots;
+    unsigned fresh = 0, due = 0;
+    world_open(&w);
+    for (unsigned i = 0; i < 40; i++)
+        put(&w, 0, "a.test", i % 32, 64);
+    struct site *site = place_all(&w, 1);
+    put_work(&w, 0, "b.test", 40, 8, WORK_DUE);
+    place_all(&w, 1);
+    for (unsigned i = 0; i < 1000; i++) {
+        unsigned n = backlog_take(&w.b, site, 8, &chunk, &slots, drop, NULL);
+        let_go(NULL, chunk);
+        if (chunk->id < 40) {
+            fresh += n;
+            continue;
+        }
+        due += n;
+        put_work(&w, 0, "b.test", 40, 8, WORK_DUE); /* again at once */
+        place_all(&w, 1);
+    }
+    assert_in_range(due, 5900, 6100);
+    assert_in_range(fresh, 1900, 2100);
     world_done(&w);
 }
 
@@ -306,7 +417,7 @@ static void random_put(struct world *w, struct model *m, uint64_t random) {
     unsigned c = (unsigned)(random >> 8) % CAMPAIGNS, n = 1 + (unsigned)(random >> 24) % 40;
     char name[32];
     snprintf(name, sizeof name, "d%u.test", (unsigned)(random >> 40) % 30);
-    put(w, c, name, (unsigned)(random >> 16), n);
+    put_work(w, c, name, (unsigned)(random >> 16), n, random >> 60 == 0 ? WORK_DUE : WORK_FRESH);
     m->in += n;
     m->waiting[c] += n;
 }
@@ -452,7 +563,7 @@ static int measure(unsigned campaigns) {
                 slots_add(&slots, s);
             ledger_hold(&chunks[i]);
             struct domain *d = backlog_domain(&w.b, slice_of(name), 0);
-            if (!backlog_add(&w.b, d, &chunks[i], &slots)) abort();
+            if (!backlog_add(&w.b, d, &chunks[i], &slots, WORK_FRESH)) abort();
             in += slots_count(&slots);
         }
     }
@@ -501,6 +612,9 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares_follow_weights),
         cmocka_unit_test(domains_of_a_campaign_take_turns),
+        cmocka_unit_test(due_and_fresh_take_turns),
+        cmocka_unit_test(who_is_due_waits_for_no_round),
+        cmocka_unit_test(who_is_fresh_does_not_starve),
         cmocka_unit_test(transactional_goes_first),
         cmocka_unit_test(urgent_domains_are_asked_first),
         cmocka_unit_test(who_comes_late_catches_up_on_nothing),

@@ -103,7 +103,7 @@ static void the_backlog_keeps_to_it(void **state) {
         for (uint64_t n = 0; n < left[c]; n += 256) {
             struct slots all = slots_first(256);
             ledger_hold(&chunks[c]);
-            assert_true(backlog_add(&b, d, &chunks[c], &all));
+            assert_true(backlog_add(&b, d, &chunks[c], &all, WORK_FRESH));
         }
     }
     struct lane *lane = backlog_lane_new(&b, SLICE("l"), 0, false);

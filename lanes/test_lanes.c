@@ -95,7 +95,8 @@ static void what_comes_back_goes_first(void **state) {
     struct slots back = slots_one(7), slots;
     struct chunk *chunk;
     ledger_hold(&w.chunks[5]);
-    assert_true(backlog_put_back(&w.b, backlog_domain(&w.b, SLICE("a.test"), 0), &w.chunks[5], &back));
+    assert_true(
+        backlog_put_back(&w.b, backlog_domain(&w.b, SLICE("a.test"), 0), &w.chunks[5], &back, WORK_FRESH));
     assert_int_equal(backlog_take(&w.b, site, 8, &chunk, &slots, world_drop, &w), 1);
     assert_ptr_equal(chunk, &w.chunks[5]);
     world_let_go(NULL, chunk);
