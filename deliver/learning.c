@@ -28,20 +28,27 @@ unsigned learning_host(struct lane *lane, const char *name) {
     return hash / 2 % LEARN_HOSTS;
 }
 
-/* What was denied may be allowed now: sessions that wait ask again. */
-struct before {
-    enum learn_dimension gate;
-    enum pace_mode pace;
-};
-
-static struct before note(const struct lane *lane) {
-    return (struct before){lane->learn.gate.kind, lane->learn.pace.mode};
+/* What its sessions were granted and have not begun comes back: it would only be refused. host: LEARN_HOSTS:
+ * of all. */
+static void recall(struct engine *e, const struct lane *lane, unsigned host) {
+    for (struct session *s = e->sessions; s; s = s->next) {
+        if (s->site->lane != lane || (host != LEARN_HOSTS && s->learn.host != host)) continue;
+        for (struct window *w = s->held; w; w = w->next_held)
+            atomic_store_explicit(&w->halted, true, memory_order_relaxed);
+    }
 }
 
-static void look_again(struct engine *e, struct lane *lane, struct before before) {
-    bool opened = before.gate != LEARN_NOTHING && lane->learn.gate.kind == LEARN_NOTHING;
-    bool moves = before.pace == PACE_SHUT && lane->learn.pace.mode != PACE_SHUT;
-    if (opened || moves) backlog_run(&e->backlog, lane);
+static bool stands_still(const struct session *s) {
+    return learn_stands_still(&s->site->lane->learn, s->learn.host);
+}
+
+/* A message was answered. `still`: as it was before. What was denied may be allowed now: sessions that wait
+ * ask again. Or nothing is to be sent any more. */
+static void look_again(struct engine *e, const struct session *s, bool still) {
+    struct lane *lane = s->site->lane;
+    bool now = stands_still(s);
+    if (still && !now) backlog_run(&e->backlog, lane);
+    if (now && !still) recall(e, lane, lane->learn.gate.kind ? LEARN_HOSTS : s->learn.host);
 }
 
 /* ---- replies ---- */
@@ -87,11 +94,11 @@ static void tell_moves(struct session *s, mono_us now) {
 void learning_in(struct engine *e, struct session *s) {
     struct lane *lane = s->site->lane;
     mono_us now = loop_now(e->loop);
-    struct before before = note(lane);
     tell_moves(s, now);
+    bool still = stands_still(s);
     learn_let_in(&lane->learn, &s->learn, now);
     s->answered_at = now;
-    look_again(e, lane, before);
+    look_again(e, s, still);
     if (lane->waiting) backlog_run(&e->backlog, lane);
 }
 
@@ -153,13 +160,12 @@ static void unheard(struct session *s, const struct outcome *o) {
 }
 
 void learning_item(struct engine *e, struct window *w, const struct window_item *item) {
-    struct lane *lane = w->session->site->lane;
-    struct before before = note(lane);
+    bool still = stands_still(w->session);
     if (item->outcome.heard)
         answered(e, w, &item->outcome, loop_now(e->loop));
     else
         unheard(w->session, &item->outcome);
-    look_again(e, lane, before);
+    look_again(e, w->session, still);
 }
 
 /* Is it the lane that the answer speaks of, and not a recipient or the content? */
@@ -173,7 +179,7 @@ static bool is_of_lane(const struct outcome *o) {
 void learning_shared(struct engine *e, struct window *w) {
     struct session *s = w->session;
     struct lane *lane = s->site->lane;
-    struct before before = note(lane);
+    bool still = stands_still(s);
     mono_us now = loop_now(e->loop);
     const struct outcome *of_lane = NULL, *best = NULL, *lost = NULL;
     for (unsigned i = 0; i < w->count; i++) {
@@ -193,7 +199,7 @@ void learning_shared(struct engine *e, struct window *w) {
         else
             unheard(s, lost ? lost : &w->items[0].outcome);
     }
-    look_again(e, lane, before);
+    look_again(e, s, still);
 }
 
 void learning_done(struct engine *e, struct window *w) {

@@ -237,6 +237,45 @@ static void test_retries_come_in_time(void **state) {
     close_world(l);
 }
 
+static unsigned turned_away(struct host *host) {
+    pthread_mutex_lock(&host->world->lock);
+    unsigned n = host->turned_away;
+    pthread_mutex_unlock(&host->world->lock);
+    return n;
+}
+
+/* A server has had enough and says for how long: what was granted and not begun is not sent to be refused,
+ * and nothing goes there before that time, whatever becomes of what was under way. */
+static void test_a_pause_calls_back(void **state) {
+    (void)state;
+    struct learn_profile profile = world_profile((struct world_ceilings){.connections = 4});
+    struct lane_world *l = open_world(profile);
+    struct host *host = world_host(&l->world, 7);
+    host->slow_ms = 10;
+    host->takes = 300;
+    host_open(host);
+    world_engine(&l->world);
+    uint32_t id = world_many(&l->world, "r", "7.test", 600);
+    for (unsigned i = 0; i < 500 && turned_away(host) == 0; i++)
+        usleep(10000);
+    usleep(500000);
+    unsigned refused = turned_away(host);
+    assert_in_range(refused, 1, 28); /* what four sessions had begun; twice as many were granted */
+    struct lane_status lane = lane_of(l);
+    assert_int_equal(lane.bound, LEARN_PAUSE);
+    assert_int_equal(lane.in_flight, 0);
+    usleep(2000000);
+    assert_int_equal(turned_away(host), refused);
+    assert_int_equal(world_now(&l->world, id).tally.delivered, host->transactions);
+    pthread_mutex_lock(&l->world.lock);
+    host->takes = 0;
+    pthread_mutex_unlock(&l->world.lock);
+    struct campaign_status end = world_wait(&l->world, id, NULL);
+    assert_int_equal(end.tally.delivered, 600);
+    world_check(&l->world, &end);
+    close_world(l);
+}
+
 /* A window holds no more than goes out in about a quarter of a second. */
 static void test_slow_windows_are_small(void **state) {
     (void)state;
@@ -269,6 +308,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_slow_windows_are_small),
         cmocka_unit_test(test_retries_come_in_time),
+        cmocka_unit_test(test_a_pause_calls_back),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,6 +192,15 @@ static bool too_fast(struct peer *p) {
     return fast;
 }
 
+static bool has_enough(struct peer *p) {
+    struct host *h = p->host;
+    pthread_mutex_lock(&p->world->lock);
+    bool enough = h->takes && h->transactions >= h->takes;
+    h->turned_away += enough;
+    pthread_mutex_unlock(&p->world->lock);
+    return enough;
+}
+
 static bool is_away(struct peer *p) {
     pthread_mutex_lock(&p->world->lock);
     bool away = p->host->away;
@@ -220,8 +229,11 @@ static bool answer_mail(struct peer *p) {
         return false;
     }
     p->rcpt_count = 0;
-    p->no_mail = too_fast(p);
-    say(p, p->no_mail ? "451 4.7.1 slow down\r\n" : "250 2.1.0 ok\r\n");
+    bool enough = has_enough(p);
+    p->no_mail = enough || too_fast(p);
+    say(p, enough       ? "451 4.7.1 deferred due to excessive volume: wait 3 seconds\r\n"
+           : p->no_mail ? "451 4.7.1 slow down\r\n"
+                        : "250 2.1.0 ok\r\n");
     return true;
 }
 

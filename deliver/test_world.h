@@ -30,8 +30,9 @@ struct host {
     unsigned greet_ms;      /* before its greeting, but of the first session */
     unsigned idle_ms;       /* after that long without a command 421 and the end; 0: never */
     unsigned per_second;    /* mails, and as many at once, else 451; 0: any */
-    bool unwelcome;         /* 421 for a greeting */
-    bool away;              /* what is open is cut at the next command; under the world's lock */
+    unsigned takes; /* so many mails, then each is refused for a pause of 3 s; 0: any; under the lock */
+    bool unwelcome; /* 421 for a greeting */
+    bool away;      /* what is open is cut at the next command; under the world's lock */
     unsigned
         stalls_after; /* so many mails of the first session, and the next MAIL is not answered; 0: never */
     /* What was seen. */
@@ -41,7 +42,7 @@ struct host {
     struct world *world;
     unsigned sessions, sessions_top, opened, mails_top;
     unsigned transactions; /* contents taken */
-    unsigned turned_away;  /* mails above session_mails, or per_second */
+    unsigned turned_away;  /* mails above session_mails, per_second, or takes */
     unsigned refused;      /* sessions above most_sessions */
     double tokens;         /* of per_second */
     mono_us filled;

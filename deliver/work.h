@@ -70,7 +70,7 @@ struct window {
     const struct campaign_content *content;
     const struct recent *recent; /* additions to the suppression list: suppress_is_recent */
     unsigned recent_seen;        /* their number when this window was granted */
-    atomic_bool halted;          /* by an order, set by the owner: what is not begun comes back */
+    atomic_bool halted; /* by an order or a refusal, set by the owner: what is not begun comes back */
     unsigned count;
     unsigned settled; /* the owner's */
     unsigned heard;   /* the owner's: mails that the server answered */

@@ -161,19 +161,26 @@ static unsigned take_pace(struct learn *l, unsigned host, unsigned want, mono_us
     bool bounded = is_bounded(l);
     if (bounded) want = pace_take(&l->pace, want, now, when);
     unsigned n = pace_take(learn_pace(l, host), want, now, when);
-    if (bounded) pace_give_back(&l->pace, want - n);
+    if (bounded) pace_give_back(&l->pace, want - n, false);
     return n;
 }
 
-static void give_back_pace(struct learn *l, unsigned host, unsigned n) {
-    pace_give_back(learn_pace(l, host), n);
-    if (is_bounded(l)) pace_give_back(&l->pace, n);
+static void give_back_pace(struct learn *l, const struct learn_session *s, unsigned n) {
+    pace_give_back(learn_pace(l, s->host), n, s->knock);
+    if (is_bounded(l)) pace_give_back(&l->pace, n, false);
+}
+
+bool learn_stands_still(const struct learn *l, unsigned host) {
+    enum pace_mode mode = (l->pace_by_host ? &l->pace_by_host[host] : &l->pace)->mode;
+    return l->gate.kind != LEARN_NOTHING || mode == PACE_LISTEN || mode == PACE_SHUT;
 }
 
 /* ---- the gate ---- */
 
 void learn_shut(struct learn *l, enum learn_dimension kind, mono_us least, mono_us most,
                 const struct learn_reply *reply, mono_us now) {
+    /* What comes to nothing in a pause that was asked for was under way, and does not shorten it. */
+    if (l->gate.kind == LEARN_PAUSE && kind != LEARN_PAUSE && now < l->gate.door.next) return;
     if (l->gate.kind == kind && kind != LEARN_PAUSE) {
         door_refused(&l->gate.door, now);
         return;
@@ -328,6 +335,7 @@ unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mon
     }
     unsigned n = take_pace(l, s->host, room, now, when);
     if (n == 0) deny(l, LEARN_RATE, now);
+    s->knock = n > 0 && learn_pace(l, s->host)->mode == PACE_SHUT;
     if (l->in_flight == 0) l->heard_at = now; /* nobody had anything to answer */
     s->granted += n;
     l->in_flight += n;
@@ -339,7 +347,10 @@ void learn_give_back(struct learn *l, struct learn_session *s, unsigned n) {
     assert(n <= l->in_flight);
     s->granted -= n;
     l->in_flight -= n;
-    give_back_pace(l, s->host, n);
+    give_back_pace(l, s, n);
+    /* The try was none; who does not come to it is not let in again and again for it. */
+    if (s->probe && l->gate.kind != LEARN_NOTHING && l->gate.door.next > l->now + OUTAGE_MOST)
+        l->gate.door.next = l->now + OUTAGE_MOST;
 }
 
 void learn_unanswered(struct learn *l, struct learn_session *s, unsigned n) {
@@ -513,7 +524,7 @@ static void taken(struct learn *l, struct learn_session *s, mono_us took, mono_u
     s->answered++;
     s->stuck = 0;
     span_taken(&l->span, s->answered);
-    pace_accepted(p, now);
+    pace_accepted(p, now - took, now);
     learn_share(l, s->host, true, now);
     if (was_shut && p->mode != PACE_SHUT) {
         if (shut > SHUT_IS_QUOTA) quota_found(l, now);

@@ -142,6 +142,7 @@ struct learn_session {
     bool afresh;                 /* opened because all others hang */
     bool elsewhere;              /* opened to see whether another host takes more */
     bool probe;                  /* opened while the gate was shut: one message */
+    bool knock;                  /* what it got last was a try at a pace that is shut */
     uint32_t span;               /* messages it may carry; 0: any number */
     uint32_t granted;            /* and not given back */
     uint32_t answered;           /* for what reason ever, save limits */
@@ -165,6 +166,9 @@ bool learn_hosts_differ(const struct learn *l);
 /* How many of `want` messages may be given to this session now; they count as sent. 0: *when says when to ask
  * again; NEVER: this session gets no more and should end. */
 unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mono_us now, mono_us *when);
+/* Has the lane, or that host, just refused so that nothing is to be sent now? What was granted and is not
+ * begun is better given back. */
+bool learn_stands_still(const struct learn *l, unsigned host);
 /* These were not sent after all. */
 void learn_give_back(struct learn *l, struct learn_session *s, unsigned n);
 /* They were begun, and no answer of theirs will come: the connection broke. That says nothing of them. */

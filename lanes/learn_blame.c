@@ -308,7 +308,7 @@ void learn_blame_message(struct learn *l, struct learn_session *s, const struct 
         break;
     default:
         if (l->gate.kind != LEARN_NOTHING) {
-            door_refused(&l->gate.door, now);
+            if (s->probe) door_refused(&l->gate.door, now); /* else it was sent before */
             break;
         }
         if (suspect == SUSPECT_ANY && reply->code == 421 && is_late_refusal(l, s, now)) {

@@ -73,10 +73,10 @@ mono_us pace_ready(const struct pace *p, mono_us now) {
     return pace_later(at, now);
 }
 
-void pace_give_back(struct pace *p, unsigned n) {
+void pace_give_back(struct pace *p, unsigned n, bool knock) {
     p->tokens += n;
     meter_take_back(&p->granted, n);
-    if (p->mode == PACE_SHUT && n > 0) p->door.next = 0;
+    if (p->mode == PACE_SHUT && n > 0 && knock) p->door.next = 0;
 }
 
 void pace_charge(struct pace *p, unsigned n, mono_us now) {
@@ -183,7 +183,7 @@ static void learn_base(struct pace *p) {
     p->took = p->turned = p->said = 0;
 }
 
-void pace_accepted(struct pace *p, mono_us now) {
+void pace_accepted(struct pace *p, mono_us sent, mono_us now) {
     meter_add(&p->taken, 1, now);
     meter_add(&p->taken_long, 1, now);
     doubt_taken(&p->doubts[false]);
@@ -191,7 +191,7 @@ void pace_accepted(struct pace *p, mono_us now) {
     p->row = 0;
     if (now >= p->counting) {
         p->took++;
-        if (p->mode == PACE_SHUT) pace_opened(p, 0, now);
+        if (p->mode == PACE_SHUT && sent >= p->door.since) pace_opened(p, 0, now);
     }
 }
 

@@ -81,11 +81,14 @@ void pace_clear(struct pace *p, mono_us now);
 unsigned pace_take(struct pace *p, unsigned want, mono_us now, mono_us *when);
 /* When the next message may be sent: now, or later. */
 mono_us pace_ready(const struct pace *p, mono_us now);
-void pace_give_back(struct pace *p, unsigned n);
+/* They were not sent after all. knock: one of them was the try at a pace that is shut. */
+void pace_give_back(struct pace *p, unsigned n, bool knock);
 /* So many more were sent than were asked for. */
 void pace_charge(struct pace *p, unsigned n, mono_us now);
 
-void pace_accepted(struct pace *p, mono_us now);
+/* A message that was sent then was taken. What was under way when the pace was shut says nothing of whether
+ * it is open again. */
+void pace_accepted(struct pace *p, mono_us sent, mono_us now);
 /* One message was refused, maybe for the rate. rtt: from handing a window out to its answers, about. */
 enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us now);
 /* Now and then, and after answers. */

@@ -135,6 +135,111 @@ static void a_person_may_knock(void **state) {
     }
 }
 
+/* A pause begins while much is under way: whatever becomes of that, it is neither shorter nor longer, and
+ * nothing is granted before its time. */
+static void what_is_under_way_does_not_move_a_pause(void **state) {
+    (void)state;
+    enum {
+        TAKEN,
+        PAUSE,
+        REFUSED,
+        CLOSED,
+        TURNED_AWAY,
+        TURNED_AWAY_NAMED,
+        UNREACHABLE,
+        GIVEN_BACK,
+        BROKEN,
+        WAYS
+    };
+    for (int way = 0; way < WAYS; way++)
+        for (int alone = 0; alone < 2; alone++) { /* is the other session still in? */
+            struct learn l;
+            struct learn_session a, b, c;
+            mono_us when, now = SEC;
+            struct learn_reply yes = ok(),
+                               later = no(451, "later", CLASSIFY_UNDETERMINED, CLASSIFY_HINT_NONE),
+                               many = no(421, "too many", CLASSIFY_RATE_LIMITED,
+                                         CLASSIFY_HINT_FEWER_CONNECTIONS),
+                               quota = no(550, "daily quota", CLASSIFY_RATE_LIMITED, CLASSIFY_HINT_PAUSE);
+            quota.verdict.wait_s = 7200;
+            learn_init(&l, &anything, NULL, NULL, 0);
+            enter(&l, &a, now);
+            enter(&l, &b, now);
+            assert_true(learn_open(&l, &c, 0, true, now, &when));
+            now += 5 * SEC;
+            unsigned mine = learn_take(&l, &a, 8, now, &when);
+            now += SEC;
+            unsigned n = learn_take(&l, &b, 8, now, &when);
+            assert_true(mine && n);
+            now += SEC;
+            learn_answer(&l, &a, &quota, SEC, now);
+            mono_us until = now + 7200 * SEC;
+            if (alone) learn_left(&l, &a, false, NULL, now);
+            for (unsigned i = 0; i < n; i++) {
+                now += SEC / 2;
+                switch (way) {
+                case TAKEN: learn_answer(&l, &b, &yes, 2 * SEC + i * SEC / 2, now); break;
+                case PAUSE: learn_answer(&l, &b, &quota, 2 * SEC + i * SEC / 2, now); break;
+                case REFUSED: learn_answer(&l, &b, &later, 2 * SEC + i * SEC / 2, now); break;
+                case GIVEN_BACK: learn_give_back(&l, &b, 1); break;
+                case BROKEN: learn_unanswered(&l, &b, 1); break;
+                default: break;
+                }
+                learn_tick(&l, now);
+            }
+            if (alone || way == CLOSED || way == BROKEN) learn_left(&l, &b, way == CLOSED, NULL, now);
+            if (way == TURNED_AWAY) learn_turned_away(&l, &c, &later, now);
+            if (way == TURNED_AWAY_NAMED) learn_turned_away(&l, &c, &many, now);
+            if (way == UNREACHABLE) learn_unreachable(&l, &c, now);
+            if (way < CLOSED) learn_let_in(&l, &c, now);
+            assert_int_equal(l.gate.kind, LEARN_PAUSE);
+            assert_true(l.gate.door.next == until);
+            if (!alone) assert_int_equal(learn_take(&l, &a, 8, until - SEC, &when), 0);
+            assert_false(learn_open(&l, &c, 0, true, until - SEC, &when));
+            learn_done(&l);
+        }
+}
+
+/* The same where the pace was shut because nothing was taken any more. A try that was sent since then tells.
+ */
+static void what_is_under_way_does_not_open_a_shut_pace(void **state) {
+    (void)state;
+    struct learn l;
+    struct learn_session a, b, c;
+    mono_us when, now = SEC;
+    struct learn_reply yes = ok(), later = no(451, "later", CLASSIFY_RATE_LIMITED, CLASSIFY_HINT_SLOWER);
+    learn_init(&l, &(struct learn_profile){.rate = {.start = 100}, .connections = {.start = 4}}, NULL, NULL,
+               0);
+    enter(&l, &a, now);
+    enter(&l, &b, now);
+    enter(&l, &c, now);
+    now += 2 * SEC;
+    assert_int_equal(learn_take(&l, &b, 4, now, &when), 4);
+    now += SEC;
+    assert_int_equal(learn_take(&l, &a, 3, now, &when), 3);
+    assert_int_equal(learn_take(&l, &c, 3, now, &when), 3);
+    for (unsigned i = 0; i < 6; i++)
+        learn_answer(&l, i % 2 ? &a : &c, &later, SEC / 10, now += SEC / 100);
+    while (l.pace.mode != PACE_SHUT && now < 10 * SEC)
+        learn_tick(&l, now += SEC / 10);
+    assert_int_equal(l.pace.mode, PACE_SHUT);
+    assert_true(learn_stands_still(&l, 0));
+    now += SEC;
+    mono_us next = l.pace.door.next;
+    learn_answer(&l, &b, &yes, 5 * SEC, now);
+    learn_give_back(&l, &b, 2);
+    assert_int_equal(l.pace.mode, PACE_SHUT);
+    assert_true(l.pace.door.next == next);
+    now = next > now ? next : now;
+    assert_int_equal(learn_take(&l, &b, 8, now, &when), 1);
+    learn_give_back(&l, &b, 1); /* that try was not sent: there is another at once */
+    assert_int_equal(learn_take(&l, &b, 8, now, &when), 1);
+    learn_answer(&l, &b, &yes, SEC / 10, now + SEC / 10);
+    assert_int_not_equal(l.pace.mode, PACE_SHUT);
+    assert_false(learn_stands_still(&l, 0));
+    learn_done(&l);
+}
+
 static void an_outage_is_probed_and_what_was_known_stays(void **state) {
     (void)state;
     struct learn l;
@@ -533,6 +638,8 @@ int main(void) {
         cmocka_unit_test(one_mailbox_and_content_are_no_limits),
         cmocka_unit_test(a_pause_is_kept_and_probed_with_one),
         cmocka_unit_test(a_person_may_knock),
+        cmocka_unit_test(what_is_under_way_does_not_move_a_pause),
+        cmocka_unit_test(what_is_under_way_does_not_open_a_shut_pace),
         cmocka_unit_test(an_outage_is_probed_and_what_was_known_stays),
         cmocka_unit_test(an_ill_host_is_no_limit),
         cmocka_unit_test(a_full_host_is_left_for_another),
