@@ -62,12 +62,14 @@ static struct retry_options retry_of(const struct engine *e, const struct chunk 
     return urgent ? retry_soon(&e->options.retry) : e->options.retry;
 }
 
-/* When a recipient is tried again. Greylisting names its pause mostly, and wants the same source: a domain's
- * source is fixed. */
+/* When a recipient is tried again. Greylisting names its pause mostly, forgets who comes much later, and
+ * wants the same source: a domain's source is fixed. */
 static wall_us due_at(const struct engine *e, const struct chunk *chunk, const struct window_item *item,
                       wall_us now) {
     int64_t least = (int64_t)item->outcome.wait_s * US_PER_SEC;
     struct retry_options options = retry_of(e, chunk);
+    if (item->outcome.class == CLASSIFY_GREYLISTED && least > 0)
+        return now + retry_as_named(&options, item->attempt, jitter_seed(now), least);
     return now + retry_pause(&options, item->attempt, jitter_seed(now), least);
 }
 

@@ -20,4 +20,10 @@ struct retry_options retry_soon(const struct retry_options *options);
  * least_us: what the receiver asked for, or 0; the pause is never shorter. */
 int64_t retry_pause(const struct retry_options *options, unsigned attempts, uint64_t seed, int64_t least_us);
 
+/* The same where the receiver has named the moment from which on it takes the mail, and will not for ever
+ * (greylisting): just after it, be that sooner than `first` or not, by 2 to 15 % and a second. Who puts off
+ * for the fourth time is no longer taken at its word: retry_pause, and never sooner than named. */
+int64_t retry_as_named(const struct retry_options *options, unsigned attempts, uint64_t seed,
+                       int64_t named_us);
+
 #endif

@@ -29,6 +29,27 @@ static void retries_are_spaced(void **state) {
     assert_true(retry_pause(&o, 60000, 5, 0) <= 3600 * US_PER_SEC * 115 / 100);
 }
 
+/* A receiver that names a pause takes the mail then, and may have forgotten it when much more time has
+ * passed. */
+static void a_named_pause_is_kept_to(void **state) {
+    (void)state;
+    struct retry_options o = {.first_us = 300 * US_PER_SEC, .most_us = 3600 * US_PER_SEC, .factor = 2};
+    static const struct {
+        unsigned attempts;
+        int64_t named, least, most; /* seconds */
+    } cases[] = {
+        {1, 30, 31, 37},       {2, 30, 31, 37}, {3, 30, 31, 37},     {1, 300, 306, 347},
+        {1, 7200, 7344, 8282}, {1, 1, 2, 3},    {4, 30, 2040, 2760}, /* it does not keep to it itself: spaced
+                                                                        as ever */
+        {4, 7200, 7200, 7200},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (uint64_t seed = 0; seed < 200; seed++) {
+            int64_t pause = retry_as_named(&o, cases[i].attempts, seed, cases[i].named * US_PER_SEC);
+            assert_true(pause >= cases[i].least * US_PER_SEC && pause <= cases[i].most * US_PER_SEC);
+        }
+}
+
 /* ---- the backlog ---- */
 
 static void domains_take_turns(void **state) {
@@ -285,6 +306,7 @@ static void nothing_is_lost_or_doubled(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retries_are_spaced),
+        cmocka_unit_test(a_named_pause_is_kept_to),
         cmocka_unit_test(domains_take_turns),
         cmocka_unit_test(stale_recipients_are_dropped_on_the_way),
         cmocka_unit_test(what_comes_back_goes_first),
