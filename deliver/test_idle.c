@@ -162,12 +162,55 @@ static void test_another_site_wants_it(void **state) {
     close_world(w);
 }
 
+/* Lanes each of which would open a thousand: they are held back by the places that there are, share them, and
+ * nobody is deferred for the want of one. */
+static void test_lanes_want_more_than_there_is(void **state) {
+    (void)state;
+    enum { LANES = 6, PLACES = 12, EACH = 150 };
+    struct world *w = open_world(200 * US_PER_MS);
+    struct host *hosts[LANES];
+    uint32_t ids[LANES];
+    w->options.max_sessions = PLACES;
+    w->options.default_profile.connections = (struct learn_bounds){.start = 1000};
+    for (unsigned i = 0; i < LANES; i++) {
+        hosts[i] = world_host(w, 7 + i);
+        hosts[i]->slow_ms = 4;
+        host_open(hosts[i]);
+    }
+    world_engine(w);
+    for (unsigned i = 0; i < LANES; i++) {
+        char domain[16];
+        snprintf(domain, sizeof domain, "%u.test", 7 + i);
+        ids[i] = world_many(w, "a", domain, EACH);
+    }
+    uint64_t most = 0;
+    for (unsigned done = 0; done < LANES;) {
+        uint64_t open = counters_of(w).sessions_open;
+        if (open > most) most = open;
+        done += world_now(w, ids[done]).ended != 0;
+        usleep(2000);
+    }
+    assert_in_range(most, PLACES / 2, PLACES);
+    for (unsigned i = 0; i < LANES; i++) {
+        struct campaign_status end = world_now(w, ids[i]);
+        assert_int_equal(end.tally.delivered, EACH);
+        assert_int_equal(end.tally.deferrals, 0);
+        assert_in_range(hosts[i]->sessions_top, 1, PLACES);
+    }
+    assert_int_equal(counters_of(w).sessions_failed, 0);
+    close_world(w);
+}
+
 int main(int argc, char **argv) {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_campaigns_share),       cmocka_unit_test(test_the_server_closes),
-        cmocka_unit_test(test_not_kept_for_long),     cmocka_unit_test(test_not_too_many),
-        cmocka_unit_test(test_others_want_the_place), cmocka_unit_test(test_another_site_wants_it),
+        cmocka_unit_test(test_campaigns_share),
+        cmocka_unit_test(test_the_server_closes),
+        cmocka_unit_test(test_not_kept_for_long),
+        cmocka_unit_test(test_not_too_many),
+        cmocka_unit_test(test_others_want_the_place),
+        cmocka_unit_test(test_another_site_wants_it),
+        cmocka_unit_test(test_lanes_want_more_than_there_is),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
