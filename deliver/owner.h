@@ -4,7 +4,9 @@
  *     feed.c      chunks and retries into the backlog; tables and contents in memory
  *     resolve.c   domains to sites
  *     doubt.c     whether the DNS is believed
- *     schedule.c  lanes to sessions, sessions to windows
+ *     schedule.c  lanes to sessions
+ *     serve.c     sessions to windows
+ *     sessions.c  the beginning and the end of a session
  *     resting.c   sessions kept with nothing to do
  *     learning.c  what they meet with, told to their lane
  *     lane_show.c lanes for people
@@ -233,14 +235,33 @@ void doubt_answer(struct engine *e, struct slice domain, struct mx_answer *mx);
 
 /* schedule.c */
 void schedule_lanes(struct engine *e);
+/* Lanes for which few wait come and go by the thousand; they and the big ones leave each other room. */
+bool lane_is_big(const struct lane *lane);
+
+/* serve.c */
 void schedule_ready(struct engine *e, struct session *s);
-void schedule_settled(struct engine *e, struct session *s); /* its last window is */
-void schedule_ended(struct engine *e, struct session *s);
-void schedule_gone(struct engine *e, struct session *s);   /* ended, and its last window is settled */
+/* Those that wait for their lane's rate ask again, those with transactional mail to send first. */
+void serve_parked(struct engine *e, struct lane *lane, mono_us now);
+/* Those that wait at the site for work get it. True: there is more work, and nobody waits. */
+bool serve_idle(struct engine *e, struct site *site, mono_us now);
+/* Domains whose mail exchangers are old news leave their turn. */
+void serve_refresh(struct engine *e, struct site *site, mono_us now);
 void schedule_unlist(struct engine *e, struct session *s); /* from the lists of those that wait */
 void schedule_finish(struct engine *e, struct session *s); /* once */
 void schedule_send(struct engine *e, struct window *w);
 void schedule_take_back(struct engine *e, struct window *w); /* instead: it was halted before it was sent */
+
+/* sessions.c */
+/* To where the lane let it be opened. False without memory. */
+bool session_open(struct engine *e, struct site *site, const struct learn_session *learn,
+                  const struct session_target *targets, unsigned n);
+/* What it has learned of its addresses on its way in, or before it gave up. */
+void session_targets(struct site *site, const struct session *s, mono_us now);
+void schedule_settled(struct engine *e, struct session *s); /* its last window is */
+void schedule_ended(struct engine *e, struct session *s);
+void schedule_gone(struct engine *e, struct session *s); /* ended, and its last window is settled */
+/* Nothing works at the site. */
+void site_failed(struct engine *e, struct site *site, const struct outcome *why);
 
 /* hands.c */
 enum fate { FATE_GO, FATE_STOP, FATE_CANCEL };
