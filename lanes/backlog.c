@@ -243,10 +243,10 @@ static bool put(struct backlog *b, struct domain *d, struct chunk *chunk, const 
     }
     *batch = (struct batch){.chunk = chunk, .slots = *slots, .due = work == WORK_DUE};
     link_batch(q, batch, in_front);
-    if (q->flow) flows_turn(q);
     if (chunk->campaign->row.course.priority == PRIORITY_TRANSACTIONAL) ask_urgently(b, d);
     if (d->site && !q->flow && !q->stopped) flows_in(b, q, d->site);
     count(b, q, slots_count(slots));
+    if (q->flow) flows_turn(q);
     if (d->site) backlog_run(b, d->site->lane);
     return true;
 }

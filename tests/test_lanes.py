@@ -99,8 +99,7 @@ RECEIVERS = {
                         {"limits__messages_per_connection": 5}),
 }
 # Where the lane falls short of it: docs/lanes.md.
-SHORT = {"rate-slow": "one reply in yahoo's words is taken for a pause of two hours",
-         "outage (says)": "421 of a server that shuts down is put down to new connections"}
+SHORT = {"outage (says)": "421 of a server that shuts down is put down to new connections"}
 # The scenarios whose cause shows within the time; what a lane may say is in bench/lanes.py.
 SHOWN = {"one-connection", "rate", "rate-slow", "rate-by-the-minute", "halves", "connections-a-minute", "random-4xx-and-rate", "postfix5",
          "together", "together-without-words"}
