@@ -7,6 +7,7 @@
  * deeper in a connection than any before it may have met the end of the connection: that is shown by the next
  * one that ends there. Else it speaks of the pace, where doubt.h tells it from chance. */
 #include "learn_priv.h"
+#include "replytext.h"
 
 #include <stdlib.h>
 
@@ -18,6 +19,16 @@
 
 enum { STUCK = 3 }; /* refusals in a row */
 
+/* A pause that only our own rules know for words like these is no order: who says so may mean a rate. */
+static bool is_named(const struct learn_reply *reply) {
+    return reply->verdict.hint == CLASSIFY_HINT_STOP_SOURCE || replytext_wait_s(reply->words) > 0;
+}
+
+/* For how long to stay away in the end, should nothing else help; 0: it did not say. */
+static mono_us rest_asked(const struct learn_reply *reply) {
+    return reply->verdict.hint == CLASSIFY_HINT_PAUSE ? (mono_us)reply->verdict.wait_s * US_PER_SEC : 0;
+}
+
 enum suspect learn_suspect(const struct learn_reply *reply) {
     const struct classify_verdict *v = &reply->verdict;
     switch (v->hint) {
@@ -27,7 +38,7 @@ enum suspect learn_suspect(const struct learn_reply *reply) {
     case CLASSIFY_HINT_FEWER_NEW_CONNECTIONS: return SUSPECT_KNOCK;
     case CLASSIFY_HINT_FEWER_PER_CONNECTION: return SUSPECT_SPAN;
     case CLASSIFY_HINT_PAUSE:
-    case CLASSIFY_HINT_STOP_SOURCE: return SUSPECT_PAUSE;
+    case CLASSIFY_HINT_STOP_SOURCE: return is_named(reply) ? SUSPECT_PAUSE : SUSPECT_PACE;
     case CLASSIFY_HINT_ONE_MAILBOX: return SUSPECT_NOTHING;
     default: break;
     }
@@ -170,8 +181,9 @@ static enum learn_dimension blame_knock(struct learn *l, struct crowd *c, bool s
 
 static enum learn_dimension refused_altogether(struct learn *l, struct crowd *c,
                                                const struct learn_reply *reply, mono_us now) {
+    mono_us rest = rest_asked(reply);
     crowd_failed(c);
-    learn_shut(l, LEARN_REFUSED, REFUSED_FIRST, REFUSED_MOST, reply, now);
+    learn_shut(l, LEARN_REFUSED, REFUSED_FIRST, rest > REFUSED_MOST ? rest : REFUSED_MOST, reply, now);
     return LEARN_REFUSED;
 }
 
@@ -281,6 +293,7 @@ static void blame_pace(struct learn *l, unsigned host, bool said, const struct l
                        mono_us rtt, mono_us now) {
     struct pace *p = learn_pace(l, host);
     double cap = p->cap;
+    pace_asked_rest(p, rest_asked(reply));
     if (learn_share(l, host, false, now) || pace_refused(p, said, rtt, now) != PACE_ALARM) return;
     if (!l->why) l->why = calloc(LEARN_DIMENSIONS, sizeof *l->why);
     if (!l->why) return;

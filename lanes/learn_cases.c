@@ -180,6 +180,62 @@ const struct world_case learn_cases[] = {
      .generic = true}, 100, 1, 0, 2, 3, RATE},
     {"three", "4, 15/s, 25, generic", {.connections = 6, .rate = 15, .burst = 15, .per_connection = 25, .new_a_minute =
      40, .chance = 0.01, .generic = true}, 50, 1, 2, 1, 15, RATE},
+    /* Words that say something else than what is meant. */
+    {"asks for a rest", "20/s, 2 h", {.rate = 20, .burst = 20, .asks_rest_s = 7200}, 100, 1, 0, 1, 20, RATE},
+    {"asks for a rest", "2/s, 2 h", {.rate = 2, .burst = 5, .asks_rest_s = 7200}, 100, 1, 0, 1, 2, RATE},
+    {"asks for a rest", "1200 a minute, 15 min", {.window_s = 60, .window_n = 1200, .asks_rest_s = 900}, 100, 1, 0,
+     1, 20, RATE},
+    {"asks for a rest", "moves down by 2", {.rate = 20, .burst = 20, .asks_rest_s = 7200, .changes_at = 1800, .factor
+     = 0.5}, 100, 1, 0, 1, 20, RATE},
+    {"says connections", "10 new in 10 s", {.new_a_minute = 60, .new_s = 10, .says_connections = true}, 50, 1, 0, 1,
+     5, LEARN_NEW_CONNECTIONS, .profile = {.per_connection = {.ceiling = 5}}},
+    {"says connections", "30 a minute", {.new_a_minute = 30, .says_connections = true, .per_connection = 10, .close =
+     CLOSE_SILENT}, 50, 1, 0, 2, 5, LEARN_NEW_CONNECTIONS},
+    {"says connections", "120 a minute, slow mails", {.new_a_minute = 120, .says_connections = true, .per_connection
+     = 5, .close = CLOSE_SILENT}, 600, 1, 0, 2, 10, LEARN_NEW_CONNECTIONS, .connections = 40},
+    {"says connections", "10 at a time, 60 new", {.connections = 10, .new_a_minute = 60, .says_connections = true,
+     .per_connection = 20, .close = CLOSE_SILENT}, 1000, 1, 0, 2, 10, CONN},
+    /* Much is refused whatever is done. */
+    {"much by chance", "20 %, no limit", {.chance = 0.2, .generic = true}, 50, 1, 0, 0.5, 200, CONN, .profile =
+     {.connections = {.ceiling = 10}}},
+    {"much by chance", "30 %, no limit", {.chance = 0.3, .generic = true}, 50, 1, 0, 0.5, 200, CONN, .profile =
+     {.connections = {.ceiling = 10}}},
+    {"much by chance", "50 %, no limit", {.chance = 0.5, .generic = true}, 50, 1, 0, 0.5, 200, CONN, .profile =
+     {.connections = {.ceiling = 10}}},
+    {"much by chance", "10 %, 20/s", {.rate = 20, .burst = 20, .chance = 0.1, .generic = true}, 100, 1, 0, 1, 20,
+     RATE},
+    {"much by chance", "30 %, 20/s", {.rate = 20, .burst = 20, .chance = 0.3, .generic = true}, 100, 1, 0, 1, 20,
+     RATE},
+    {"much by chance", "20 %, 20/s, words", {.rate = 20, .burst = 20, .chance = 0.2}, 100, 1, 0, 1, 20, RATE},
+    {"much by chance", "20 %, 20/s halves", {.rate = 20, .burst = 20, .chance = 0.2, .changes_at = 1800, .factor =
+     0.5}, 100, 1, 0, 1, 20, RATE},
+    {"much by chance", "20 % of connections", {.connections = 10, .per_connection = 50, .connect_chance = 0.2,
+     .generic = true}, 50, 1, 0, 1, 0, CONN},
+    /* More strangers. */
+    {"source and host", "20/s, 3 x 10/s", {.rate = 20, .host_rate = {10, 10, 10}, .burst = 10}, 100, 1, 3, 1, 20,
+     RATE, .connections = 40},
+    {"source and host", "40/s, 2 x 10/s generic", {.rate = 40, .host_rate = {10, 10}, .burst = 10, .generic =
+     true}, 100, 1, 2, 1, 20, RATE, .connections = 40},
+    {"source and host", "12 and 3 x 5 connections", {.connections = 12, .host_connections = {5, 5, 5},
+     .per_connection = 50}, 50, 1, 3, 1, 0, CONN, .connections = 40},
+    {"large burst", "5/s, 1000", {.rate = 5, .burst = 1000}, 100, 1, 0, 2, 5, RATE},
+    {"large burst", "20/s, 5000 generic", {.rate = 20, .burst = 5000, .generic = true}, 100, 1, 0, 2, 20, RATE},
+    {"moves", "by half each 4 minutes", {.rate = 20, .burst = 20, .step_s = 240, .steps = {1, 0.5}}, 100, 1, 0, 2,
+     20, RATE},
+    {"moves", "by half each 10 minutes", {.rate = 40, .burst = 40, .generic = true, .step_s = 600, .steps = {1,
+     0.5}}, 100, 1, 0, 2, 40, RATE},
+    {"moves", "by the hour", {.rate = 20, .burst = 20, .step_s = 3600, .steps = {1, 0.6, 0.3, 0.8}}, 100, 1, 0, 12,
+     20, RATE},
+    {"at the door", "20/s, 20 each", {.rate = 20, .burst = 40, .at_door = true, .per_connection = 20, .close =
+     CLOSE_SILENT}, 50, 1, 0, 1, 20, LEARN_NEW_CONNECTIONS},
+    {"at the door", "20/s, 20 each, generic", {.rate = 20, .burst = 40, .at_door = true, .per_connection = 20, .close
+     = CLOSE_SILENT, .generic = true}, 50, 1, 0, 1, 20, LEARN_NEW_CONNECTIONS},
+    {"load", "slower above 8", {.slows_above = 8, .service_s = 0.05}, 50, 1, 0, 1, 160, CONN, .connections = 60},
+    {"load", "slower above 8, 1 s", {.slows_above = 8, .service_s = 1}, 1000, 1, 0, 2, 8, CONN, .connections = 60},
+    {"lingers", "10 connections, 3 s", {.connections = 10, .linger_s = 3, .per_connection = 20}, 50, 1, 0, 1, 0,
+     CONN},
+    {"lingers", "10, 3 s, generic", {.connections = 10, .linger_s = 3, .per_connection = 20, .generic = true}, 50, 1,
+     0, 1, 0, CONN},
 };
 /* clang-format on */
 

@@ -55,6 +55,13 @@ static void change(struct server *v, mono_us now) {
 
 /* ---- connections ---- */
 
+static bool bucket_empty(double *tokens, mono_us *filled, double rate, double burst, mono_us now) {
+    *tokens += (double)(now - *filled) / 1e6 * rate;
+    if (*tokens > burst) *tokens = burst;
+    *filled = now;
+    return *tokens < 1;
+}
+
 bool server_down(const struct server *v, unsigned host, mono_us now) {
     double s = (double)now / 1e6;
     return v->limit.outage_for > 0 && s >= v->limit.outage_from &&
@@ -73,11 +80,12 @@ static bool too_many_new(struct server *v, mono_us now) {
         v->new_tokens -= 1;
         return false;
     }
-    if (now - v->new_from >= 60 * US_PER_SEC) { /* as anvil(8): what is refused counts */
+    double minute = m->new_s > 0 ? m->new_s : 60;
+    if ((double)(now - v->new_from) >= minute * 1e6) { /* as anvil(8): what is refused counts */
         v->new_from = now;
         v->new_used = 0;
     }
-    return ++v->new_used > m->new_a_minute;
+    return ++v->new_used > m->new_a_minute * minute / 60;
 }
 
 enum turned server_connect(struct server *v, unsigned host, mono_us now) {
@@ -91,6 +99,8 @@ enum turned server_connect(struct server *v, unsigned host, mono_us now) {
     else if ((m->connections && v->in >= m->connections) ||
              (m->host_connections[host] && v->host_in[host] >= m->host_connections[host]))
         t = TOO_MANY;
+    else if (m->at_door && bucket_empty(&v->tokens, &v->filled, m->rate, m->burst, now))
+        t = TURNED_FOR_RATE;
     else if (m->connect_chance > 0 && server_chance(v) < m->connect_chance)
         t = TURNED_BY_CHANCE;
     if (t != LET_IN && m->ban_s > 0) v->banned_until = now + (mono_us)(m->ban_s * 1e6);
@@ -106,13 +116,6 @@ void server_left(struct server *v, unsigned host) {
 }
 
 /* ---- messages ---- */
-
-static bool bucket_empty(double *tokens, mono_us *filled, double rate, double burst, mono_us now) {
-    *tokens += (double)(now - *filled) / 1e6 * rate;
-    if (*tokens > burst) *tokens = burst;
-    *filled = now;
-    return *tokens < 1;
-}
 
 static bool window_full(struct server *v, mono_us now) {
     const struct world_limits *m = &v->limit;
@@ -147,6 +150,10 @@ static bool too_fast(struct server *v, unsigned host, mono_us now) {
     if (m->host_rate[host] > 0 && bucket_empty(one, &v->host_filled[host], m->host_rate[host], m->burst, now))
         empty = true;
     if (!empty && window_full(v, now)) empty = true;
+    if (m->at_door) {
+        if (*all > none) *all -= 1;
+        return false;
+    }
     if (empty && m->penalty_s > 0) v->penalty_until = now + (mono_us)(m->penalty_s * 1e6);
     if (empty && !m->counts_refused) return true;
     if (m->rate > 0 && *all > none) *all -= 1;
@@ -191,6 +198,10 @@ enum answer server_message(struct server *v, unsigned host, unsigned nth, mono_u
     } else if (too_fast(v, host, now)) {
         return m->beyond == BEYOND_SILENT ? SILENCE : TOO_FAST;
     }
+    if (m->slows_above > 0 && v->in > m->slows_above) {
+        double much = v->in / m->slows_above;
+        *slower += (mono_us)((much * much - 1) * m->service_s * 1e6);
+    }
     if (server_chance(v) < m->chance) return BY_CHANCE;
     bool unknown = server_chance(v) < m->unknown;
     v->unknown_share += ((unknown ? 1 : 0) - v->unknown_share) / 200;
@@ -233,6 +244,10 @@ struct learn_reply server_says(const struct server *v, enum answer a) {
     if (m->generic || a == BY_CHANCE) return r;
     r.verdict = (struct classify_verdict){.class = CLASSIFY_RATE_LIMITED, .scope = CLASSIFY_SCOPE_LANE};
     r.verdict.hint = a == TOO_DEEP ? CLASSIFY_HINT_FEWER_PER_CONNECTION : CLASSIFY_HINT_SLOWER;
+    if (a == TOO_FAST && m->asks_rest_s) {
+        r.verdict.hint = CLASSIFY_HINT_PAUSE;
+        r.verdict.wait_s = m->asks_rest_s;
+    }
     r.words = a == TOO_DEEP     ? SLICE("4.7.0 too many messages in this connection")
               : a == OVER_QUOTA ? SLICE("4.7.0 daily limit reached")
                                 : SLICE("4.7.28 rate limited");
@@ -245,12 +260,15 @@ struct learn_reply server_turns_away(const struct server *v, enum turned t) {
     r.verdict = (struct classify_verdict){.class = CLASSIFY_UNDETERMINED};
     if (v->limit.generic || t == TURNED_BY_CHANCE) return r;
     r.verdict.class = CLASSIFY_RATE_LIMITED;
-    if (t == TOO_MANY) {
+    if (t == TOO_MANY || (t == TOO_MANY_NEW && v->limit.says_connections)) {
         r.verdict.hint = CLASSIFY_HINT_FEWER_CONNECTIONS;
         r.words = SLICE("4.7.0 too many connections");
     } else if (t == TOO_MANY_NEW) {
         r.verdict.hint = CLASSIFY_HINT_FEWER_NEW_CONNECTIONS;
         r.words = SLICE("4.7.0 connection rate limit exceeded");
+    } else if (t == TURNED_FOR_RATE) {
+        r.verdict.hint = CLASSIFY_HINT_SLOWER;
+        r.words = SLICE("4.7.28 rate limited");
     }
     return r;
 }

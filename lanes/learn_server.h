@@ -30,14 +30,21 @@ struct world_limits {
     enum world_close close; /* what happens to one more */
     double new_a_minute;
     enum world_count new_count;
-    double quota;                   /* a day, from midnight */
-    bool quota_from_first;          /* or from the first message on */
-    double chance;                  /* share of messages refused by chance */
-    double connect_chance;          /* of connections */
-    double greylisted;              /* share */
-    double greylist_s;              /* every new recipient is put off for so long */
-    double unknown;                 /* share */
-    double unknown_hurts;           /* with so much of unknown users the rate is halved */
+    double new_s;          /* so long is the minute in which they are counted; 0: 60 */
+    bool says_connections; /* of new ones, too, that they are too many (as Postfix does) */
+    double linger_s;       /* a connection that has ended counts for so long */
+    double slows_above;    /* connections: with more answers take longer, by the square of the excess */
+    double service_s;      /* an answer with fewer, then */
+    uint32_t asks_rest_s;  /* its words for a rate are those for which our rules know such a pause */
+    bool at_door;          /* refuses connections instead of messages for the rate */
+    double quota;          /* a day, from midnight */
+    bool quota_from_first; /* or from the first message on */
+    double chance;         /* share of messages refused by chance */
+    double connect_chance; /* of connections */
+    double greylisted;     /* share */
+    double greylist_s;     /* every new recipient is put off for so long */
+    double unknown;        /* share */
+    double unknown_hurts;  /* with so much of unknown users the rate is halved */
     double outage_from, outage_for; /* s */
     uint8_t outage_hosts;           /* as bits; 0: all */
     double ban_s;  /* after a refused connection all are refused for so long, from the last knock on */
@@ -74,7 +81,7 @@ struct server {
     double unknown_share;
 };
 
-enum turned { LET_IN, TOO_MANY, TOO_MANY_NEW, BANNED, TURNED_BY_CHANCE, UNREACHABLE };
+enum turned { LET_IN, TOO_MANY, TOO_MANY_NEW, TURNED_FOR_RATE, BANNED, TURNED_BY_CHANCE, UNREACHABLE };
 enum answer { TAKEN, UNKNOWN, GREY, BY_CHANCE, TOO_FAST, TOO_DEEP, OVER_QUOTA, SILENCE, LOST };
 
 void server_init(struct server *v, const struct world_limits *limits, uint64_t seed);

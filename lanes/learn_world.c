@@ -118,7 +118,8 @@ static void after(struct world *w, struct session *s, enum kind kind, enum answe
 static void server_forgets(struct world *w, struct session *s) {
     if (!s->in) return;
     s->in = false;
-    mono_us later = (mono_us)(w->c->rtt_ms * 1e3 * (1 - (w->c->jitter > 0 ? w->c->jitter : 0.1)) / 2);
+    mono_us later = (mono_us)(w->c->rtt_ms * 1e3 * (1 - (w->c->jitter > 0 ? w->c->jitter : 0.1)) / 2 +
+                              w->c->limits.linger_s * 1e6);
     push(w, (struct happening){.at = w->now + later, .kind = GONE, .session = s->learn.host});
 }
 

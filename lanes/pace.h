@@ -56,6 +56,8 @@ struct pace {
     mono_us alarmed; /* the last alarm, and how it was before */
     double cap_before, known_before;
     struct door door;
+    mono_us rest; /* for so long it should stay away, say our rules of its words: not before much else was
+                     tried */
     mono_us shut_first, opened_last; /* of a row of SHUTs, one soon after the other */
     mono_us climb_began;
     mono_us probe_wait;    /* from a failed climb to the next one, at least */
@@ -90,6 +92,9 @@ void pace_charge(struct pace *p, unsigned n, mono_us now);
  * it is open again. */
 void pace_accepted(struct pace *p, mono_us sent, mono_us now);
 /* One message was refused, maybe for the rate. rtt: from handing a window out to its answers, about. */
+/* Its words are those of a server that wants to be left alone for so long (0: they are not), though it does
+ * not say so. If nothing is taken for long, knocks get as rare as that. */
+void pace_asked_rest(struct pace *p, mono_us rest);
 enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us now);
 /* Now and then, and after answers. */
 void pace_step(struct pace *p, mono_us rtt, mono_us now);

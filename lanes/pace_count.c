@@ -41,13 +41,18 @@ void pace_note_burst(struct pace *p, mono_us until, mono_us now) {
 
 /* ---- shut, and open again ---- */
 
+void pace_asked_rest(struct pace *p, mono_us rest) {
+    p->rest = pace_later(p->rest, rest);
+    if (p->mode == PACE_SHUT) p->door.most = pace_later(p->door.most, rest);
+}
+
 void pace_shut(struct pace *p, mono_us rtt, mono_us now) {
     p->mode = PACE_SHUT;
     if (now - p->opened_last > 2 * (p->opened_last - p->shut_first) + 2 * US_PER_SEC || p->opened_last == 0)
         p->shut_first = now;
     mono_us least = pace_later(pace_later(rtt, pace_time_for(0.7, p->cap)), US_PER_SEC / 2);
     least = pace_later(least, p->window / 20);
-    door_shut(&p->door, least, KNOCKS_APART, now);
+    door_shut(&p->door, least, pace_later(KNOCKS_APART, p->rest), now);
     p->counting = now + rtt + rtt / 4 + 20 * US_PER_MS;
 }
 
@@ -76,6 +81,7 @@ void pace_opened(struct pace *p, mono_us rtt, mono_us now) {
     door_opened(&p->door, now);
     p->opened_last = now;
     p->row = 0;
+    p->rest = 0;
     p->tokens = 0;
     if (time > HOUR) { /* no rate: a quota, or a ban */
         if (p->known > 0) {

@@ -86,6 +86,7 @@ FAMILY(several_together, "together")
 FAMILY(hosts_with_rates_of_their_own, "hosts' rates")
 FAMILY(docomo_takes_one_a_second, "docomo")
 FAMILY(knocking_is_punished, "punishes")
+FAMILY(a_rest_is_asked_for, "asks for a rest")
 FAMILY(nothing_is_held_back_without_a_limit, "no limit")
 
 static int table(uint64_t seeds, const char *only) {
@@ -129,6 +130,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(hosts_with_rates_of_their_own),
         cmocka_unit_test(docomo_takes_one_a_second),
         cmocka_unit_test(knocking_is_punished),
+        cmocka_unit_test(a_rest_is_asked_for),
         cmocka_unit_test(nothing_is_held_back_without_a_limit),
     };
     if (argc > 1 && strcmp(argv[1], "--table") == 0)

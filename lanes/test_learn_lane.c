@@ -73,8 +73,8 @@ static void a_pause_is_kept_and_probed_with_one(void **state) {
     struct learn l;
     struct learn_session s, other;
     mono_us when, now = SEC;
-    struct learn_reply yes = ok(),
-                       wait = no(421, "[TSS04] deferred", CLASSIFY_REPUTATION_BLOCK, CLASSIFY_HINT_PAUSE);
+    struct learn_reply yes = ok(), wait = no(421, "deferred, try again in 2 hours", CLASSIFY_REPUTATION_BLOCK,
+                                             CLASSIFY_HINT_PAUSE);
     wait.verdict.wait_s = 7200;
     learn_init(&l, &anything, NULL, NULL, 0);
     enter(&l, &s, now);
@@ -102,7 +102,8 @@ static void a_person_may_knock(void **state) {
         struct learn_session s, next;
         struct learn_memory before, after;
         mono_us when, now = SEC;
-        struct learn_reply wait = no(421, "[TSS04] deferred", CLASSIFY_REPUTATION_BLOCK, CLASSIFY_HINT_PAUSE);
+        struct learn_reply wait =
+            no(421, "try again in 2 hours", CLASSIFY_REPUTATION_BLOCK, CLASSIFY_HINT_PAUSE);
         wait.verdict.wait_s = 7200;
         learn_init(&l, &anything, NULL, NULL, 0);
         l.crowd.cap = 7, l.crowd.known = true;
@@ -160,7 +161,8 @@ static void what_is_under_way_does_not_move_a_pause(void **state) {
                                later = no(451, "later", CLASSIFY_UNDETERMINED, CLASSIFY_HINT_NONE),
                                many = no(421, "too many", CLASSIFY_RATE_LIMITED,
                                          CLASSIFY_HINT_FEWER_CONNECTIONS),
-                               quota = no(550, "daily quota", CLASSIFY_RATE_LIMITED, CLASSIFY_HINT_PAUSE);
+                               quota = no(550, "daily quota, try again in 2 hours", CLASSIFY_RATE_LIMITED,
+                                          CLASSIFY_HINT_PAUSE);
             quota.verdict.wait_s = 7200;
             learn_init(&l, &anything, NULL, NULL, 0);
             enter(&l, &a, now);
@@ -237,6 +239,55 @@ static void what_is_under_way_does_not_open_a_shut_pace(void **state) {
     learn_answer(&l, &b, &yes, SEC / 10, now + SEC / 10);
     assert_int_not_equal(l.pace.mode, PACE_SHUT);
     assert_false(learn_stands_still(&l, 0));
+    learn_done(&l);
+}
+
+/* Two hours stand in our rules, not in the reply: it is a refusal of the rate, as others are. */
+static void a_rest_that_is_not_named_is_no_order(void **state) {
+    (void)state;
+    struct learn l;
+    struct learn_session s;
+    mono_us when, now = 0;
+    struct learn_reply yes = ok(),
+                       slower = no(421, "4.7.0 [TSS04] temporarily deferred due to unexpected volume",
+                                   CLASSIFY_REPUTATION_BLOCK, CLASSIFY_HINT_PAUSE);
+    slower.verdict.wait_s = 7200;
+    learn_init(&l, &anything, NULL, NULL, 0);
+    enter(&l, &s, now);
+    unsigned taken = 0;
+    bool stepped_down = false;
+    for (int i = 0; now < 120 * SEC; now += SEC / 5) {
+        if (s.ended) {
+            learn_left(&l, &s, true, NULL, now);
+            while (!learn_open(&l, &s, 0, true, now, &when))
+                now += SEC / 5;
+            learn_let_in(&l, &s, now);
+        }
+        bool refused = i >= 20 && i < 24;
+        unsigned n = answer(&l, &s, refused ? &slower : &yes, now);
+        i += (int)n;
+        if (now > 10 * SEC && !refused) taken += n;
+        learn_tick(&l, now);
+        assert_int_equal(l.gate.kind, LEARN_NOTHING);
+        stepped_down |= refused && n && l.pace.mode == PACE_LISTEN;
+    }
+    assert_true(stepped_down);
+    assert_in_range(taken, 250, 1000);
+
+    unsigned asked = 0;
+    mono_us last = now, longest = 0;
+    for (mono_us end = now + 40 * 3600 * SEC; now < end; now += SEC) { /* it is meant: nothing helps */
+        if (s.ended) learn_left(&l, &s, true, NULL, now);
+        if (!s.in && learn_open(&l, &s, 0, true, now, &when)) learn_let_in(&l, &s, now);
+        if (s.in && answer(&l, &s, &slower, now) > 0) {
+            if (now - last > longest) longest = now - last;
+            last = now;
+            asked++;
+        }
+        learn_tick(&l, now);
+    }
+    assert_in_range(asked, 10, 80);
+    assert_true(longest >= 7200 * SEC && longest < 7300 * SEC);
     learn_done(&l);
 }
 
@@ -640,6 +691,7 @@ int main(void) {
         cmocka_unit_test(a_person_may_knock),
         cmocka_unit_test(what_is_under_way_does_not_move_a_pause),
         cmocka_unit_test(what_is_under_way_does_not_open_a_shut_pace),
+        cmocka_unit_test(a_rest_that_is_not_named_is_no_order),
         cmocka_unit_test(an_outage_is_probed_and_what_was_known_stays),
         cmocka_unit_test(an_ill_host_is_no_limit),
         cmocka_unit_test(a_full_host_is_left_for_another),
