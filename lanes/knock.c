@@ -26,11 +26,20 @@ static double kept(const struct knock *k) {
 
 static void raise_limit(struct knock *k, mono_us now) {
     if (k->limit == 0 || !k->bound || k->door.shut || now < k->raise_at) return;
+    k->bound = false;
+    k->raise_at = now + MINUTE;
+    if (k->before > 0 && k->limit < k->high) k->before = 0; /* that was good for long */
+    double half = (k->limit + k->high) / 2;
+    bool narrowed = k->before == 0 && k->high > 0 && half < k->limit * 1.08;
     if (k->before == 0) k->before = k->limit;
+    if (narrowed && half > k->limit * 1.01) {
+        k->limit = half;
+        k->raise_at = now + k->raise_wait;
+        return;
+    }
+    k->high = 0;
     k->limit *= k->limit < k->before * 1.25 ? 1.08 : 1.5;
     if (k->limit < k->before + 1) k->limit = k->before + 1;
-    k->raise_at = now + MINUTE;
-    k->bound = false;
 }
 
 bool knock_may(struct knock *k, mono_us now, mono_us *when) {
@@ -40,7 +49,7 @@ bool knock_may(struct knock *k, mono_us now, mono_us *when) {
     }
     double limit = kept(k);
     if (limit == 0) return true;
-    double most = limit / 30 > 2 ? limit / 30 : 2;
+    double most = limit / 60 > 1 ? limit / 60 : 1;
     k->tokens += (double)(now - k->filled) / (double)MINUTE * limit;
     if (k->tokens > most) k->tokens = most;
     k->filled = now;
@@ -62,15 +71,27 @@ void knock_opened(struct knock *k, mono_us now) {
     if (k->door.shut) door_knock(&k->door, now, &when);
 }
 
+/* From one opening to the next is one of the server's minutes, however long these are, or a few. */
+static void look_back(struct knock *k, mono_us now) {
+    double average = k->counted / ((double)(now - k->counting) / (double)MINUTE);
+    if (k->unsure && now > k->counting && average > k->limit) k->limit = average;
+    k->unsure = false;
+    k->counting = now;
+    k->counted = 0;
+}
+
 void knock_let_in(struct knock *k, mono_us now) {
+    if (k->counting == 0) k->counting = now;
     meter_add(&k->let_in, 1, now);
     uint32_t minute = (uint32_t)meter_sum(&k->let_in, MINUTE, now);
     if (k->door.shut) {
         mono_us alone = now - k->door.last;
         if (k->staying_away && k->door.knocks > 1 && alone > k->quiet) k->quiet = alone;
+        if (!k->staying_away) look_back(k, now);
         k->staying_away = false;
         door_opened(&k->door, now);
     }
+    k->counted++;
     if (k->limit > 0 && minute > k->limit) k->limit = minute;
 }
 
@@ -87,12 +108,16 @@ void knock_refused(struct knock *k, mono_us now) {
     uint32_t minute = (uint32_t)meter_sum(&k->let_in, MINUTE, now);
     k->blamed = k->limit;
     if (k->before > 0) {
+        k->high = k->limit;
         k->limit = k->before;
+        k->failed = now;
         k->raise_wait = k->raise_wait * 3 / 2 < RAISE_MOST ? k->raise_wait * 3 / 2 : RAISE_MOST;
     } else if (k->limit == 0 || minute < k->limit * 0.8) {
         k->limit = minute > 0 ? minute : 1;
         k->raise_wait = RAISE_FIRST;
-    } else {
+        k->high = 0;
+        k->unsure = true;
+    } else if (k->failed == 0 || now - k->failed > MINUTE) { /* else it is still counted */
         k->limit *= below;
     }
     k->before = 0;

@@ -14,11 +14,16 @@ struct knock {
     double floor, ceiling;
     double blamed; /* the limit before the last refusal, 0: none */
     double before; /* the limit before it was raised; 0: it was not */
+    double high;   /* so many were refused, when that was tried; 0: not known */
     double tokens;
     mono_us filled;
     struct door door;    /* refused: when to try again */
     struct meter let_in; /* by 2 s */
     mono_us quiet;       /* it had to be left alone for so long before it let anybody in; 0: never */
+    mono_us counting; /* since then, `counted` were let in: the first one ever, or the last time it opened */
+    uint32_t counted;
+    bool unsure;    /* the limit is by what was let in before it refused: when it opens it shows better */
+    mono_us failed; /* the last try of more */
     mono_us raise_at, raise_wait;
     bool staying_away;
     bool bound; /* it held a connection back since the last raise */

@@ -42,7 +42,7 @@ void learn_init(struct learn *l, const struct learn_profile *profile, learn_chan
     l->quota.ceiling = p->quota.ceiling;
     doubt_init(&l->turned_away, 0.01, 1000);
     l->taken_at = l->refused_at = l->eased = now;
-    l->turned_at = l->crowd_at = l->cleared_at = -NEVER / 2;
+    l->turned_at = l->crowd_at = l->moves_at = l->cleared_at = -NEVER / 2;
     l->heard_at = now;
     for (int i = 0; i < LEARN_DIMENSIONS; i++)
         l->denied[i] = -NEVER / 2;

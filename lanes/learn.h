@@ -123,6 +123,7 @@ struct learn {
     double service_known;         /* as it was while all went well */
     mono_us taken_at, refused_at; /* the last messages */
     mono_us turned_at, crowd_at;  /* the last connection that was refused; that was one too many */
+    mono_us moves_at;             /* their number seemed to have moved down */
     mono_us heard_at;             /* the last word of any server; or one more was tried for want of it */
     mono_us cleared_at;           /* refusals of messages turned out to be no matter of the pace */
     double rate_told;             /* the rate as it was told last */

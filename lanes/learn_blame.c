@@ -15,6 +15,7 @@
 #define REFUSED_MOST  (300 * US_PER_SEC)
 #define CLEARED       (600 * US_PER_SEC)
 #define STOPPED       (3600 * US_PER_SEC)
+#define LONG_AGO      (30 * US_PER_SEC)
 #define LONELY        (2 * US_PER_SEC)
 
 enum { STUCK = 3 }; /* refusals in a row */
@@ -194,14 +195,30 @@ static bool by_chance(struct learn *l, const struct crowd *c) {
     return !doubt_refused(&l->turned_away, l->knock.before > 0 ? 40 : 3000);
 }
 
+/* Some say "too many connections" of new ones in a minute, too (Postfix). So these words are believed with as
+ * many open as ever were, or when the number is known for long: then it has moved. Else what was refused once
+ * more, with fewer, is told by the state, as if there were no words. */
+static bool may_be_number(struct learn *l, const struct crowd *c, mono_us now) {
+    if (crowd_fits(c, now)) return true;
+    if (!c->known || l->knock.limit > 0) return false;
+    if (now - l->crowd_at > LONG_AGO) l->moves_at = now;
+    return now - l->moves_at < 2 * SOON;
+}
+
 enum learn_dimension learn_blame_connection(struct learn *l, struct learn_session *s,
                                             const struct learn_reply *reply, mono_us now) {
     struct crowd *c = learn_crowd(l, s->host);
     switch (learn_suspect(reply)) {
     case SUSPECT_CROWD:
-        l->turned_at = now;
-        if (c->in == 0) return refused_altogether(l, c, reply, now);
-        return blame_crowd(l, s, reply, now);
+        if (c->in == 0 && !knock_fits(&l->knock, now)) {
+            l->turned_at = now;
+            return refused_altogether(l, c, reply, now);
+        }
+        if (c->in > 0 && may_be_number(l, c, now)) {
+            l->turned_at = now;
+            return blame_crowd(l, s, reply, now);
+        }
+        break;
     case SUSPECT_KNOCK: return blame_knock(l, c, true, reply, now);
     case SUSPECT_PAUSE:
         crowd_failed(c);

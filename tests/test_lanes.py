@@ -146,7 +146,6 @@ def test_as_fast_as_postfix_takes(world):
     assert got.lanes[0]["bound_by"] == "rate" and "a second" in got.lanes[0]["why"], got.lanes
 
 
-@pytest.mark.xfail(reason="Postfix has the same words for connections at a time, and they are believed", strict=False)
 def test_as_many_new_connections_as_postfix_takes(world):
     """smtpd_client_connection_rate_limit: ten in ten seconds, of five mails each. It says "too many connections", as of those at
     a time."""
