@@ -18,7 +18,7 @@ void doubt_taken(struct doubt *d) {
 
 bool doubt_refused(struct doubt *d, double messages) {
     double base = d->base > 1 / memory ? d->base : 1 / memory;
-    double gain = log(overload / base);
+    double gain = log((base + (1 - base) * overload) / base);
     d->score += gain > 0.2 ? gain : 0.2; /* however much is refused: if nothing is taken any more it shows */
     if (d->score < log(messages < 40 ? 40 : messages > 1e8 ? 1e8 : messages)) return false;
     d->score = 0;

@@ -106,13 +106,18 @@ static double base(const struct pace *p) {
     return p->doubts[false].base + p->doubts[true].base;
 }
 
+/* So much is refused by chance that a little more doesn't show at once. */
+static bool is_noisy(const struct pace *p) {
+    return base(p) > 0.07;
+}
+
 static void hold(struct pace *p, mono_us now) {
     p->mode = PACE_HOLD;
-    p->cuts = p->took = p->turned = p->said = 0;
+    p->cuts = p->contrasts = p->took = p->turned = p->said = 0;
     p->counting = now;
     pace_set_cap(p, p->known * pace_below);
-    p->next =
-        now + pace_later(pace_later(p->probe_wait, 3 * p->window), pace_time_for(p->probe_messages, p->cap));
+    double messages = p->probe_messages * (is_noisy(p) && p->probe_wait > PROBE_FIRST ? 1 + 30 * base(p) : 1);
+    p->next = now + pace_later(pace_later(p->probe_wait, 3 * p->window), pace_time_for(messages, p->cap));
 }
 
 void pace_begin_step(struct pace *p, enum pace_mode mode, mono_us rtt, mono_us now) {
@@ -120,6 +125,12 @@ void pace_begin_step(struct pace *p, enum pace_mode mode, mono_us rtt, mono_us n
     p->took = p->turned = p->said = 0;
     p->counting = now + rtt + rtt / 4 + 20 * US_PER_MS;
     p->next = p->counting + step_time(p, rtt);
+}
+
+/* Until it would show, by three standard deviations, that of all above the last pace nothing was taken. */
+static mono_us noisy_step_time(const struct pace *p) {
+    double b = base(p);
+    return pace_time_for(9 * b / (1 - b) / (p->step * p->step), p->cap);
 }
 
 static void climb_from(struct pace *p, double step, mono_us rtt, mono_us now) {
@@ -133,6 +144,11 @@ static void climb_from(struct pace *p, double step, mono_us rtt, mono_us now) {
     p->excess = 0;
     p->stepped = now;
     p->next = now + (step > 0.02 ? 0 : step_time(p, rtt));
+    if (!is_noisy(p) || p->known == 0) return;
+    p->step = base(p) < 0.3 ? 0.02 + 0.4 * base(p) : 0.14;
+    pace_set_cap(p, p->cap * (1 + p->step));
+    p->counting = now + rtt + rtt / 4;
+    p->next = p->counting + noisy_step_time(p);
 }
 
 void pace_remember(struct pace *p, double known, double burst, double trust, mono_us now) {
@@ -180,6 +196,11 @@ static void learn_base(struct pace *p) {
     uint32_t n = p->took + p->turned;
     doubt_learn(&p->doubts[false], p->turned - p->said, n);
     doubt_learn(&p->doubts[true], p->said, n);
+    double b = base(p);
+    if (is_noisy(p) && p->proven > 0.05 && b > p->proven) { /* the rest would be a limit's that creeps in */
+        p->doubts[false].base *= p->proven / b;
+        p->doubts[true].base *= p->proven / b;
+    }
     p->took = p->turned = p->said = 0;
 }
 
@@ -212,23 +233,35 @@ static void alarm(struct pace *p, mono_us rtt, mono_us now) {
     p->quiet = p->next = now + rtt + rtt / 4;
 }
 
+/* A share that would be no news. */
+static double asked(const struct pace *p) {
+    return p->contrasts > 0 && p->tried_share > base(p) ? p->tried_share : base(p);
+}
+
+/* The share that is known to be chance. */
+static double trusted(const struct pace *p) {
+    return base(p) < p->proven ? base(p) : p->proven;
+}
+
 /* Few, but for too long: known is a little too high, or something is refused by chance. */
 static bool creeping(const struct pace *p) {
-    double expected = base(p) < p->proven ? base(p) : p->proven;
     if (p->mode == PACE_HOLD && p->raised_from > 0)
         return doubt_many(base(p), p->turned, p->took + p->turned, base(p) < 0.003 ? 1.5 : 2.5);
     return (p->mode == PACE_HOLD || (p->mode == PACE_CLIMB && p->known > 0)) && p->turned >= 3 &&
-           doubt_many(expected, p->turned, p->took + p->turned, 3);
+           doubt_many(trusted(p), p->turned, p->took + p->turned, 3);
 }
 
 /* To tell whether a small share is refused by chance or because the pace is a little too high: a little lower
  * than it would have to be then, and long enough that a share like that would show. */
 static void contrast(struct pace *p, mono_us rtt, mono_us now) {
     double slower = p->contrasts++ == 0 ? 0.95 : 0.8;
-    double above = p->tried_share - base(p) > 0 ? p->tried_share - base(p) : 0;
-    pace_set_cap(p, p->cap * (1 - above) * slower);
+    double above = p->tried_share - trusted(p) > 0 ? p->tried_share - trusted(p) : 0;
+    double allowed = (1 - p->tried_share) / (1 - trusted(p)); /* of the pace, were it a limit that refuses the rest */
+    pace_set_cap(p, p->cap * (allowed < 1 ? allowed : 1) * slower);
     pace_begin_step(p, PACE_SETTLE, rtt, now);
-    p->next = pace_later(p->next, p->counting + pace_time_for(8 / p->tried_share, p->cap));
+    double least = 8 / p->tried_share, messages = above > 0.02 ? least * p->tried_share * p->tried_share / (above * above) : 0;
+    if (messages > 300) messages = 300;
+    p->next = pace_later(p->next, p->counting + pace_time_for(messages > least ? messages : least, p->cap));
 }
 
 enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us now) {
@@ -243,7 +276,7 @@ enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us n
     case PACE_SHUT: door_refused(&p->door, now); return PACE_KNOWN;
     case PACE_SETTLE:
         if (p->turned >= 3 && p->turned > (p->took + p->turned) / 5 &&
-            doubt_many(base(p), p->turned, p->took + p->turned, 3))
+            doubt_many(asked(p), p->turned, p->took + p->turned, 3))
             p->next = now; /* no doubt about it */
         return PACE_KNOWN;
     default: break;
@@ -251,6 +284,7 @@ enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us n
     if (!counts) return PACE_CHANCE;
     /* One false alarm in a hundred seconds, but where much is refused by chance there are more chances. */
     double often = p->doubts[said].base / 0.003;
+    if (often > 20) often = 20;
     if (doubt_refused(&p->doubts[said], 100 * p->cap * (1 + often * often))) {
         /* It may have been chance: if this comes often, at whatever pace, it adds up. */
         if (p->mode == PACE_HOLD && p->raised_from == 0) learn_base(p);
@@ -261,7 +295,7 @@ enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us n
     double share = (double)p->turned / (p->took + p->turned);
     bool climbing = p->mode == PACE_CLIMB;
     alarm(p, rtt, now);
-    if (climbing || p->raised_from > 0) return PACE_ALARM;
+    if (climbing || p->raised_from > 0 || share > 0.6) return PACE_ALARM;
     p->quiet = now;
     p->tried_share = share;
     p->tried_cap = p->cap;
@@ -280,6 +314,8 @@ static void cut(struct pace *p, mono_us rtt, mono_us now) {
     uint32_t n = p->took + p->turned;
     double share = (p->took + guess) / (n + guess) / (1 - base(p));
     p->cuts++;
+    p->dips = false;
+    p->contrasts = 0;
     p->tried_share = p->too_high = p->raised_from = 0;
     double to = p->cap * (share < 1 ? share : 1) * pace_below;
     /* What has just opened comes in lumps: shares mislead, but not twice. */
@@ -327,7 +363,7 @@ static void back_to_known(struct pace *p, mono_us rtt, mono_us now) {
 
 /* Refused so often in a row that chance would not bring it in ten million messages. */
 static bool takes_nothing(const struct pace *p) {
-    double by_chance = base(p) < 0.5 ? base(p) : 0.5;
+    double by_chance = asked(p) < 0.5 ? asked(p) : 0.5;
     return p->took == 0 && p->row >= 4 && p->row * log(by_chance) < -16;
 }
 
@@ -344,45 +380,88 @@ static void listened(struct pace *p, mono_us rtt, mono_us now) {
     }
 }
 
+static bool is_most(const struct pace *p) {
+    return p->turned * 5 > (p->took + p->turned) * 3;
+}
+
 /* Slowed by more than was refused, a limit would refuse nothing any more, chance as many as before. */
 static bool by_chance(const struct pace *p) {
     uint32_t n = p->took + p->turned;
-    return p->tried_share > 0 && p->turned >= 2 && p->turned * 2 > p->tried_share * n && p->turned * 5 < n;
+    double known = is_noisy(p) ? trusted(p) : 0, above = p->tried_share - known;
+    return above > 0 && p->turned >= 2 && p->turned > (known + above / 2) * n && !is_most(p);
 }
 
 static void was_chance(struct pace *p, mono_us rtt, mono_us now) {
-    double n = p->took + p->turned;
+    double n = p->took + p->turned, before = base(p);
     struct doubt *d = &p->doubts[p->said > p->turned / 2];
-    if (d->seen > n)
-        d->seen = n; /* this was looked at closely: it counts for more than what came by the way */
-    doubt_learn(d, p->tried_share * n, n);
+    double share = p->tried_share, much = n / 4;
+    if (d->seen > much) d->seen = much; /* this was looked at closely: it counts for more than what came by the way */
+    doubt_learn(d, share * n, n);
+    if (is_noisy(p) && p->turned > share * n) share = p->turned / n;
+    double deviation = 2 * sqrt(share / n);
+    p->proven = share + (deviation < share / 2 ? deviation : share / 2);
     learn_base(p);
-    p->proven = 1.5 * p->tried_share;
-    p->cuts = 0;
+    p->cuts = p->contrasts = 0;
     pace_set_cap(p, p->tried_cap);
-    p->tried_share = 0;
-    if (p->from == PACE_GROW || p->known_before == 0) {
+    if (is_noisy(p) && before < p->tried_share / 2) { /* whatever is known was found while chance was believed a limit */
+        p->known = p->too_high = p->raised_from = p->burst = 0;
+        p->mode = PACE_GROW;
+        p->next = now + step_time(p, rtt);
+    } else if (p->from == PACE_GROW || p->known_before == 0) {
         p->mode = p->from == PACE_GROW ? PACE_GROW : PACE_CLIMB;
         p->next = now + step_time(p, rtt);
     } else {
         p->known = p->tried_cap / pace_below;
         hold(p, now);
     }
+    p->tried_share = 0;
+}
+
+/* What is held was found while much was refused; was all of that chance? With a fifth less it shows: if it was a
+ * limit, less is refused then. */
+static void dip(struct pace *p, mono_us rtt, mono_us now) {
+    double b = base(p);
+    p->tried_cap = p->cap;
+    pace_set_cap(p, p->cap * 0.8);
+    pace_begin_step(p, PACE_SETTLE, rtt, now);
+    p->next = pace_later(p->next, p->counting + pace_time_for(9 * b / (1 - b) / 0.04, p->cap));
+    p->dips = p->dipped = true;
+}
+
+static void dipped(struct pace *p, mono_us now) {
+    double n = p->took + p->turned, b = base(p), share = p->turned / n;
+    p->dips = false;
+    if (share >= b - 2 * sqrt(b * (1 - b) / n)) {
+        learn_base(p);
+    } else {
+        doubt_init(&p->doubts[false], (p->turned - p->said + 0.1) / n, n);
+        doubt_init(&p->doubts[true], (p->said + 0.1) / n, n);
+        p->proven = share + 2 * sqrt((share + 1 / n) / n);
+        p->known = p->tried_cap * (1 - b) / (1 - share);
+        p->too_high = p->raised_from = 0;
+    }
+    hold(p, now);
 }
 
 static void settled(struct pace *p, mono_us rtt, mono_us now) {
     uint32_t n = p->took + p->turned;
     if (takes_nothing(p)) {
         pace_shut(p, rtt, now);
+    } else if (p->dips && n > 0 && !doubt_many(base(p), p->turned, n, 2.5)) {
+        dipped(p, now);
     } else if (n == 0) {
         p->next = now + PACE_SHORTEST_STEP;
     } else if (p->contrasts > 0 && by_chance(p)) {
-        if (p->contrasts < 2)
+        /* Asked twice; once where it is much, and it was far faster when it began. */
+        if (p->contrasts < 2 && !(!is_noisy(p) && p->tried_share > 0.1 && p->cap < p->sent / 2))
             contrast(p, rtt, now);
         else /* much slower, and still as many */
             was_chance(p, rtt, now);
     } else if (doubt_many(base(p), p->turned, n, 2.5)) {
-        if (n >= A_FEW / 2 && p->turned * 5 < n && p->contrasts < 2) {
+        bool too_few = n < A_FEW / 2;
+        if (too_few && p->cuts >= 3 && !is_most(p)) { /* slower and slower, and still: how much is it? */
+            p->next = now + pace_time_for(A_FEW / 2 - n, p->cap);
+        } else if (!too_few && (p->turned * 5 < n || (p->cuts >= 2 && !is_most(p))) && p->contrasts < 2) {
             p->tried_share = (double)p->turned / n;
             p->tried_cap = p->cap;
             p->contrasts = 0;
@@ -424,6 +503,14 @@ static void climb(struct pace *p, mono_us rtt, mono_us now) {
     p->stepped = now;
     p->next = now + step_time(p, rtt);
     if (!pace_binds(p, now)) return;
+    if (is_noisy(p)) {
+        if (p->known > 0 && doubt_many(base(p), p->turned, p->took + p->turned, 2)) {
+            back_to_known(p, rtt, now);
+            return;
+        }
+        learn_base(p);
+        p->next = now + pace_later(step_time(p, rtt), noisy_step_time(p));
+    }
     p->clean = p->cap;
     if (p->climbed_from > 0 && p->cap > p->climbed_from)
         p->excess += (p->cap - p->climbed_from) * (double)lasted / (double)US_PER_SEC;
@@ -461,6 +548,11 @@ void pace_step(struct pace *p, mono_us rtt, mono_us now) {
         }
         if (!doubt_many(base(p), p->turned, p->took + p->turned, 1))
             learn_base(p); /* more may be the limit's doing */
+        if (is_noisy(p) && !p->dipped) {
+            dip(p, rtt, now);
+            break;
+        }
+        p->dipped = false;
         climb_from(p, 0.02, rtt, now);
         break;
     case PACE_CLIMB: climb(p, rtt, now); break;
