@@ -235,7 +235,7 @@ static void alarm(struct pace *p, mono_us rtt, mono_us now) {
 
 /* A share that would be no news. */
 static double asked(const struct pace *p) {
-    return p->contrasts > 0 && p->tried_share > base(p) ? p->tried_share : base(p);
+    return p->contrasts > 0 && p->tried_share > 0.1 && p->tried_share > base(p) ? p->tried_share : base(p);
 }
 
 /* The share that is known to be chance. */
@@ -256,10 +256,12 @@ static bool creeping(const struct pace *p) {
 static void contrast(struct pace *p, mono_us rtt, mono_us now) {
     double slower = p->contrasts++ == 0 ? 0.95 : 0.8;
     double above = p->tried_share - trusted(p) > 0 ? p->tried_share - trusted(p) : 0;
-    double allowed = (1 - p->tried_share) / (1 - trusted(p)); /* of the pace, were it a limit that refuses the rest */
+    double allowed =
+        (1 - p->tried_share) / (1 - trusted(p)); /* of the pace, were it a limit that refuses the rest */
     pace_set_cap(p, p->cap * (allowed < 1 ? allowed : 1) * slower);
     pace_begin_step(p, PACE_SETTLE, rtt, now);
-    double least = 8 / p->tried_share, messages = above > 0.02 ? least * p->tried_share * p->tried_share / (above * above) : 0;
+    double least = 8 / p->tried_share,
+           messages = above > 0.02 ? least * p->tried_share * p->tried_share / (above * above) : 0;
     if (messages > 300) messages = 300;
     p->next = pace_later(p->next, p->counting + pace_time_for(messages > least ? messages : least, p->cap));
 }
@@ -395,7 +397,8 @@ static void was_chance(struct pace *p, mono_us rtt, mono_us now) {
     double n = p->took + p->turned, before = base(p);
     struct doubt *d = &p->doubts[p->said > p->turned / 2];
     double share = p->tried_share, much = n / 4;
-    if (d->seen > much) d->seen = much; /* this was looked at closely: it counts for more than what came by the way */
+    if (d->seen > much)
+        d->seen = much; /* this was looked at closely: it counts for more than what came by the way */
     doubt_learn(d, share * n, n);
     if (is_noisy(p) && p->turned > share * n) share = p->turned / n;
     double deviation = 2 * sqrt(share / n);
@@ -403,7 +406,8 @@ static void was_chance(struct pace *p, mono_us rtt, mono_us now) {
     learn_base(p);
     p->cuts = p->contrasts = 0;
     pace_set_cap(p, p->tried_cap);
-    if (is_noisy(p) && before < p->tried_share / 2) { /* whatever is known was found while chance was believed a limit */
+    if (is_noisy(p) &&
+        before < p->tried_share / 2) { /* whatever is known was found while chance was believed a limit */
         p->known = p->too_high = p->raised_from = p->burst = 0;
         p->mode = PACE_GROW;
         p->next = now + step_time(p, rtt);
@@ -417,8 +421,8 @@ static void was_chance(struct pace *p, mono_us rtt, mono_us now) {
     p->tried_share = 0;
 }
 
-/* What is held was found while much was refused; was all of that chance? With a fifth less it shows: if it was a
- * limit, less is refused then. */
+/* What is held was found while much was refused; was all of that chance? With a fifth less it shows: if it
+ * was a limit, less is refused then. */
 static void dip(struct pace *p, mono_us rtt, mono_us now) {
     double b = base(p);
     p->tried_cap = p->cap;
@@ -459,7 +463,7 @@ static void settled(struct pace *p, mono_us rtt, mono_us now) {
             was_chance(p, rtt, now);
     } else if (doubt_many(base(p), p->turned, n, 2.5)) {
         bool too_few = n < A_FEW / 2;
-        if (too_few && p->cuts >= 3 && !is_most(p)) { /* slower and slower, and still: how much is it? */
+        if (too_few && p->cuts >= 4 && !is_most(p)) { /* slower and slower, and still: how much is it? */
             p->next = now + pace_time_for(A_FEW / 2 - n, p->cap);
         } else if (!too_few && (p->turned * 5 < n || (p->cuts >= 2 && !is_most(p))) && p->contrasts < 2) {
             p->tried_share = (double)p->turned / n;

@@ -46,9 +46,9 @@ struct pace {
     mono_us stepped;
     mono_us quiet;    /* nothing is sent before */
     mono_us counting; /* answers count from then on: what was sent before the last step is not of it */
-    uint32_t took, turned, said;   /* of the step: taken, refused, of these with words that name the rate */
-    bool dips, dipped; /* it goes below what is held, to see whether less is refused; it did the last time */
-    uint32_t contrasts;            /* steps that asked whether it is chance */
+    uint32_t took, turned, said; /* of the step: taken, refused, of these with words that name the rate */
+    bool dips, dipped;  /* it goes below what is held, to see whether less is refused; it did the last time */
+    uint32_t contrasts; /* steps that asked whether it is chance */
     double tried_share, tried_cap; /* of the step before, where that was long enough to tell; 0: it was not */
     double
         proven; /* share: so much is refused by chance, as a contrast has shown; more is only thought to be */
