@@ -4,6 +4,7 @@
 #include <math.h>
 
 static const double overload = 0.3;  /* share refused by a limit that is worth a step */
+static const double more = 0.2;      /* the same, of what is not refused by chance, where that is much */
 static const double memory = 3000;   /* answers */
 static const double taken = -0.3567; /* ln(1 - overload) */
 
@@ -11,14 +12,21 @@ void doubt_init(struct doubt *d, double base, double seen) {
     *d = (struct doubt){.base = base, .seen = seen};
 }
 
+/* The share that an overload would refuse, chance and all. */
+static double beyond(double base) {
+    double share = base + (1 - base) * more;
+    return share > overload ? share : overload;
+}
+
 void doubt_taken(struct doubt *d) {
-    d->score += taken;
+    double share = beyond(d->base);
+    d->score += share > overload ? log((1 - share) / (1 - d->base)) : taken;
     if (d->score < 0) d->score = 0;
 }
 
 bool doubt_refused(struct doubt *d, double messages) {
     double base = d->base > 1 / memory ? d->base : 1 / memory;
-    double gain = log((base + (1 - base) * overload) / base);
+    double gain = log(beyond(base) / base);
     d->score += gain > 0.2 ? gain : 0.2; /* however much is refused: if nothing is taken any more it shows */
     if (d->score < log(messages < 40 ? 40 : messages > 1e8 ? 1e8 : messages)) return false;
     d->score = 0;

@@ -108,7 +108,7 @@ static double base(const struct pace *p) {
 
 /* So much is refused by chance that a little more doesn't show at once. */
 static bool is_noisy(const struct pace *p) {
-    return base(p) > 0.07;
+    return base(p) > 0.09;
 }
 
 static void hold(struct pace *p, mono_us now) {
@@ -394,15 +394,19 @@ static bool by_chance(const struct pace *p) {
 }
 
 static void was_chance(struct pace *p, mono_us rtt, mono_us now) {
-    double n = p->took + p->turned, before = base(p);
+    double n = p->took + p->turned, before = base(p), share = p->tried_share;
+    bool much = share > 0.07;
     struct doubt *d = &p->doubts[p->said > p->turned / 2];
-    double share = p->tried_share, much = n / 4;
-    if (d->seen > much)
-        d->seen = much; /* this was looked at closely: it counts for more than what came by the way */
-    doubt_learn(d, share * n, n);
-    if (is_noisy(p) && p->turned > share * n) share = p->turned / n;
+    if (d->seen > (much ? n / 4 : n))
+        d->seen =
+            much ? n / 4 : n; /* this was looked at closely: it counts for more than what came by the way */
+    if (much)
+        share = p->turned / n; /* what was refused before may be a limit's in part */
+    else
+        doubt_learn(d, share * n, n);
     double deviation = 2 * sqrt(share / n);
-    p->proven = share + (deviation < share / 2 ? deviation : share / 2);
+    p->proven = share + (much && deviation < share / 2 ? deviation : share / 2);
+    if (p->tried_share > p->proven) p->tried_cap *= (1 - p->tried_share) / (1 - p->proven);
     learn_base(p);
     p->cuts = p->contrasts = 0;
     pace_set_cap(p, p->tried_cap);
