@@ -35,8 +35,23 @@ void learn_blame_message(struct learn *l, struct learn_session *s, const struct 
 void learn_blame_end(struct learn *l, struct learn_session *s, const struct learn_reply *reply, mono_us now);
 
 void learn_note(struct learn *l, const struct learn_change *change);
+/* The same in parts; reply: NULL for none. */
+void learn_tell(struct learn *l, enum learn_dimension d, double from, double to, enum learn_cause cause,
+                const struct learn_reply *reply, mono_us now);
+/* What was said about that dimension last stays with it. */
+void learn_tell_again(struct learn *l, enum learn_dimension d, double from, double to, enum learn_cause cause,
+                      mono_us now);
 #define OUTAGE_FIRST US_PER_SEC
 #define OUTAGE_MOST  (20 * US_PER_SEC)
+
+/* From granting a window to its last answer, about. */
+mono_us learn_rtt(const struct learn *l);
+/* Steps of a pace that are due. The second: of all that there are; returns when the next one is. */
+void learn_step_pace(struct learn *l, struct pace *p, mono_us now);
+mono_us learn_step_paces(struct learn *l, mono_us now);
+void learn_open_gate(struct learn *l, mono_us now);
+void learn_turn_quota(struct learn *l, mono_us now);  /* past its reset */
+void learn_quota_found(struct learn *l, mono_us now); /* nothing was taken for too long to be a rate */
 
 uint32_t learn_in(const struct learn *l); /* connections, of all hosts */
 struct crowd *learn_crowd(struct learn *l, unsigned host);
