@@ -200,16 +200,17 @@ const struct world_case learn_cases[] = {
      {.connections = {.ceiling = 10}}},
     {"much by chance", "30 %, no limit", {.chance = 0.3, .generic = true}, 50, 1, 0, 0.5, 200, CONN, .profile =
      {.connections = {.ceiling = 10}}},
-    {"much by chance", "50 %, no limit", {.chance = 0.5, .generic = true}, 50, 1, 0, 0.5, 200, CONN, .profile =
+    {"much by chance", "50 %, no limit", {.chance = 0.5, .generic = true}, 50, 1, 0, 0.5, 200, CONN, 0.85, .profile =
      {.connections = {.ceiling = 10}}},
     {"much by chance", "10 %, 20/s", {.rate = 20, .burst = 20, .chance = 0.1, .generic = true}, 100, 1, 0, 1, 20,
-     RATE},
+     RATE, 0.85, 0.06},
     {"much by chance", "30 %, 20/s", {.rate = 20, .burst = 20, .chance = 0.3, .generic = true}, 100, 1, 0, 1, 20,
-     RATE},
-    {"much by chance", "20 %, 20/s, words", {.rate = 20, .burst = 20, .chance = 0.2}, 100, 1, 0, 1, 20, RATE},
-    {"much by chance", "20 %, 20/s halves", {.rate = 20, .burst = 20, .chance = 0.2, .changes_at = 1800, .factor =
+     RATE, 0.85, 0.06},
+    {"much by chance", "20 %, 20/s, words", {.rate = 20, .burst = 20, .chance = 0.2}, 100, 1, 0, 1, 20, RATE, 0.85,
+     0.04},
+    {"much by chance, moves", "20 %, 20/s halves", {.rate = 20, .burst = 20, .chance = 0.2, .changes_at = 1800, .factor =
      0.5}, 100, 1, 0, 1, 20, RATE},
-    {"much by chance", "20 % of connections", {.connections = 10, .per_connection = 50, .connect_chance = 0.2,
+    {"doors by chance", "20 % of connections", {.connections = 10, .per_connection = 50, .connect_chance = 0.2,
      .generic = true}, 50, 1, 0, 1, 0, CONN},
     /* More strangers. */
     {"source and host", "20/s, 3 x 10/s", {.rate = 20, .host_rate = {10, 10, 10}, .burst = 10}, 100, 1, 3, 1, 20,

@@ -88,6 +88,7 @@ FAMILY(docomo_takes_one_a_second, "docomo")
 FAMILY(knocking_is_punished, "punishes")
 FAMILY(a_rest_is_asked_for, "asks for a rest")
 FAMILY(new_ones_are_said_to_be_too_many_at_a_time, "says connections")
+FAMILY(much_is_refused_by_chance, "much by chance")
 FAMILY(nothing_is_held_back_without_a_limit, "no limit")
 
 static int table(uint64_t seeds, const char *only) {
@@ -133,6 +134,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(knocking_is_punished),
         cmocka_unit_test(a_rest_is_asked_for),
         cmocka_unit_test(new_ones_are_said_to_be_too_many_at_a_time),
+        cmocka_unit_test(much_is_refused_by_chance),
         cmocka_unit_test(nothing_is_held_back_without_a_limit),
     };
     if (argc > 1 && strcmp(argv[1], "--table") == 0)
