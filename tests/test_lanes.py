@@ -70,7 +70,8 @@ class Receiver:
             last = max(last, second)
             for name, sign in signs.items():
                 self.seconds[min(second, SECONDS - 1)][name] += sign in line
-            now_open += (": connect from" in line) - (": disconnect from" in line) if "smtpd[" in line else 0
+            if "smtpd[" in line:  # of a connection from before the start only the end is here
+                now_open = max(0, now_open + (": connect from" in line) - (": disconnect from" in line))
         for i in range(last, SECONDS):
             self.seconds[i]["open"] = now_open
 
