@@ -168,7 +168,7 @@ static void settled(struct pace *p, mono_us rtt, mono_us now) {
     } else if (doubt_many(pace_base(p), p->turned, n, 2.5)) {
         bool too_few = n < A_FEW / 2;
         if (too_few && p->cuts >= 4 && !is_most(p)) { /* slower and slower, and still: how much is it? */
-            p->next = now + pace_time_for(A_FEW / 2 - n, p->cap);
+            p->next = now + pace_time_for(A_FEW * 0.5 - n, p->cap);
         } else if (!too_few && (p->turned * 5 < n || (p->cuts >= 2 && !is_most(p))) && p->contrasts < 2) {
             p->tried_share = (double)p->turned / n;
             p->tried_cap = p->cap;
