@@ -167,7 +167,7 @@ bool learn_hosts_differ(const struct learn *l);
 /* How many of `want` messages may be given to this session now; they count as sent. 0: *when says when to ask
  * again; NEVER: this session gets no more and should end. */
 unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mono_us now, mono_us *when);
-/* Has the lane, or that host, just refused so that nothing is to be sent now? What was granted and is not
+/* Is the lane, or that host, shut, so that nothing is to be sent now? What was granted and is not
  * begun is better given back. */
 bool learn_stands_still(const struct learn *l, unsigned host);
 /* These were not sent after all. */

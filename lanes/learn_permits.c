@@ -26,7 +26,7 @@ static void give_back_pace(struct learn *l, const struct learn_session *s, unsig
 
 bool learn_stands_still(const struct learn *l, unsigned host) {
     enum pace_mode mode = (l->pace_by_host ? &l->pace_by_host[host] : &l->pace)->mode;
-    return l->gate.kind != LEARN_NOTHING || mode == PACE_LISTEN || mode == PACE_SHUT;
+    return l->gate.kind != LEARN_NOTHING || mode == PACE_SHUT; /* who listens wants the answers */
 }
 
 static double quota_kept(const struct learn_quota *q) {
