@@ -31,6 +31,11 @@ void feed_let_go(struct engine *e, struct chunk *chunk) {
     ledger_release(e->ledger, chunk);
 }
 
+void feed_put_away(struct engine *e, struct chunk *chunk) {
+    struct opened *opened = chunk->user;
+    if (opened && !opened->mixed && !chunk->leased) unload(e, opened);
+}
+
 static struct slots pending_slots(const struct chunk *chunk) {
     struct slots s = {{0}};
     for (unsigned i = 0; i < chunk->count; i++)
@@ -86,12 +91,6 @@ void feed_chunk(void *ctx, struct chunk *chunk, const struct chunk_row *row) {
     list_in(&e->mixed[chunk->campaign->row.course.priority], item);
 }
 
-static struct slice domain_of(struct slice address) {
-    for (size_t i = address.len; i > 0; i--)
-        if (address.at[i - 1] == '@') return slice_skip(address, i);
-    return slice_make("", 0);
-}
-
 /* Files the slots under their domains; neighbours mostly have the same one. The chunk is held. */
 static void take_apart(struct engine *e, struct chunk *chunk, const struct slots *all, enum entry entry) {
     struct chunk_table *table = feed_table(chunk);
@@ -103,7 +102,7 @@ static void take_apart(struct engine *e, struct chunk *chunk, const struct slots
     struct slots run = {{0}};
     struct slice domain = {0};
     for (int i = slots_next(slots, 0); i >= 0; i = slots_next(slots, (unsigned)i + 1)) {
-        struct slice of = domain_of(chunk_table_address(table, (unsigned)i));
+        struct slice of = hands_domain_of(chunk_table_address(table, (unsigned)i));
         if (domain.at && !slice_eq(of, domain)) {
             ledger_hold(chunk);
             add(e, domain, chunk, &run, entry);

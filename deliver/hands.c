@@ -241,6 +241,7 @@ static void say_over(const struct order *o) {
 /* Its time has come, or there is nothing any more that it is about. */
 static bool is_over(struct engine *e, const struct order *o, wall_us now) {
     if (o->until && o->until <= now) return true;
+    if (o->kind == ORDER_CANCEL) return false; /* its job ends it, and says so */
     const struct campaign *c = o->of.campaign ? ledger_campaign(e->ledger, o->of.campaign) : NULL;
     return o->of.campaign && (!c || c->row.ended);
 }

@@ -17,7 +17,10 @@
 
 #include <stdlib.h>
 
-enum { ROWS_AT_ONCE = 512 };
+enum {
+    ROWS_AT_ONCE = 512,
+    ROWS_JUDGED = 16 /* each may be of a chunk that must be read from the disk */
+};
 #define BUDGET_US   (4 * US_PER_MS)
 #define FIRST_PAUSE (1 * US_PER_SEC)
 #define MOST_PAUSE  (60 * US_PER_SEC)
@@ -41,6 +44,7 @@ struct job {
     uint64_t untold;       /* JOB_COUNT: of whom it cannot be said now; done: those who are named */
     uint64_t finished;     /* were on the wire when it was ordered, and came to their end there */
     uint64_t domain_chunk; /* whose domain that is */
+    uint64_t loaded;       /* the chunk whose table was loaded for this; 0: none */
     struct slice seen;     /* in that chunk: the domain that was judged last, */
     int seen_fit;          /* and how */
     struct buf domain, scratch;
@@ -172,12 +176,26 @@ static int fit_again(struct job *job, struct campaign *c, struct slice domain) {
 }
 
 /* -1: it cannot be told now. */
+static bool load_table(struct job *job, struct chunk *chunk) {
+    bool was_loaded = feed_is_loaded(chunk);
+    if (!feed_load(job->engine, chunk)) return false;
+    if (!was_loaded) job->loaded = chunk->id;
+    return true;
+}
+
+/* Goes on to another chunk. What was loaded only to be looked into does not stay: there may be thousands. */
+static void leave(void *ctx, struct chunk *chunk) {
+    struct job *job = ctx;
+    if (job->loaded == chunk->id) feed_put_away(job->engine, chunk);
+    job->loaded = job->domain_chunk = 0;
+}
+
 static int fit_of_slot(struct job *job, struct chunk *chunk, unsigned slot) {
     if (!load_domain(job, chunk)) return -1;
     struct slice domain = buf_slice(&job->domain);
     if (domain.len) return fit_again(job, chunk->campaign, domain);
     if (selector_is_whole(&order_of(job)->of)) return FIT_YES;
-    if (!feed_load(job->engine, chunk)) return -1;
+    if (!load_table(job, chunk)) return -1;
     return fit_again(job, chunk->campaign, hands_domain_of(chunk_table_address(feed_table(chunk), slot)));
 }
 
@@ -198,6 +216,7 @@ static void cancel_in(struct job *job, struct chunk *chunk) {
     }
     job->done += slots_count(&ev.slots);
     if (slots_count(&ev.slots)) ledger_settle(e->ledger, chunk, &ev);
+    leave(job, chunk);
     feed_let_go(e, chunk);
 }
 
@@ -213,6 +232,7 @@ static void count_in(struct job *job, struct chunk *chunk) {
     ledger_hold(chunk);
     for (unsigned slot = 0; slot < chunk->count; slot++)
         if (chunk->states[slot] == SLOT_PENDING) count_one(job, fit_of_slot(job, chunk, slot));
+    leave(job, chunk);
     feed_let_go(job->engine, chunk);
 }
 
@@ -275,7 +295,7 @@ static void woken(void *ctx, struct chunk *chunk, const struct slots *slots) {
 static unsigned room(const struct job *job) {
     struct ledger_counters counters;
     ledger_counters(job->engine->ledger, &counters);
-    if (job->kind != JOB_FLUSH) return ROWS_AT_ONCE;
+    if (job->kind != JOB_FLUSH) return ROWS_JUDGED;
     if (counters.retries_at_work >= RETRIES_AT_WORK_MAX) return 0;
     unsigned left = RETRIES_AT_WORK_MAX - (unsigned)counters.retries_at_work;
     return left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
@@ -289,6 +309,7 @@ static int go_through_retries(struct job *job, mono_us until) {
         .slot = judge,
         .at_work = job->order ? at_work : NULL, /* what a flush wants of it has come about */
         .woken = woken,
+        .leave = job->kind == JOB_FLUSH ? NULL : leave, /* who is woken is written to from there */
         .ctx = job};
     if (ledger_durable(e->ledger) < job->after) {
         e->hurry = true;
@@ -298,10 +319,16 @@ static int go_through_retries(struct job *job, mono_us until) {
         unsigned most = room(job);
         if (!most || is_late(job)) return -1;
         job->domain_chunk = 0;
+        struct ledger_place was = job->place;
         int more = ledger_retries(e->ledger, &job->place, most, &how, clock_wall(), &job->err);
         if (more < 0) {
             log_say(LOG_LEVEL_ERROR, "hands", "error", job->err.text, NULL);
             job->again = true;
+            job->untold++; /* so it is not exact */
+            if (was.due == job->place.due && was.rid == job->place.rid) {
+                job->not_before = loop_now(e->loop) + FIRST_PAUSE;
+                return -1;
+            }
         }
         if (more == 0) return 0;
     }

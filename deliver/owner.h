@@ -212,6 +212,8 @@ void feed_due(void *ctx, struct chunk *chunk, const struct slots *slots);
 void feed_count_mixed(struct engine *e, struct chunk *chunk); /* its table counts among those of mixed ones */
 /* As ledger_release; a table that nobody needs any more is not kept. */
 void feed_let_go(struct engine *e, struct chunk *chunk);
+/* The table goes that was loaded just to look into it (feed_is_loaded was false before). */
+void feed_put_away(struct engine *e, struct chunk *chunk);
 /* The From address of the campaign's mails. NULL: its content cannot be read, and it is held. */
 const struct address *feed_from(struct engine *e, struct campaign *c);
 /* The chunk's table and its campaign's content; false (the campaign is then held) when they can't be read. */

@@ -105,6 +105,7 @@ static bool open_for(struct engine *e, struct lane *lane, struct site *site, mon
         when = now + US_PER_SEC;
         if (family_of(e, site) != NET_NONE) {
             other_family(e, site);
+            backlog_run(&e->backlog, lane); /* its other sites */
             return false;
         }
     } else if (when == NEVER) {
@@ -114,6 +115,12 @@ static bool open_for(struct engine *e, struct lane *lane, struct site *site, mon
     mono_us turn = learn_tick(&lane->learn, now);
     backlog_sleep(&e->backlog, lane, when < turn ? when : turn);
     return false;
+}
+
+/* Is what this site is denied perhaps its host's, so that other sites get sessions all the same? */
+static bool is_host_alone(struct engine *e, const struct lane *lane) {
+    return learn_hosts_differ(&lane->learn) && lane->learn.gate.kind == LEARN_NOTHING &&
+           !is_full(e, lane_is_big(lane));
 }
 
 static bool look_at_site(struct engine *e, struct lane *lane, struct site *site, mono_us now) {
@@ -131,7 +138,7 @@ static bool look_at_site(struct engine *e, struct lane *lane, struct site *site,
         return true;
     }
     while (site->sessions < deserved)
-        if (!open_for(e, lane, site, now)) return false;
+        if (!open_for(e, lane, site, now)) return is_host_alone(e, lane);
     return true;
 }
 

@@ -2,8 +2,12 @@
 #include "door.h"
 
 void door_shut(struct door *d, mono_us least, mono_us most, mono_us now) {
-    *d = (struct door){
-        .shut = true, .since = now, .last = now, .next = now + least, .least = least, .most = most};
+    *d = (struct door){.shut = true,
+                       .since = now,
+                       .last = now,
+                       .next = now + least,
+                       .least = least < most ? least : most,
+                       .most = most};
 }
 
 static mono_us pause(const struct door *d, mono_us now) {

@@ -69,7 +69,8 @@ bool lane_memory_decode(struct slice rest, struct learn_memory *m) {
         !take_number(&rest, burst_most, &r.burst) || !take_count(&rest, &r.per_connection) ||
         !take_number(&rest, counts_most, &r.new_connections) || !take_number(&rest, quota_most, &r.quota) ||
         !take_number(&rest, quota_most, &r.quota_used) || !take_time(&rest, &r.quota_resets) ||
-        !take_number(&rest, 0.5, &r.chance_unsaid) || !take_number(&rest, 0.5, &r.chance_said) || rest.len)
+        !take_number(&rest, LEARN_CHANCE_MOST, &r.chance_unsaid) ||
+        !take_number(&rest, LEARN_CHANCE_MOST, &r.chance_said) || rest.len)
         return false;
     /* A quota begins anew within a day of whenever this was written. */
     if (r.quota_resets && (r.quota_resets < r.saved - 2 * DAY || r.quota_resets > r.saved + 2 * DAY))

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { BEYOND_LEAST = 20 }; /* messages */
+
 #define LATENCY_FIRST (200.0 * US_PER_MS)
 
 enum { CONNECTIONS_MOST = 1000 };
@@ -177,7 +179,16 @@ void learn_turn_quota(struct learn *l, mono_us now) {
     struct learn_quota *q = &l->quota;
     if (q->resets == 0 || now < q->resets) return;
     q->resets += ((now - q->resets) / DAY + 1) * DAY;
-    q->used = 0;
+    q->used = q->beyond = 0;
+}
+
+/* A quota that lets through much more than it was taken for is none: what was taken for its end was an
+ * outage. */
+void learn_beyond_quota(struct learn_quota *q) {
+    if (q->limit == 0 || q->used <= q->limit) return;
+    bool refuted = ++q->beyond > BEYOND_LEAST + q->limit / 20;
+    q->limit = refuted ? 0 : q->used;
+    if (refuted) q->beyond = 0;
 }
 
 void learn_quota_found(struct learn *l, mono_us now) {
@@ -186,6 +197,6 @@ void learn_quota_found(struct learn *l, mono_us now) {
         learn_tell_again(l, LEARN_QUOTA, q->limit, q->used, LEARN_BY_REPLY, now);
         q->limit = q->used;
     }
-    q->used = 0;
+    q->used = q->beyond = 0;
     q->resets = now + DAY;
 }

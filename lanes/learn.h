@@ -93,8 +93,9 @@ struct learn_gate {
 struct learn_quota {
     double limit; /* messages a day; 0: none known */
     double ceiling;
-    double used;    /* since the last reset */
-    mono_us resets; /* the next reset; 0: not known */
+    double used;     /* since the last reset */
+    mono_us resets;  /* the next reset; 0: not known */
+    uint32_t beyond; /* taken beyond the limit since then */
 };
 
 struct learn {
@@ -208,6 +209,8 @@ void learn_left(struct learn *l, struct learn_session *s, bool by_server, const 
 
 /* ---- what it knows ---- */
 
+#define LEARN_CHANCE_MOST 0.5
+
 /* To be stored by the caller, versioned, in whatever form. */
 struct learn_memory {
     wall_us saved;
@@ -217,7 +220,7 @@ struct learn_memory {
     double new_connections;
     double quota, quota_used;
     wall_us quota_resets;
-    double chance_unsaid, chance_said; /* shares that are refused by chance */
+    double chance_unsaid, chance_said; /* shares that are refused by chance, LEARN_CHANCE_MOST at most */
 };
 void learn_store(const struct learn *l, struct learn_memory *m, wall_us wall, mono_us now);
 /* After learn_init. The older it is the more carefully it is used. */

@@ -61,6 +61,7 @@ enum learn_dimension learn_turned_away(struct learn *l, struct learn_session *s,
 void learn_dropped(struct learn *l, struct learn_session *s, mono_us now) {
     l->now = now;
     not_in(l, s);
+    learn_no_try(l, s);
     crowd_failed(learn_crowd(l, s->host));
     learn_tried_elsewhere(l, s);
 }
@@ -81,6 +82,7 @@ void learn_moved(struct learn *l, struct learn_session *s, unsigned host, const 
 enum learn_dimension learn_unreachable(struct learn *l, struct learn_session *s, mono_us now) {
     l->now = now;
     not_in(l, s);
+    learn_no_try(l, s);
     if (l->in[s->host] > 0) { /* it is there: some servers say nothing to who is one too many */
         struct learn_reply silence = {.verdict = {.class = CLASSIFY_NETWORK_FAILURE},
                                       .stage = CLASSIFY_AT_SESSION};
@@ -99,6 +101,7 @@ void learn_left(struct learn *l, struct learn_session *s, bool by_server, const 
                 mono_us now) {
     l->now = now;
     if (!s->in) return;
+    if (s->granted == 0) learn_no_try(l, s);
     s->in = false;
     l->in[s->host]--;
     l->open[s->host]--;
@@ -148,7 +151,7 @@ static void taken(struct learn *l, struct learn_session *s, mono_us took, mono_u
     }
     l->quota.used++;
     if (l->quota.ceiling > 0 && l->quota.resets == 0) l->quota.resets = now + DAY;
-    if (l->quota.limit > 0 && l->quota.used > l->quota.limit) l->quota.limit = l->quota.used;
+    learn_beyond_quota(&l->quota);
     l->taken_at = now;
     if (now - took >= l->gate.door.since)
         learn_open_gate(l, now); /* else it was sent before the gate was shut */
@@ -166,7 +169,10 @@ void learn_answer(struct learn *l, struct learn_session *s, const struct learn_r
     } else {
         switch (learn_suspect(reply)) {
         case SUSPECT_NOBODY: taken(l, s, took, now); break;
-        case SUSPECT_NOTHING: s->answered++; break;
+        case SUSPECT_NOTHING:
+            s->answered++;
+            learn_no_try(l, s);
+            break;
         case SUSPECT_GREY: taken(l, s, took, now); break;
         default: learn_blame_message(l, s, reply, learn_rtt(l), now); break;
         }

@@ -10,6 +10,10 @@ static double rate_known(const struct learn *l) {
     return known;
 }
 
+static double chance_to_keep(const struct doubt *d) {
+    return d->base < LEARN_CHANCE_MOST ? d->base : LEARN_CHANCE_MOST;
+}
+
 void learn_store(const struct learn *l, struct learn_memory *m, wall_us wall, mono_us now) {
     uint32_t connections = l->crowd.known && !l->by_host ? l->crowd.cap : 0;
     if (l->by_host)
@@ -24,8 +28,8 @@ void learn_store(const struct learn *l, struct learn_memory *m, wall_us wall, mo
                                .quota = l->quota.limit,
                                .quota_used = l->quota.used,
                                .quota_resets = l->quota.resets ? wall + (l->quota.resets - now) : 0,
-                               .chance_unsaid = l->pace.doubts[false].base,
-                               .chance_said = l->pace.doubts[true].base};
+                               .chance_unsaid = chance_to_keep(&l->pace.doubts[false]),
+                               .chance_said = chance_to_keep(&l->pace.doubts[true])};
 }
 
 /* 1 for what is fresh, a half after a week. */

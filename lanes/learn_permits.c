@@ -111,8 +111,12 @@ bool learn_open(struct learn *l, struct learn_session *s, unsigned host, bool wa
     if (!worth_opening(l, p, l->pace_by_host ? l->open[s->host] : learn_sessions(l), now, when)) return false;
     if (l->pace_by_host && !pace_binds(p, now)) wanted = true; /* those that wait are other hosts' */
     if (!knock_may(&l->knock, now, when)) return deny(l, LEARN_NEW_CONNECTIONS, now);
+    mono_us next = l->gate.door.next;
     if (!gate_lets_open(l, s, now, when)) return false;
-    if (!crowd_lets_open(l, s, wanted, now, when)) return false;
+    if (!crowd_lets_open(l, s, wanted, now, when)) {
+        l->gate.door.next = next; /* nobody knocked */
+        return false;
+    }
     knock_opened(&l->knock, now);
     s->span = span_for(&l->span, now);
     l->hosts |= (uint8_t)(1u << s->host);
@@ -152,15 +156,18 @@ unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mon
     return n;
 }
 
+void learn_no_try(struct learn *l, const struct learn_session *s) {
+    if (s->probe && l->gate.kind != LEARN_NOTHING && l->gate.door.next > l->now + OUTAGE_MOST)
+        l->gate.door.next = l->now + OUTAGE_MOST;
+}
+
 void learn_give_back(struct learn *l, struct learn_session *s, unsigned n) {
     assert(n <= s->granted);
     assert(n <= l->in_flight);
     s->granted -= n;
     l->in_flight -= n;
     give_back_pace(l, s, n);
-    /* The try was none; who does not come to it is not let in again and again for it. */
-    if (s->probe && l->gate.kind != LEARN_NOTHING && l->gate.door.next > l->now + OUTAGE_MOST)
-        l->gate.door.next = l->now + OUTAGE_MOST;
+    learn_no_try(l, s);
 }
 
 void learn_unanswered(struct learn *l, struct learn_session *s, unsigned n) {

@@ -50,7 +50,11 @@ mono_us learn_rtt(const struct learn *l);
 void learn_step_pace(struct learn *l, struct pace *p, mono_us now);
 mono_us learn_step_paces(struct learn *l, mono_us now);
 void learn_open_gate(struct learn *l, mono_us now);
-void learn_turn_quota(struct learn *l, mono_us now);  /* past its reset */
+void learn_turn_quota(struct learn *l, mono_us now); /* past its reset */
+void learn_beyond_quota(struct learn_quota *q);      /* one more was taken */
+/* The session that is to try whether the gate is open has not come to it: that is not asked again only after
+ * a whole pause. */
+void learn_no_try(struct learn *l, const struct learn_session *s);
 void learn_quota_found(struct learn *l, mono_us now); /* nothing was taken for too long to be a rate */
 
 uint32_t learn_in(const struct learn *l); /* connections, of all hosts */

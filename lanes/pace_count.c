@@ -5,6 +5,7 @@
 #define KNOCKS_APART    (1800 * US_PER_SEC)
 #define SHORTEST_WINDOW (3 * US_PER_SEC)
 #define HOUR            (3600 * US_PER_SEC)
+enum { TELLS_A_WINDOW = 8 }; /* messages taken */
 
 /* The highest average over any stretch of at least `least` up to `until`. */
 static double best_average(struct meter *m, mono_us least, double best, mono_us *window, mono_us until,
@@ -75,6 +76,23 @@ static double shut_average(struct pace *p, mono_us time, mono_us until, mono_us 
     return average;
 }
 
+/* Was so little taken lately that it says nothing of a window? */
+static bool next_to_nothing(struct pace *p, mono_us now) {
+    return meter_sum(&p->taken_long, METER_SLOTS * p->taken_long.width, now) < TELLS_A_WINDOW;
+}
+
+/* What was known holds. Should it be a window after all, the next opening measures it. */
+static void after_outage(struct pace *p, mono_us now) {
+    p->known = p->known_before;
+    p->mode = PACE_GROW;
+    p->alarmed = 0;
+    p->cuts = p->contrasts = p->took = p->turned = p->said = 0;
+    p->tried_share = p->raised_from = p->too_high = 0;
+    pace_set_cap(p, p->cap_before / 4);
+    p->counting = now;
+    p->next = now + PACE_SHORTEST_STEP;
+}
+
 void pace_opened(struct pace *p, mono_us rtt, mono_us now) {
     mono_us last = p->door.last, time = last - p->shut_first; /* at least */
     mono_us before = p->opened_last;
@@ -92,6 +110,10 @@ void pace_opened(struct pace *p, mono_us rtt, mono_us now) {
             p->mode = PACE_GROW;
             pace_set_cap(p, p->cap / 4);
         }
+        return;
+    }
+    if (before == 0 && p->window == 0 && next_to_nothing(p, now)) {
+        after_outage(p, now);
         return;
     }
     double average = shut_average(p, time, now - (now - last) / 2, before, now);

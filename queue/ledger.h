@@ -149,6 +149,7 @@ struct ledger_judge {
     enum ledger_verdict (*slot)(void *ctx, struct chunk *chunk, unsigned slot);
     void (*at_work)(void *ctx, struct chunk *chunk, unsigned slot);
     ledger_due_fn *woken;
+    void (*leave)(void *ctx, struct chunk *chunk); /* before its hold goes; NULL: nothing to do */
     void *ctx;
 };
 struct ledger_place {

@@ -269,6 +269,7 @@ static void leave_chunk(struct ledger *l, struct judging *j) {
     if (!j->chunk) return;
     if (slots_count(&j->woken)) j->judge->woken(j->judge->ctx, j->chunk, &j->woken);
     j->woken = (struct slots){{0}};
+    if (j->judge->leave) j->judge->leave(j->judge->ctx, j->chunk);
     ledger_release(l, j->chunk);
     j->chunk = NULL;
 }

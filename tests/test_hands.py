@@ -129,6 +129,21 @@ def test_trail(place):
     assert f"suspended campaign 1: {2 * EACH:,} recipients, by {who}" in text
 
 
+def test_trail_of_a_campaign_that_ends_by_it(place):
+    """A cancellation that leaves nothing of its campaign has an end in the trail too."""
+    place.send("spring")
+    for domain in ("a.example", "b.example", "x.b.example"):
+        place.run("cancel", "--campaign", "spring", "--domain", domain, "--yes")
+    until = time.monotonic() + 60
+    while place.json("orders")["orders"] and time.monotonic() < until:
+        time.sleep(0.2)
+    campaign = place.json("status")["campaigns"][0]
+    assert (campaign["state"], campaign["cancelled"]) == ("done", 3 * EACH), campaign
+    notes = place.json("changes", "--only", "hands", "--last", "0")["changes"]
+    assert sorted(note["scope"].split()[-1] for note in notes if note["act"] == "cancel-done") == [
+        "a.example", "b.example", "x.b.example"], notes
+
+
 def test_previews_are_exact(place):
     """As soon as all is loaded: whoever waits in chunks that were not taken apart is looked for there."""
     place.send("spring")
