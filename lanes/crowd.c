@@ -9,7 +9,7 @@
 #define FRESH       (30 * US_PER_SEC)
 #define TRIAL       (120 * US_PER_SEC)
 
-enum { CONNECTIONS_A_PROBE = 60, TRIAL_EACH = 3 };
+enum { CONNECTIONS_A_PROBE = 60 };
 
 void crowd_init(struct crowd *c, uint32_t start, uint32_t floor, uint32_t ceiling, mono_us now) {
     *c = (struct crowd){
@@ -57,6 +57,7 @@ void crowd_let_in(struct crowd *c, mono_us rtt) {
     c->in++;
     c->let_in++;
     c->refused = 0;
+    if (c->in > c->peak || (c->known && c->in > c->cap)) c->topped = 0;
     if (c->in > c->peak) c->peak = c->in;
     if (c->known && c->in > c->cap) { /* more is taken than was known */
         c->trying = c->known = false;
@@ -66,15 +67,14 @@ void crowd_let_in(struct crowd *c, mono_us rtt) {
     c->rtt = rtt;
 }
 
-bool crowd_wonder(struct crowd *c, mono_us now) {
+bool crowd_wonder(struct crowd *c, uint32_t least, mono_us now) {
     struct crowd_trial *t = &c->trial;
     uint32_t others = c->open - 1;
     if (t->refused == 0 || now - t->since > TRIAL)
         *t = (struct crowd_trial){.since = now, .least_refused = others};
     t->refused++;
     if (others < t->least_refused) t->least_refused = others;
-    return others > 0 && t->refused >= TRIAL_EACH && t->taken >= TRIAL_EACH &&
-           t->least_refused > t->most_taken;
+    return others > 0 && t->refused >= least && t->taken >= least && t->least_refused > t->most_taken;
 }
 
 static void set_cap(struct crowd *c, uint32_t cap) {
@@ -89,8 +89,12 @@ static bool is_fresh(const struct crowd *c, mono_us now) {
            (now - c->found <= c->rtt * 3 / 2 || (now - c->found <= FRESH && c->open * 3 > c->cap * 2));
 }
 
+bool crowd_tops(const struct crowd *c) {
+    return c->open > 1 && c->open > (c->known ? c->cap : c->peak);
+}
+
 bool crowd_fits(const struct crowd *c, mono_us now) {
-    return c->open > 1 && (c->known ? c->open > c->cap || is_fresh(c, now) : c->open > c->peak);
+    return crowd_tops(c) || (c->open > 1 && c->known && is_fresh(c, now));
 }
 
 void crowd_refused(struct crowd *c, mono_us now) {
@@ -101,7 +105,7 @@ void crowd_refused(struct crowd *c, mono_us now) {
     c->trying = false;
     c->let_in = 0;
     if (found < c->cap && c->trial.refused > 0 && c->trial.least_refused > 0) found = c->trial.least_refused;
-    c->trial.refused = 0;
+    c->trial.refused = c->topped = 0;
     if (!c->known) {
         set_cap(c, found);
         c->refined = 0;
@@ -132,7 +136,7 @@ void crowd_ease(struct crowd *c, mono_us now) {
 
 void crowd_forget(struct crowd *c, mono_us now) {
     c->known = c->trying = false;
-    c->refused = 0;
+    c->refused = c->topped = 0;
     c->pause_until = 0;
     c->peak = c->in;
     c->grown = now;

@@ -21,6 +21,7 @@ struct crowd {
     uint32_t let_in;     /* since the last refusal, or the last step */
     uint32_t refined;    /* refusals soon after it was found */
     uint32_t refused;    /* in a row */
+    uint32_t topped;     /* more than ever was refused so often, which may have been chance */
     struct crowd_trial { /* refusals with fewer connections than are known to be good: are they told apart by
                             their number? */
         mono_us since;
@@ -44,9 +45,11 @@ bool crowd_open(struct crowd *c, bool wanted, mono_us now, mono_us *when);
 void crowd_let_in(struct crowd *c, mono_us rtt);
 /* Would a refusal now speak of their number: are at least as many in as ever were? */
 bool crowd_fits(const struct crowd *c, mono_us now);
-/* Refused with fewer than that. True: such refusals came with more others than those that were let in
- * meanwhile, so it is their number after all. */
-bool crowd_wonder(struct crowd *c, mono_us now);
+/* The same, strictly: are more? */
+bool crowd_tops(const struct crowd *c);
+/* Refused with fewer than that. True: such refusals (as many as `least`) came with more others than those
+ * that were let in meanwhile, so it is their number after all. */
+bool crowd_wonder(struct crowd *c, uint32_t least, mono_us now);
 /* Refused for their number; it was not let in. */
 void crowd_refused(struct crowd *c, mono_us now);
 /* It was their number that slowed things down: a fifth fewer. */

@@ -140,3 +140,12 @@ void knock_pardon(struct knock *k) {
     k->before = 0;
     k->door.shut = false;
 }
+
+void knock_forget(struct knock *k, double start, mono_us now) {
+    k->limit = start;
+    k->blamed = k->before = k->high = 0;
+    k->quiet = k->failed = 0;
+    k->raise_wait = RAISE_FIRST;
+    k->raise_at = now + RAISE_FIRST;
+    k->staying_away = k->unsure = k->door.shut = false;
+}

@@ -45,5 +45,7 @@ void knock_stay_away(struct knock *k, mono_us now);
 
 /* The last refusals were about something else. */
 void knock_pardon(struct knock *k);
+/* All of them were: it goes on without a limit, or with that of the start. */
+void knock_forget(struct knock *k, double start, mono_us now);
 
 #endif

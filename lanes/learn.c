@@ -38,7 +38,7 @@ void learn_init(struct learn *l, const struct learn_profile *profile, learn_chan
     span_init(&l->span, whole(p->per_connection.start, 0), whole(p->per_connection.floor, 1),
               whole(p->per_connection.ceiling, 0));
     l->quota.ceiling = p->quota.ceiling;
-    doubt_init(&l->turned_away, 0.01, 1000);
+    luck_init(&l->luck);
     l->taken_at = l->refused_at = l->eased = now;
     l->turned_at = l->crowd_at = l->moves_at = l->cleared_at = -NEVER / 2;
     l->heard_at = now;

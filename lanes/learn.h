@@ -15,8 +15,8 @@
 
 #include "classify.h"
 #include "crowd.h"
-#include "doubt.h"
 #include "knock.h"
+#include "luck.h"
 #include "pace.h"
 #include "span.h"
 
@@ -117,7 +117,7 @@ struct learn {
     struct learn_share {
         double taken, turned; /* messages; older ones fade */
     } share[LEARN_HOSTS];
-    struct doubt turned_away;     /* connections: by chance? */
+    struct luck luck;             /* connections that are refused by chance */
     uint32_t in_flight;           /* messages granted and not answered */
     double latency, spread;       /* from granting to answer, us; smoothed */
     double service;               /* from the answer before in the same session, us; smoothed */

@@ -18,7 +18,7 @@
 #define LONG_AGO      (30 * US_PER_SEC)
 #define LONELY        (2 * US_PER_SEC)
 
-enum { STUCK = 3 }; /* refusals in a row */
+enum { STUCK = 3, WONDER = 3, WONDER_LONG = 9 }; /* refusals: in a row; connections that tell a number */
 
 /* A pause that only our own rules know for words like these is no order: who says so may mean a rate. */
 static bool is_named(const struct learn_reply *reply) {
@@ -174,6 +174,7 @@ static enum learn_dimension blame_knock(struct learn *l, struct crowd *c, bool s
     /* What was blamed on the number of connections before was this. */
     if (!said && before == 0 && c->known) crowd_forget(c, now);
     crowd_failed(c);
+    if (l->luck.found) luck_watch(&l->luck);
     knock_refused(&l->knock, now);
     if (l->knock.limit < before || before == 0)
         note(l, LEARN_NEW_CONNECTIONS, before, l->knock.limit, reply, now);
@@ -188,11 +189,37 @@ static enum learn_dimension refused_altogether(struct learn *l, struct crowd *c,
     return LEARN_REFUSED;
 }
 
-/* Some servers turn away one in a hundred whatever is done. When more new ones were just tried two say
- * enough. */
-static bool by_chance(struct learn *l, const struct crowd *c) {
-    if (c->in == 0 || l->knock.door.shut) return false;
-    return !doubt_refused(&l->turned_away, l->knock.before > 0 ? 40 : 3000);
+/* What was blamed on their number, or on new ones in a minute, was chance. */
+static void forget_new(struct learn *l, mono_us now) {
+    double limit = l->knock.limit;
+    knock_forget(&l->knock, l->profile.new_connections.start, now);
+    if (l->knock.limit != limit)
+        learn_tell(l, LEARN_NEW_CONNECTIONS, limit, l->knock.limit, LEARN_BY_DOUBT, NULL, now);
+}
+
+static void forget_blame(struct learn *l, mono_us now) {
+    forget_new(l, now);
+    for (unsigned i = 0; i < (l->by_host ? LEARN_HOSTS : 1); i++) {
+        struct crowd *c = learn_crowd(l, i);
+        if (c->known) learn_tell(l, LEARN_CONNECTIONS, c->cap, 0, LEARN_BY_DOUBT, NULL, now);
+        crowd_forget(c, now);
+    }
+}
+
+/* Some servers turn away one in a hundred, or in five, whatever is done. When more new ones were just tried
+ * two say enough. top: it was one more than ever. */
+static bool by_chance(struct learn *l, struct crowd *c, bool top, mono_us now) {
+    if (top) return luck_explains(&l->luck, ++c->topped);
+    bool shut = l->knock.door.shut;
+    if (l->knock.staying_away) return false; /* it punishes who knocks: that comes in rows */
+    if (luck_refused(&l->luck)) {
+        forget_blame(l, now);
+        return true;
+    }
+    if (l->knock.limit > 0 && luck_stays(&l->luck)) forget_new(l, now);
+    if (c->in == 0) return luck_explains(&l->luck, l->luck.row);
+    double bearable = l->luck.found ? 1e6 : l->knock.before > 0 ? 40 : 3000;
+    return !shut && !doubt_refused(&l->luck.doubt, bearable);
 }
 
 /* Some say "too many connections" of new ones in a minute, too (Postfix). So these words are believed with as
@@ -236,20 +263,25 @@ enum learn_dimension learn_blame_connection(struct learn *l, struct learn_sessio
         pace_clear(&l->pace, now);
         return refused_altogether(l, c, reply, now);
     }
-    bool soon = now - l->turned_at < SOON;
+    bool soon = now - l->turned_at < SOON,
+         top = !l->knock.door.shut && (l->luck.found ? crowd_tops(c) : crowd_fits(c, now));
     l->turned_at = now;
+    if (l->luck.found && by_chance(l, c, top, now)) {
+        crowd_failed(c);
+        return LEARN_NOTHING;
+    }
     if (soon && c->in > 0 && c->known && c->open <= c->cap && l->crowd_at > now - 2 * SOON) {
         /* Just after one too many, and this is none: it was on its way, or the server punishes knocking. */
         crowd_failed(c);
         knock_stay_away(&l->knock, now);
         return LEARN_NEW_CONNECTIONS;
     }
-    if (crowd_fits(c, now) && !l->knock.door.shut) return blame_crowd(l, s, reply, now);
-    if (crowd_wonder(c, now)) {
+    if (top) return blame_crowd(l, s, reply, now);
+    if (crowd_wonder(c, l->luck.found ? WONDER_LONG : WONDER, now)) {
         knock_pardon(&l->knock);
         return blame_crowd(l, s, reply, now);
     }
-    if (by_chance(l, c)) {
+    if (!l->luck.found && by_chance(l, c, false, now)) {
         crowd_failed(c);
         return LEARN_NOTHING;
     }

@@ -20,7 +20,7 @@ void learn_let_in(struct learn *l, struct learn_session *s, mono_us now) {
     bool known = c->known;
     s->in = true;
     s->let_in = now;
-    doubt_taken(&l->turned_away);
+    luck_let_in(&l->luck);
     l->in[s->host]++;
     double limit = l->knock.limit;
     knock_let_in(&l->knock, now);
