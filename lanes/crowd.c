@@ -17,7 +17,7 @@ void crowd_init(struct crowd *c, uint32_t start, uint32_t floor, uint32_t ceilin
 }
 
 static bool may_probe(const struct crowd *c, mono_us now) {
-    return c->known && c->cap < c->ceiling && now >= c->probe_at &&
+    return c->known && !c->eased && c->cap < c->ceiling && now >= c->probe_at &&
            (c->let_in >= CONNECTIONS_A_PROBE || now >= c->probe_at + PROBE_MOST);
 }
 
@@ -27,7 +27,7 @@ static bool all_let_in(const struct crowd *c) {
 
 /* While nothing was refused: by a quarter, once as many were let in and a round trip has passed. */
 static void grow(struct crowd *c, mono_us now) {
-    if (c->known || !all_let_in(c) || now - c->grown < c->rtt || c->cap >= c->ceiling) return;
+    if (c->known || c->held || !all_let_in(c) || now - c->grown < c->rtt || c->cap >= c->ceiling) return;
     c->cap += 1 + c->cap / 4;
     if (c->cap > c->ceiling) c->cap = c->ceiling;
     c->grown = now;
@@ -59,7 +59,7 @@ void crowd_let_in(struct crowd *c, mono_us rtt) {
     c->refused = 0;
     if (c->in > c->peak || (c->known && c->in > c->cap)) c->topped = 0;
     if (c->in > c->peak) c->peak = c->in;
-    if (c->known && c->in > c->cap) { /* more is taken than was known */
+    if (c->known && !c->eased && c->in > c->cap) { /* more is taken than was known */
         c->trying = c->known = false;
         c->probe_wait = PROBE_FIRST;
         c->cap = c->in;
@@ -102,7 +102,7 @@ void crowd_refused(struct crowd *c, mono_us now) {
     c->open--;
     bool tried = c->trying && c->open >= c->cap;
     uint32_t found = c->open > 0 ? c->open : 1; /* the server counts those on their way, too */
-    c->trying = false;
+    c->trying = c->eased = false;
     c->let_in = 0;
     if (found < c->cap && c->trial.refused > 0 && c->trial.least_refused > 0) found = c->trial.least_refused;
     c->trial.refused = c->topped = 0;
@@ -126,16 +126,23 @@ void crowd_refused(struct crowd *c, mono_us now) {
     c->probe_at = now + c->probe_wait;
 }
 
-void crowd_ease(struct crowd *c, mono_us now) {
-    uint32_t fewer = c->in * 4 / 5;
-    if (fewer < c->cap) set_cap(c, fewer > 0 ? fewer : 1);
-    c->known = true;
+void crowd_try(struct crowd *c, uint32_t cap) {
+    c->before = (struct crowd_before){c->cap, c->known, c->eased};
+    c->cap = cap;
+    c->known = c->eased = true;
     c->trying = false;
-    c->probe_at = now + c->probe_wait;
+}
+
+void crowd_back(struct crowd *c, mono_us now) {
+    if (!c->eased) return;
+    c->cap = c->before.cap;
+    c->known = c->before.known;
+    c->eased = c->before.eased;
+    c->grown = now;
 }
 
 void crowd_forget(struct crowd *c, mono_us now) {
-    c->known = c->trying = false;
+    c->known = c->trying = c->eased = false;
     c->refused = c->topped = 0;
     c->pause_until = 0;
     c->peak = c->in;

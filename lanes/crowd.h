@@ -13,11 +13,17 @@
 
 struct crowd {
     uint32_t cap, floor, ceiling;
-    uint32_t open;       /* connecting, too */
-    uint32_t in;         /* let in */
-    uint32_t peak;       /* the most that were in since the last refusal that was due to them */
-    bool known;          /* cap was found by a refusal */
-    bool trying;         /* one more than known is on its way */
+    uint32_t open; /* connecting, too */
+    uint32_t in;   /* let in */
+    uint32_t peak; /* the most that were in since the last refusal that was due to them */
+    bool known;    /* cap was found by a refusal */
+    bool trying;   /* one more than known is on its way */
+    bool eased;    /* cap is what is worth having: more would be let in */
+    bool held;     /* it does not grow for now */
+    struct crowd_before {
+        uint32_t cap;
+        bool known, eased;
+    } before;            /* crowd_try */
     uint32_t let_in;     /* since the last refusal, or the last step */
     uint32_t refined;    /* refusals soon after it was found */
     uint32_t refused;    /* in a row */
@@ -52,8 +58,9 @@ bool crowd_tops(const struct crowd *c);
 bool crowd_wonder(struct crowd *c, uint32_t least, mono_us now);
 /* Refused for their number; it was not let in. */
 void crowd_refused(struct crowd *c, mono_us now);
-/* It was their number that slowed things down: a fifth fewer. */
-void crowd_ease(struct crowd *c, mono_us now);
+/* So many, to see what they bring. crowd_back undoes it, if no refusal told another number meanwhile. */
+void crowd_try(struct crowd *c, uint32_t cap);
+void crowd_back(struct crowd *c, mono_us now);
 /* What was found is wrong after all: refusals were for another reason. */
 void crowd_forget(struct crowd *c, mono_us now);
 /* Not let in for another reason. */

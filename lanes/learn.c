@@ -39,7 +39,8 @@ void learn_init(struct learn *l, const struct learn_profile *profile, learn_chan
               whole(p->per_connection.ceiling, 0));
     l->quota.ceiling = p->quota.ceiling;
     luck_init(&l->luck);
-    l->taken_at = l->refused_at = l->eased = now;
+    l->taken_at = l->refused_at = now;
+    yield_init(&l->yield, now);
     l->turned_at = l->crowd_at = l->moves_at = l->cleared_at = -NEVER / 2;
     l->heard_at = now;
     for (int i = 0; i < LEARN_DIMENSIONS; i++)

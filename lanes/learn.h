@@ -19,6 +19,7 @@
 #include "luck.h"
 #include "pace.h"
 #include "span.h"
+#include "yield.h"
 
 enum { LEARN_HOSTS = 8, LEARN_WORDS = 120 };
 
@@ -117,18 +118,21 @@ struct learn {
     struct learn_share {
         double taken, turned; /* messages; older ones fade */
     } share[LEARN_HOSTS];
-    struct luck luck;             /* connections that are refused by chance */
-    uint32_t in_flight;           /* messages granted and not answered */
-    double latency, spread;       /* from granting to answer, us; smoothed */
-    double service;               /* from the answer before in the same session, us; smoothed */
-    double service_known;         /* as it was while all went well */
+    struct luck luck;       /* connections that are refused by chance */
+    uint32_t in_flight;     /* messages granted and not answered */
+    double latency, spread; /* from granting to answer, us; smoothed */
+    double service;         /* from the answer before in the same session, us; smoothed */
+    double service_known;   /* as it was while all went well */
+    struct yield yield;
+    uint32_t busy;                /* sessions with messages that were granted and not answered */
+    uint32_t leaving;             /* sessions that end because fewer bring as much */
     mono_us taken_at, refused_at; /* the last messages */
     mono_us turned_at, crowd_at;  /* the last connection that was refused; that was one too many */
     mono_us moves_at;             /* their number seemed to have moved down */
     mono_us heard_at;             /* the last word of any server; or one more was tried for want of it */
     mono_us cleared_at;           /* refusals of messages turned out to be no matter of the pace */
     double rate_told;             /* the rate as it was told last */
-    mono_us eased, now;
+    mono_us now;
     mono_us denied[LEARN_DIMENSIONS]; /* when it last held something back */
     struct learn_why *why;            /* of LEARN_DIMENSIONS; NULL while there is none */
     learn_changed *changed;
@@ -145,6 +149,8 @@ struct learn_session {
     bool elsewhere;              /* opened to see whether another host takes more */
     bool probe;                  /* opened while the gate was shut: one message */
     bool knock;                  /* what it got last was a try at a pace that is shut */
+    bool surplus;                /* it ends because fewer bring as much */
+    uint32_t flying;             /* messages granted and not answered */
     uint32_t span;               /* messages it may carry; 0: any number */
     uint32_t granted;            /* and not given back */
     uint32_t answered;           /* for what reason ever, save limits */

@@ -3,8 +3,6 @@
 
 #include <assert.h>
 
-#define EASE_AGAIN (30 * US_PER_SEC)
-
 /* ---- connections ---- */
 
 bool learn_tried_elsewhere(struct learn *l, struct learn_session *s) {
@@ -18,6 +16,7 @@ void learn_let_in(struct learn *l, struct learn_session *s, mono_us now) {
     l->heard_at = now;
     uint32_t before = c->cap;
     bool known = c->known;
+    yield_pass(&l->yield, c->in, l->busy, now);
     s->in = true;
     s->let_in = now;
     luck_let_in(&l->luck);
@@ -100,8 +99,11 @@ enum learn_dimension learn_unreachable(struct learn *l, struct learn_session *s,
 void learn_left(struct learn *l, struct learn_session *s, bool by_server, const struct learn_reply *reply,
                 mono_us now) {
     l->now = now;
+    if (s->surplus) l->leaving--;
+    s->surplus = false;
     if (!s->in) return;
     if (s->granted == 0) learn_no_try(l, s);
+    yield_pass(&l->yield, l->crowd.in, l->busy, now);
     s->in = false;
     l->in[s->host]--;
     l->open[s->host]--;
@@ -117,7 +119,7 @@ static void smooth(double *mean, double x) {
 }
 
 /* took: since it was granted; alone: since the answer before it in the same session, where that was later. */
-static void learn_latency(struct learn *l, mono_us took, mono_us alone, mono_us now) {
+static void learn_latency(struct learn *l, mono_us took, mono_us alone) {
     double diff = (double)took - l->latency;
     smooth(&l->latency, (double)took);
     smooth(&l->spread, diff < 0 ? -diff : diff);
@@ -127,13 +129,50 @@ static void learn_latency(struct learn *l, mono_us took, mono_us alone, mono_us 
         l->service_known = l->service;
     else
         l->service_known += (l->service - l->service_known) / 20000;
-    if (l->service < 3 * l->service_known + 5e5 || now - l->eased < EASE_AGAIN || l->crowd.in < 2 ||
-        l->by_host)
-        return;
-    l->eased = now;
-    uint32_t before = l->crowd.cap;
-    crowd_ease(&l->crowd, now);
-    learn_tell(l, LEARN_CONNECTIONS, before, l->crowd.cap, LEARN_BY_LATENCY, NULL, now);
+    l->crowd.held = !l->by_host && yield_slow(l->service, l->service_known);
+}
+
+/* What held the lane back last, other than the number of its connections. */
+static mono_us disturbed_at(struct learn *l, mono_us now) {
+    static const enum learn_dimension others[] = {LEARN_NEW_CONNECTIONS, LEARN_QUOTA, LEARN_PAUSE,
+                                                  LEARN_REFUSED, LEARN_OUTAGE};
+    mono_us last = -NEVER / 2;
+    if (l->pace_by_host || l->pace.mode == PACE_LISTEN || l->pace.mode == PACE_SHUT ||
+        pace_binds(&l->pace, now))
+        return now;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (l->denied[others[i]] > last) last = l->denied[others[i]];
+    return last;
+}
+
+/* Are fewer connections, or more, as good? */
+static void weigh_connections(struct learn *l, mono_us now) {
+    struct crowd *c = &l->crowd;
+    struct yield *y = &l->yield;
+    struct yield_now n = {.cap = c->cap,
+                          .floor = c->floor,
+                          .ceiling = c->ceiling,
+                          .in = c->in,
+                          .service = l->service_known,
+                          .bound = c->eased,
+                          .disturbed = disturbed_at(l, now)};
+    yield_pass(y, c->in, l->busy, now);
+    yield_answer(y);
+    if (l->by_host) return;
+    switch (yield_step(y, &n, now)) {
+    case YIELD_TRY: crowd_try(c, y->want); break;
+    case YIELD_KEEP:
+        learn_tell(l, LEARN_CONNECTIONS, y->from, c->cap,
+                   y->want < y->from ? LEARN_BY_LATENCY : LEARN_BY_TRYING, NULL, now);
+        break;
+    case YIELD_BACK:
+        if (y->want < y->from && y->service > 0) l->service_known = y->service_before;
+        crowd_back(c, now);
+        break;
+    case YIELD_STOP: crowd_back(c, now); break;
+    case YIELD_NOTHING: break;
+    }
+    if (c->eased) c->probe_at = y->next > now ? y->next : now;
 }
 
 static void taken(struct learn *l, struct learn_session *s, mono_us took, mono_us now) {
@@ -161,10 +200,10 @@ void learn_answer(struct learn *l, struct learn_session *s, const struct learn_r
                   mono_us now) {
     assert(l->in_flight > 0);
     l->now = l->heard_at = now;
-    l->in_flight--;
+    learn_land(l, s, 1, now);
     if (reply->verdict.class == CLASSIFY_DELIVERED) {
         mono_us alone = now - s->answered_at;
-        learn_latency(l, took, alone < took ? alone : took, now);
+        learn_latency(l, took, alone < took ? alone : took);
         taken(l, s, took, now);
     } else {
         switch (learn_suspect(reply)) {
@@ -179,4 +218,5 @@ void learn_answer(struct learn *l, struct learn_session *s, const struct learn_r
     }
     s->answered_at = now;
     learn_step_pace(l, learn_pace(l, s->host), now);
+    weigh_connections(l, now);
 }

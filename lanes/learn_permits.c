@@ -124,12 +124,35 @@ bool learn_open(struct learn *l, struct learn_session *s, unsigned host, bool wa
     return true;
 }
 
+static void fly(struct learn *l, struct learn_session *s, unsigned n, mono_us now) {
+    yield_pass(&l->yield, l->crowd.in, l->busy, now);
+    if (n > 0 && s->flying == 0) l->busy++;
+    s->flying += n;
+    l->in_flight += n;
+}
+
+void learn_land(struct learn *l, struct learn_session *s, unsigned n, mono_us now) {
+    yield_pass(&l->yield, l->crowd.in, l->busy, now);
+    if (n > 0 && s->flying == n) l->busy--;
+    s->flying -= n;
+    l->in_flight -= n;
+}
+
+/* Fewer bring as much, or that is being tried. */
+static bool is_surplus(const struct learn *l, const struct learn_session *s) {
+    return !l->by_host && l->crowd.eased && s->in && !s->ended && l->crowd.in > l->crowd.cap + l->leaving;
+}
+
 unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mono_us now, mono_us *when) {
     *when = NEVER;
     l->now = now;
     learn_step_pace(l, learn_pace(l, s->host), now);
     learn_turn_quota(l, now);
     if (s->span == 0 && s->granted <= l->span.limit) s->span = l->span.limit;
+    if (is_surplus(l, s)) {
+        s->ended = s->surplus = true;
+        l->leaving++;
+    }
     if (s->ended || (s->span && s->granted >= s->span)) return 0;
     if (s->span && s->span - s->granted < want) want = s->span - s->granted;
     if (l->gate.kind != LEARN_NOTHING) {
@@ -152,7 +175,7 @@ unsigned learn_take(struct learn *l, struct learn_session *s, unsigned want, mon
     s->knock = n > 0 && learn_pace(l, s->host)->mode == PACE_SHUT;
     if (l->in_flight == 0) l->heard_at = now; /* nobody had anything to answer */
     s->granted += n;
-    l->in_flight += n;
+    fly(l, s, n, now);
     return n;
 }
 
@@ -165,19 +188,19 @@ void learn_give_back(struct learn *l, struct learn_session *s, unsigned n) {
     assert(n <= s->granted);
     assert(n <= l->in_flight);
     s->granted -= n;
-    l->in_flight -= n;
+    learn_land(l, s, n, l->now);
     give_back_pace(l, s, n);
     learn_no_try(l, s);
 }
 
 void learn_unanswered(struct learn *l, struct learn_session *s, unsigned n) {
     assert(n <= s->granted && n <= l->in_flight);
-    l->in_flight -= n;
+    learn_land(l, s, n, l->now);
 }
 
 void learn_charge(struct learn *l, struct learn_session *s, unsigned n, mono_us now) {
     s->granted += n;
-    l->in_flight += n;
+    fly(l, s, n, now);
     pace_charge(learn_pace(l, s->host), n, now);
     if (is_bounded(l)) pace_charge(&l->pace, n, now);
 }

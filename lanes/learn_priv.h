@@ -57,6 +57,8 @@ void learn_beyond_quota(struct learn_quota *q);      /* one more was taken */
 void learn_no_try(struct learn *l, const struct learn_session *s);
 void learn_quota_found(struct learn *l, mono_us now); /* nothing was taken for too long to be a rate */
 
+/* So many messages of that session are not under way any more. */
+void learn_land(struct learn *l, struct learn_session *s, unsigned n, mono_us now);
 uint32_t learn_in(const struct learn *l); /* connections, of all hosts */
 struct crowd *learn_crowd(struct learn *l, unsigned host);
 struct pace *learn_pace(struct learn *l, unsigned host);

@@ -202,6 +202,8 @@ enum answer server_message(struct server *v, unsigned host, unsigned nth, mono_u
         double much = v->in / m->slows_above;
         *slower += (mono_us)((much * much - 1) * m->service_s * 1e6);
     }
+    if ((double)now >= m->late_from * 1e6 && (double)now < (m->late_from + m->late_for) * 1e6)
+        *slower += (mono_us)(m->late_s * 1e6);
     if (server_chance(v) < m->chance) return BY_CHANCE;
     bool unknown = server_chance(v) < m->unknown;
     v->unknown_share += ((unknown ? 1 : 0) - v->unknown_share) / 200;

@@ -35,16 +35,17 @@ struct world_limits {
     double linger_s;       /* a connection that has ended counts for so long */
     double slows_above;    /* connections: with more answers take longer, by the square of the excess */
     double service_s;      /* an answer with fewer, then */
-    uint32_t asks_rest_s;  /* its words for a rate are those for which our rules know such a pause */
-    bool at_door;          /* refuses connections instead of messages for the rate */
-    double quota;          /* a day, from midnight */
-    bool quota_from_first; /* or from the first message on */
-    double chance;         /* share of messages refused by chance */
-    double connect_chance; /* of connections */
-    double greylisted;     /* share */
-    double greylist_s;     /* every new recipient is put off for so long */
-    double unknown;        /* share */
-    double unknown_hurts;  /* with so much of unknown users the rate is halved */
+    double late_from, late_for, late_s; /* s: all answers take longer for a while, however many connections */
+    uint32_t asks_rest_s;           /* its words for a rate are those for which our rules know such a pause */
+    bool at_door;                   /* refuses connections instead of messages for the rate */
+    double quota;                   /* a day, from midnight */
+    bool quota_from_first;          /* or from the first message on */
+    double chance;                  /* share of messages refused by chance */
+    double connect_chance;          /* of connections */
+    double greylisted;              /* share */
+    double greylist_s;              /* every new recipient is put off for so long */
+    double unknown;                 /* share */
+    double unknown_hurts;           /* with so much of unknown users the rate is halved */
     double outage_from, outage_for; /* s */
     uint8_t outage_hosts;           /* as bits; 0: all */
     double ban_s;  /* after a refused connection all are refused for so long, from the last knock on */

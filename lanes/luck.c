@@ -4,7 +4,7 @@
 #include <math.h>
 
 static const double first = 0.01, first_seen = 1000; /* assumed of every server */
-static const double worth = 0.06;                    /* limits that are kept refuse less */
+static const double worth = 0.08;                    /* limits that are kept refuse less */
 static const double fading = 200;                    /* attempts */
 static const double doubtful = 0.002;                /* not by chance, if that is how seldom it would be */
 

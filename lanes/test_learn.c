@@ -94,6 +94,7 @@ FAMILY(knocking_is_punished, "punishes")
 FAMILY(a_rest_is_asked_for, "asks for a rest")
 FAMILY(new_ones_are_said_to_be_too_many_at_a_time, "says connections")
 FAMILY(much_is_refused_by_chance, "much by chance")
+FAMILY(load_is_no_refusal, "load")
 FAMILY(connections_are_refused_by_chance, "doors by chance")
 FAMILY(nothing_is_held_back_without_a_limit, "no limit")
 
@@ -141,6 +142,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_rest_is_asked_for),
         cmocka_unit_test(new_ones_are_said_to_be_too_many_at_a_time),
         cmocka_unit_test(much_is_refused_by_chance),
+        cmocka_unit_test(load_is_no_refusal),
         cmocka_unit_test(connections_are_refused_by_chance),
         cmocka_unit_test(nothing_is_held_back_without_a_limit),
     };

@@ -685,6 +685,101 @@ static void silence_at_the_door_is_told(void **state) {
     learn_done(&l);
 }
 
+/* ---- what connections bring ---- */
+
+/* Messages a second of so many connections. */
+static double eight_at_work(uint32_t n) {
+    return n < 8 ? 20 * n : 160;
+}
+static double slow_network(uint32_t n) {
+    return 2 * n;
+}
+static double falls_above_eight(uint32_t n) {
+    return n <= 8 ? 20 * n : 160 - 12 * (n - 8);
+}
+
+struct yielded {
+    uint32_t last, least;
+    double share; /* of what as many as at first would have brought */
+};
+
+/* Twenty minutes, beginning with 12, of a lane whose answers took 40 ms once. */
+static struct yielded weigh(double (*rate)(uint32_t)) {
+    struct yield y;
+    struct yield_now n = {
+        .cap = 12, .floor = 1, .ceiling = 100, .in = 12, .service = 40e3, .disturbed = -NEVER / 2};
+    struct yielded got = {.least = 12};
+    double at = 0, answers = 0;
+    bool bound_before = false;
+    yield_init(&y, 0);
+    while (at < 1200e6) {
+        at += 1e6 / rate(n.cap);
+        answers++;
+        yield_pass(&y, n.cap, n.cap, (mono_us)at);
+        yield_answer(&y);
+        switch (yield_step(&y, &n, (mono_us)at)) {
+        case YIELD_TRY:
+            bound_before = n.bound;
+            n.cap = y.want;
+            n.bound = true;
+            break;
+        case YIELD_BACK:
+        case YIELD_STOP:
+            n.cap = y.from;
+            n.bound = bound_before;
+            break;
+        default: break;
+        }
+        n.in = n.cap;
+        if (n.cap < got.least) got.least = n.cap;
+    }
+    got.last = n.cap;
+    got.share = answers / (1200 * rate(12));
+    return got;
+}
+
+static void connections_are_kept_for_what_they_bring(void **state) {
+    (void)state;
+    struct yielded flat = weigh(eight_at_work), falling = weigh(falls_above_eight),
+                   slow = weigh(slow_network);
+    assert_in_range(flat.last, 7, 9);
+    assert_true(flat.share > 0.97);
+    assert_in_range(falling.last, 7, 9);
+    assert_true(falling.share > 1.3);
+    assert_true(slow.least >= 9); /* latency as such is no reason */
+    assert_true(slow.share > 0.97);
+}
+
+/* Of four that are in, two are let go when half of them bring as much. */
+static void what_brings_nothing_is_let_go(void **state) {
+    (void)state;
+    struct learn l;
+    struct learn_session s[4];
+    mono_us when;
+    learn_init(&l, &(struct learn_profile){.connections = {.start = 4}, .rate = {.start = 100}}, NULL, NULL,
+               0);
+    for (int i = 0; i < 4; i++)
+        enter(&l, &s[i], 0);
+    crowd_try(&l.crowd, 2);
+    assert_int_equal(learn_take(&l, &s[0], 1, SEC, &when), 0);
+    assert_true(when == NEVER);
+    assert_int_equal(learn_take(&l, &s[1], 1, SEC, &when), 0);
+    assert_int_equal(learn_take(&l, &s[2], 1, SEC, &when), 1);
+    learn_left(&l, &s[0], false, NULL, SEC);
+    assert_int_equal(learn_take(&l, &s[3], 1, SEC, &when), 1);
+    learn_left(&l, &s[1], false, NULL, SEC);
+    assert_int_equal(l.crowd.in, 2);
+    assert_int_equal(l.leaving, 0);
+    crowd_back(&l.crowd, SEC);
+    assert_int_equal(l.crowd.cap, 4);
+    assert_false(l.crowd.known);
+    struct learn_reply yes = ok();
+    learn_answer(&l, &s[2], &yes, SEC, 2 * SEC);
+    learn_answer(&l, &s[3], &yes, SEC, 2 * SEC);
+    assert_int_equal(l.busy, 0);
+    learn_done(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_mailbox_and_content_are_no_limits),
@@ -706,6 +801,8 @@ int main(void) {
         cmocka_unit_test(what_is_known_outlives_a_restart),
         cmocka_unit_test(nonsense_is_not_remembered),
         cmocka_unit_test(a_refused_connection_is_told),
+        cmocka_unit_test(connections_are_kept_for_what_they_bring),
+        cmocka_unit_test(what_brings_nothing_is_let_go),
         cmocka_unit_test(silence_at_the_door_is_told),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
