@@ -154,6 +154,7 @@ static void weigh_connections(struct learn *l, mono_us now) {
                           .ceiling = c->ceiling,
                           .in = c->in,
                           .service = l->service_known,
+                          .slow = c->held,
                           .bound = c->eased,
                           .disturbed = disturbed_at(l, now)};
     yield_pass(y, c->in, l->busy, now);

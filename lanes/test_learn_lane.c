@@ -717,6 +717,7 @@ static struct yielded weigh(double (*rate)(uint32_t)) {
         answers++;
         yield_pass(&y, n.cap, n.cap, (mono_us)at);
         yield_answer(&y);
+        n.slow = n.cap / rate(n.cap) * 1e6 > 70e3;
         switch (yield_step(&y, &n, (mono_us)at)) {
         case YIELD_TRY:
             bound_before = n.bound;

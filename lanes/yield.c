@@ -78,7 +78,7 @@ static enum yield_step try(struct yield *y, uint32_t from, uint32_t want, mono_u
 static enum yield_step consider(struct yield *y, const struct yield_now *n, double rate, double in,
                                 mono_us now) {
     uint32_t from = (uint32_t)(in + 0.99), step, want;
-    bool slow = yield_slow(y->service, n->service);
+    bool slow = n->slow && yield_slow(y->service, n->service);
     y->before = rate;
     y->before_in = in;
     y->service_before = y->service;

@@ -44,6 +44,7 @@ struct yield_now {
     uint32_t cap, floor, ceiling; /* cap: how many there may be */
     uint32_t in;
     double service;    /* as it is when all goes well, us */
+    bool slow;         /* the answers that came lately took long; some that never come are no sign */
     bool bound;        /* their number is by what they bring */
     mono_us disturbed; /* something else held messages or connections back, last */
 };
