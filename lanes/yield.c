@@ -65,7 +65,7 @@ static enum yield_step give_up(struct yield *y, mono_us now) {
     return YIELD_STOP;
 }
 
-static enum yield_step try(struct yield *y, uint32_t from, uint32_t want, mono_us now) {
+static enum yield_step begin(struct yield *y, uint32_t from, uint32_t want, mono_us now) {
     y->trying = true;
     y->settled = false;
     y->from = from;
@@ -100,7 +100,7 @@ static enum yield_step consider(struct yield *y, const struct yield_now *n, doub
         y->fewer = !y->fewer;
         return YIELD_NOTHING;
     }
-    return try(y, from, want, now);
+    return begin(y, from, want, now);
 }
 
 static enum yield_step compare(struct yield *y, double rate, double in, mono_us now) {
