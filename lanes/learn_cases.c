@@ -86,6 +86,27 @@ const struct world_case learn_cases[] = {
      0, CONN},
     {"random 4xx", "5 %, no limit", {.chance = 0.05, .generic = true}, 50, 1, 0, 0.5, 400,
      LEARN_CONNECTIONS, .profile = {.connections = {.ceiling = 20}}, .connections = 30},
+    {"new, by chance", "1 %, no limit", {.chance = 0.01, .generic = true}, 25, 1, 0, 0.1, 800, CONN, .first_most =
+     60, .profile = {.connections = {.ceiling = 20}}, .connections = 30},
+    {"new, by chance", "2 %, no limit", {.chance = 0.02, .generic = true}, 25, 1, 0, 0.1, 800, CONN, .first_most =
+     60, .profile = {.connections = {.ceiling = 20}}, .connections = 30},
+    {"new, by chance", "4 %, no limit", {.chance = 0.04, .generic = true}, 25, 1, 0, 0.1, 800, CONN, .first_most =
+     60, .profile = {.connections = {.ceiling = 20}}, .connections = 30},
+    {"new, by chance", "7 %, no limit, 2 % unknown", {.chance = 0.07, .unknown = 0.02, .generic = true}, 25, 1, 0,
+     0.1, 800, CONN, .first_most = 60, .profile = {.connections = {.ceiling = 20}}, .connections = 30},
+    {"new, by chance", "10 %, no limit", {.chance = 0.1, .generic = true}, 25, 1, 0, 0.1, 800, CONN, .first_most =
+     90, .profile = {.connections = {.ceiling = 20}}, .connections = 30},
+    {"new, by chance", "7 %, starts at 10", {.chance = 0.07, .unknown = 0.02, .generic = true}, 25, 1, 0, 0.1, 800,
+     CONN, .first_most = 60, .connections = 30, .profile = {.rate = {.start = 10}, .connections = {.start = 4,
+     .ceiling = 20}}},
+    {"campaigns, by chance", "600 each 15 s, 7 %", {.chance = 0.07, .unknown = 0.02, .generic = true}, 25, 1, 0,
+     0.5, 40, LEARN_NOTHING, .batch = 600, .batch_s = 15, .batch_most = 12, .connections = 30, .profile = {.rate =
+     {.start = 10}, .connections =
+     {.start = 4, .ceiling = 20}}},
+    {"campaigns, by chance", "60 each 15 s, 5 %", {.chance = 0.05, .generic = true}, 25, 1, 0, 0.5, 4,
+     LEARN_NOTHING, .batch =
+     60, .batch_s = 15, .batch_most = 12, .connections = 30, .profile = {.rate = {.start = 10}, .connections =
+     {.start = 4, .ceiling = 20}}},
     {"outage", "20/s", {.rate = 20, .burst = 20, .outage_from = 2000, .outage_for = 120}, 100, 1, 0, 1.5,
      20, RATE},
     {"postfix5", "5 connections", {.connections = 5}, 50, 1, 0, 0.5, 0, CONN, 0.97, 0.005},
@@ -178,7 +199,8 @@ const struct world_case learn_cases[] = {
      true}, 100, 1, 0, 1, 50, RATE},
     {"two", "20/min, 10 each, 3/s generic", {.new_a_minute = 20, .per_connection = 10, .rate = 3, .burst = 10,
      .generic = true}, 100, 1, 0, 2, 3, RATE},
-    {"three", "4, 15/s, 25, generic", {.connections = 6, .rate = 15, .burst = 15, .per_connection = 25, .new_a_minute =
+    {"three", "4, 15/s, 25, generic", {.connections = 6, .rate = 15, .burst = 15, .per_connection = 25,
+     .new_a_minute =
      40, .chance = 0.01, .generic = true}, 50, 1, 2, 1, 15, RATE},
     /* Words that say something else than what is meant. */
     {"asks for a rest", "20/s, 2 h", {.rate = 20, .burst = 20, .asks_rest_s = 7200}, 100, 1, 0, 1, 20, RATE},
@@ -208,7 +230,8 @@ const struct world_case learn_cases[] = {
      RATE, 0.85, 0.06},
     {"much by chance", "20 %, 20/s, words", {.rate = 20, .burst = 20, .chance = 0.2}, 100, 1, 0, 1, 20, RATE, 0.85,
      0.04},
-    {"much by chance, moves", "20 %, 20/s halves", {.rate = 20, .burst = 20, .chance = 0.2, .changes_at = 1800, .factor =
+    {"much by chance, moves", "20 %, 20/s halves", {.rate = 20, .burst = 20, .chance = 0.2, .changes_at = 1800,
+     .factor =
      0.5}, 100, 1, 0, 1, 20, RATE},
     {"doors by chance", "20 % of connections", {.connections = 10, .per_connection = 50, .connect_chance = 0.2,
      .generic = true}, 50, 1, 0, 1, 0, CONN},

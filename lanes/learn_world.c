@@ -55,6 +55,9 @@ struct world {
     struct again *again; /* recipients that were greylisted: ring */
     size_t again_head, again_tail;
     unsigned host_turn, serve_turn;
+    double work; /* messages that came and are not sent */
+    mono_us batch_at;
+    double batch_s;
     uint64_t connects, refused_connects, answered, throttled, delivered;
     double took; /* s, of all answers */
     uint64_t random;
@@ -125,6 +128,7 @@ static void server_forgets(struct world *w, struct session *s) {
 
 static void end_session(struct world *w, struct session *s, bool by_server, const struct learn_reply *reply) {
     learn_give_back(&w->learn, &s->learn, s->unsent + s->lost);
+    w->work += s->unsent + s->lost;
     learn_left(&w->learn, &s->learn, by_server, reply, w->now);
     server_forgets(w, s);
     s->used = false;
@@ -134,6 +138,7 @@ static void end_session(struct world *w, struct session *s, bool by_server, cons
 
 /* Is there work? */
 static bool busy(const struct world *w) {
+    if (w->c->batch > 0) return w->work >= 1;
     double period = w->c->busy_s + w->c->idle_s;
     if (period == 0) return true;
     double at = (double)w->now / 1e6;
@@ -188,6 +193,22 @@ static void send_more(struct world *w, struct session *s) {
         send_one(w, s);
 }
 
+#define NEW_FOR (60 * US_PER_SEC)
+
+/* Of the work that comes in batches; how long does one take? */
+static void handed_out(struct world *w, unsigned n) {
+    w->work -= n;
+    double took = (double)(w->now - w->batch_at) / 1e6;
+    if (w->batch_at >= NEW_FOR && took > w->batch_s) w->batch_s = took;
+}
+
+static void batch_comes(struct world *w, mono_us second) {
+    if (w->c->batch == 0 || fmod((double)second / 1e6, w->c->batch_s) >= 1) return;
+    if (w->work < 1) w->batch_at = second;
+    w->work += w->c->batch;
+    wake_at(w, w->now);
+}
+
 static void serve(struct world *w, struct session *s) {
     while (!s->server_closed) {
         send_more(w, s);
@@ -198,7 +219,8 @@ static void serve(struct world *w, struct session *s) {
             if (s->flying == 0) end_session(w, s, false, NULL);
             return;
         }
-        unsigned n = learn_take(&w->learn, &s->learn, WINDOW, w->now, &when);
+        unsigned want = w->c->batch > 0 && w->work < WINDOW ? (unsigned)w->work : WINDOW;
+        unsigned n = learn_take(&w->learn, &s->learn, want, w->now, &when);
         s->waiting = n == 0 && when != NEVER;
         if (n == 0) {
             if (when == NEVER && s->flying == 0)
@@ -209,6 +231,7 @@ static void serve(struct world *w, struct session *s) {
         }
         s->granted = w->now;
         s->unsent = n;
+        if (w->c->batch > 0) handed_out(w, n);
     }
 }
 
@@ -366,7 +389,7 @@ struct measure {
 /* Messages a second, as of now; where it is by connections, these. */
 static double capacity(struct world *w) {
     double c = w->c->capacity > 0 ? w->c->capacity : w->c->limits.connections;
-    if (!busy(w)) return 0;
+    if (!busy(w) && w->c->batch == 0) return 0;
     c *= server_factor(&w->server, w->now);
     return w->c->limits.unknown_hurts > 0 && w->server.unknown_share > w->c->limits.unknown_hurts ? c / 2 : c;
 }
@@ -438,6 +461,7 @@ void world_run(const struct world_case *c, uint64_t seed, bool verbose, struct w
     mono_us end = (mono_us)(c->hours * 3600e6), second = 0;
     *r = (struct world_result){.first_s = -1, .moved_s = -1, .moved_n = -1};
     w->c = c;
+    w->batch_s = -1;
     server_init(&w->server, &c->limits, seed);
     w->random = hash_mix(seed + 1);
     learn_init(&w->learn, &c->profile, verbose ? tell : NULL, NULL, 0);
@@ -466,6 +490,7 @@ void world_run(const struct world_case *c, uint64_t seed, bool verbose, struct w
             wake_at(w, learn_tick(&w->learn, w->now));
         }
         if (w->now >= second) {
+            batch_comes(w, second);
             second += US_PER_SEC;
             look(w, &m, r, end, verbose);
             lose_all(w);
@@ -490,7 +515,9 @@ void world_run(const struct world_case *c, uint64_t seed, bool verbose, struct w
     r->delivered = w->delivered;
     r->refused = w->throttled;
     r->attempts = w->connects;
-    r->named = m.looked ? (double)m.named / m.looked : 0;
+    r->batch_s = w->batch_s;
+    r->named =
+        m.looked ? (double)m.named / m.looked : w->c->batch > 0; /* who is seldom at work is seldom bound */
     learn_done(&w->learn);
     free(w->heap);
     server_done(&w->server);

@@ -21,6 +21,9 @@ struct world_case {
     double timeout_s;      /* of an answer; 0: 60 */
     double retry_s;        /* of who was greylisted; 0: 300 */
     double busy_s, idle_s; /* work comes and goes; 0: there is always some */
+    double batch, batch_s; /* so many messages come at once, that far apart; 0: as many as are taken */
+    double batch_most;     /* s: the slowest of them after the first minute may take that long; 0: any time */
+    double first_most;     /* s: first_s may be that much; 0: any */
 };
 
 struct world_result {
@@ -31,6 +34,7 @@ struct world_result {
     double moved_s;     /* from the change until within 10 % of it */
     double moved_n;     /* the same in messages */
     double concurrency; /* mean */
+    double batch_s;     /* the slowest batch after the first minute; -1: none */
     uint64_t delivered, refused, attempts;
     double named; /* share of looks at which explain named the cause */
     uint64_t events;

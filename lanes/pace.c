@@ -26,12 +26,28 @@ void pace_init(struct pace *p, double start, double floor, double ceiling, mono_
     p->probe_wait = PACE_PROBE_FIRST;
     p->probe_messages = pace_messages_a_probe;
     p->proven = 0.003;
+    pace_is_new(p);
     doubt_init(&p->doubts[false], 0.002, 100);
     doubt_init(&p->doubts[true], 0.0005, 1000);
     meter_init(&p->taken, US_PER_SEC, now);
     meter_init(&p->taken_long, LONG_SLOT, now);
     p->climb_began = now;
     meter_init(&p->granted, 250 * US_PER_MS, now);
+}
+
+void pace_is_new(struct pace *p) {
+    p->is_new = true;
+    p->found_chance = false;
+    p->tries = 0;
+    evidence_clear(&p->evidence);
+}
+
+void pace_note_evidence(struct pace *p, double pace, mono_us now) {
+    if (!p->is_new) return;
+    if (p->mode != PACE_LISTEN && !pace_binds(p, now))
+        p->evidence.took = p->evidence.turned = 0; /* it was slower than that */
+    else
+        evidence_add(&p->evidence, pace);
 }
 
 /* ---- permits ---- */
@@ -154,6 +170,7 @@ void pace_climb_from(struct pace *p, double step, mono_us rtt, mono_us now) {
 void pace_remember(struct pace *p, double known, double burst, double trust, mono_us now) {
     p->known = known;
     p->burst = burst;
+    p->is_new = false;
     pace_hold(p, now);
     if (trust >= 0.9) return;
     p->mode = PACE_GROW; /* up to what was known */
@@ -213,6 +230,7 @@ void pace_accepted(struct pace *p, mono_us sent, mono_us now) {
     p->row = 0;
     if (now >= p->counting) {
         p->took++;
+        p->evidence.took++;
         if (p->mode == PACE_SHUT && sent >= p->door.since) pace_opened(p, 0, now);
     }
 }
@@ -225,9 +243,10 @@ static void alarm(struct pace *p, mono_us rtt, mono_us now) {
     }
     p->sent = p->cap;
     p->from = p->mode;
+    p->mode = PACE_LISTEN;
+    pace_note_evidence(p, p->sent, now);
     p->alarmed = now;
     p->known_before = p->known;
-    p->mode = PACE_LISTEN;
     p->took = p->said = 0;
     p->turned = 1;
     p->counting = now;
@@ -273,6 +292,8 @@ enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us n
     bool counts = now >= p->counting; /* else it was sent before the last change */
     if (counts || p->mode == PACE_LISTEN) {
         p->turned++;
+        p->evidence.turned++;
+        if (said) p->is_new = false; /* its words say that it is a limit */
         p->said += said;
     }
     switch (p->mode) {
@@ -297,7 +318,7 @@ enum pace_verdict pace_refused(struct pace *p, bool said, mono_us rtt, mono_us n
     }
     if (!creeping(p)) return PACE_CHANCE;
     double share = (double)p->turned / (p->took + p->turned);
-    bool climbing = p->mode == PACE_CLIMB;
+    bool climbing = p->mode == PACE_CLIMB || (p->is_new && p->tries > 0);
     alarm(p, rtt, now);
     if (climbing || p->raised_from > 0 || share > 0.6) return PACE_ALARM;
     p->quiet = now;

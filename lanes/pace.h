@@ -18,6 +18,7 @@
 #include "door.h"
 #include "doubt.h"
 #include "meter.h"
+#include "pace_evidence.h"
 
 enum pace_mode { PACE_GROW, PACE_LISTEN, PACE_SETTLE, PACE_HOLD, PACE_CLIMB, PACE_SHUT };
 
@@ -66,6 +67,10 @@ struct pace {
     double tokens;
     mono_us filled;
     struct doubt doubts[2]; /* refusals in words that say little; in words that name the rate */
+    bool is_new;            /* of the climb into the unknown, and what was found by it: */
+    bool found_chance;      /* nothing but chance was seen in it */
+    uint32_t tries;         /* how often it went on upward, as it was not sure */
+    struct evidence evidence;
     struct meter granted;
     struct meter taken, taken_long; /* by seconds, by minutes and a half */
 };

@@ -49,6 +49,7 @@ void pace_asked_rest(struct pace *p, mono_us rest) {
 
 void pace_shut(struct pace *p, mono_us rtt, mono_us now) {
     p->mode = PACE_SHUT;
+    p->is_new = false;
     if (now - p->opened_last > 2 * (p->opened_last - p->shut_first) + 2 * US_PER_SEC || p->opened_last == 0)
         p->shut_first = now;
     mono_us least = pace_later(pace_later(rtt, pace_time_for(0.7, p->cap)), US_PER_SEC / 2);

@@ -35,6 +35,11 @@ void pace_learn_base(struct pace *p);
 /* Slower, for long enough to tell whether tried_share is chance or a limit's. */
 void pace_contrast(struct pace *p, mono_us rtt, mono_us now);
 
+/* The answers of this step, as of that pace, are weighed with all of a new lane's. */
+void pace_note_evidence(struct pace *p, double pace, mono_us now);
+/* The climb into the unknown begins anew. */
+void pace_is_new(struct pace *p);
+
 /* What was taken beyond `known` before the first refusal. */
 void pace_note_burst(struct pace *p, mono_us until, mono_us now);
 /* In the last window, a second. */

@@ -63,6 +63,80 @@ static void back_to_known(struct pace *p, mono_us rtt, mono_us now) {
         pace_time_for(2 / 0.07, p->cap) < 5 * US_PER_SEC ? pace_time_for(2 / 0.07, p->cap) : 5 * US_PER_SEC;
 }
 
+/* ---- a limit, or chance, of a new lane ---- */
+
+static const double sure = 2.5;  /* as a logarithm of odds */
+static const double slowest = 1; /* message a second that is waited for */
+enum { TRIES = 6 };
+
+/* If nothing that a new lane has seen is a limit's doing: back to where it was, and on. */
+static bool goes_on(struct pace *p, mono_us rtt, mono_us now) {
+    double base, beside, n, to = evidence_next(&p->evidence, INFINITY);
+    if (!p->is_new || to == 0) return false;
+    while (evidence_weigh(&p->evidence, to, &base, &beside, &n) < sure)
+        if ((to = evidence_next(&p->evidence, to)) < p->sent * 0.95) return false;
+    p->found_chance = true;
+    doubt_init(&p->doubts[false], base, n);
+    p->proven = base + 2 * sqrt(base / n);
+    p->known = p->too_high = p->raised_from = p->burst = 0;
+    p->cuts = p->contrasts = p->took = p->turned = p->said = 0;
+    p->tried_share = 0;
+    p->mode = PACE_GROW;
+    pace_set_cap(p, to);
+    p->counting = now + rtt;
+    p->next = now + pace_step_time(p, rtt) + PACE_SHORTEST_STEP / 2;
+    return true;
+}
+
+/* Still refused, and it is not clear by what: with half of the pace a limit refuses nothing, or would have
+ * refused more than half before. */
+static void halve(struct pace *p, mono_us rtt, mono_us now) {
+    double to = p->cap > 0.7 * p->sent ? p->sent / 2 : p->cap / 2;
+    p->cuts++;
+    pace_set_cap(p, to);
+    pace_begin_step(p, PACE_SETTLE, rtt, now);
+    p->next = pace_later(p->next, p->counting + pace_time_for(8, p->cap));
+}
+
+/* What a new lane's step down has shown. False: nothing of this kind. */
+static bool settled_new(struct pace *p, mono_us rtt, mono_us now) {
+    double base, beside, n;
+    uint32_t answers = p->took + p->turned;
+    if (!p->is_new || p->dips || answers == 0) return false;
+    if (goes_on(p, rtt, now)) return true;
+    double chance = evidence_weigh(&p->evidence, p->sent, &base, &beside, &n);
+    if (p->found_chance && chance < 0) { /* it was a limit after all, and the base is less */
+        p->found_chance = false;
+        doubt_init(&p->doubts[false], beside, 100);
+        p->proven = beside < 0.003 ? 0.003 : beside;
+    }
+    if (chance < -sure || base > 0.2) return false; /* so much is asked about more closely */
+    if (chance > (base > 0.15 ? 0.7 : 1.5) && p->cap > 2.5 * slowest &&
+        base > pace_base(p)) { /* likelier than not */
+        p->found_chance = true;
+        doubt_init(&p->doubts[false], base, n);
+    }
+    if (!doubt_many(pace_base(p), p->turned, answers, 2.5)) {
+        if (p->tries >= TRIES) return false;
+        p->tries++;
+        p->known = 0;
+        p->cuts = p->contrasts = 0;
+        pace_climb_from(p, chance > -1 ? 0.2 : 0.05, rtt, now);
+        return true;
+    }
+    if (p->turned * 3 > answers || p->cuts > 4) return false;
+    if (p->cap < 2 * slowest && chance > -1 &&
+        p->tries < TRIES) { /* that would take long: upward it shows, too */
+        p->tries++;
+        p->cuts = 0;
+        pace_set_cap(p, p->sent);
+        pace_climb_from(p, 0.2, rtt, now);
+    } else {
+        halve(p, rtt, now);
+    }
+    return true;
+}
+
 /* Refused so often in a row that chance would not bring it in ten million messages. */
 static bool takes_nothing(const struct pace *p) {
     double by_chance = pace_asked(p) < 0.5 ? pace_asked(p) : 0.5;
@@ -70,8 +144,11 @@ static bool takes_nothing(const struct pace *p) {
 }
 
 static void listened(struct pace *p, mono_us rtt, mono_us now) {
+    pace_note_evidence(p, p->sent, now);
     if (takes_nothing(p)) {
         pace_shut(p, rtt, now);
+    } else if (goes_on(p, rtt, now)) {
+        return;
     } else if (p->from == PACE_CLIMB && p->known > 0) {
         back_to_known(p, rtt, now);
     } else if (p->from == PACE_HOLD && p->raised_from > 0) {
@@ -153,8 +230,11 @@ static void dipped(struct pace *p, mono_us now) {
 
 static void settled(struct pace *p, mono_us rtt, mono_us now) {
     uint32_t n = p->took + p->turned;
+    pace_note_evidence(p, p->cap, now);
     if (takes_nothing(p)) {
         pace_shut(p, rtt, now);
+    } else if (settled_new(p, rtt, now)) {
+        return;
     } else if (p->dips && n > 0 && !doubt_many(pace_base(p), p->turned, n, 2.5)) {
         dipped(p, now);
     } else if (n == 0) {
@@ -197,6 +277,7 @@ static void settled(struct pace *p, mono_us rtt, mono_us now) {
 /* ---- upward ---- */
 
 static void grow(struct pace *p, mono_us rtt, mono_us now) {
+    pace_note_evidence(p, p->cap, now);
     pace_learn_base(p);
     p->next = now + pace_step_time(p, rtt) + PACE_SHORTEST_STEP / 2;
     if (!pace_binds(p, now)) return;
@@ -208,6 +289,7 @@ static void grow(struct pace *p, mono_us rtt, mono_us now) {
 
 static void climb(struct pace *p, mono_us rtt, mono_us now) {
     mono_us lasted = now - p->stepped;
+    pace_note_evidence(p, p->cap, now);
     p->stepped = now;
     p->next = now + pace_step_time(p, rtt);
     if (!pace_binds(p, now)) return;
@@ -249,6 +331,7 @@ void pace_step(struct pace *p, mono_us rtt, mono_us now) {
     case PACE_LISTEN: listened(p, rtt, now); break;
     case PACE_SETTLE: settled(p, rtt, now); break;
     case PACE_HOLD:
+        pace_note_evidence(p, p->cap, now);
         p->next = now + PACE_SHORTEST_STEP;
         if (!pace_binds(p, now) || p->cap >= p->ceiling) {
             if (p->took > A_FEW * A_FEW) pace_learn_base(p);
@@ -260,7 +343,7 @@ void pace_step(struct pace *p, mono_us rtt, mono_us now) {
             dip(p, rtt, now);
             break;
         }
-        p->dipped = false;
+        p->dipped = p->is_new = false;
         pace_climb_from(p, 0.02, rtt, now);
         break;
     case PACE_CLIMB: climb(p, rtt, now); break;
