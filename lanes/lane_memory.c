@@ -11,10 +11,13 @@ enum { VERSION = 1, NAME_MOST = 128, HASHED = 16 };
 
 static const double counts_most = 1e6, rate_most = 1e6, burst_most = 1e9, quota_most = 1e12;
 
+#define MUCH_CHANCE 0.02 /* from here on a lane without it would take chance for a limit */
+
 bool lane_memory_knows(const struct learn_memory *m, const struct learn_profile *p) {
     return m->connections > 0 || m->rate > 0 || m->quota > 0 || (m->quota_used > 0 && p->quota.ceiling > 0) ||
            (m->per_connection > 0 && m->per_connection != p->per_connection.start) ||
-           (m->new_connections > 0 && m->new_connections != p->new_connections.start);
+           (m->new_connections > 0 && m->new_connections != p->new_connections.start) ||
+           m->chance_unsaid > MUCH_CHANCE || m->chance_said > MUCH_CHANCE;
 }
 
 static void put_number(struct buf *out, double x) {

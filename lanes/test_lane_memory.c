@@ -130,7 +130,8 @@ static void knows(void **state) {
         bool knows;
     } table[] = {
         {{.saved = T0}, false},
-        {{.per_connection = 50, .new_connections = 100, .burst = 3, .chance_unsaid = 0.1}, false},
+        {{.per_connection = 50, .new_connections = 100, .burst = 3, .chance_unsaid = 0.01}, false},
+        {{.chance_unsaid = 0.1}, true},
         {{.per_connection = 20}, true},
         {{.new_connections = 16}, true},
         {{.connections = 1}, true},
