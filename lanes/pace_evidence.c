@@ -71,13 +71,15 @@ double evidence_weigh(const struct evidence *t, double pace, double *base, doubl
             *base = bases[i];
         }
         double down = 1.02; /* nearer ones first: what is a little too fast is refused a little */
-        for (double limit = pace / down; limit > least / 2; limit /= down) {
+        double limit = pace / down;
+        while (limit > least / 2) {
             double with = likelihood(t, limit, bases[i]);
             if (with > some) {
                 some = with;
                 *beside = bases[i];
             }
             if (down < finer) down *= 1.02;
+            limit /= down;
         }
     }
     return none - some;
