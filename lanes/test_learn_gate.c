@@ -1,4 +1,4 @@
-/* What stands still gets going again: pauses and tries at them, outages that are no limit, what is kept of it. */
+/* What stands still gets going again: pauses, outages that are no limit, quotas, and what is kept of them. */
 #include "buf.h"
 #include "lane_memory.h"
 #include "test_learn_turn.h"
